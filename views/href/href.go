@@ -1,0 +1,90 @@
+// Package href holds every URL of the product as a function, so that a path is
+// spelled once: routes, redirects and links all come from here. It builds paths
+// only; it knows no host, no rights and no types of other packages (ids are any
+// ~string). Everything above it in the house may import it.
+package href
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Pattern is the parameter that stands for an id when a route is registered:
+// href.Connection(href.Pattern) is "/connections/:id".
+const Pattern = ":id"
+
+// path joins fixed parts and ids; a part is escaped unless it is a route parameter.
+func path(parts ...string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteByte('/')
+		if strings.HasPrefix(p, ":") {
+			b.WriteString(p)
+			continue
+		}
+		b.WriteString(url.PathEscape(p))
+	}
+	return b.String()
+}
+
+// With appends a query to a URL. Pairs are name, value, name, value …; empty
+// values are left out, so that a cleared filter leaves no trace in the address.
+func With(base string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Add(pairs[i], pairs[i+1])
+		}
+	}
+	return WithValues(base, q)
+}
+
+// WithValues appends the non-empty values of q to a URL.
+func WithValues(base string, q url.Values) string {
+	kept := url.Values{}
+	for name, values := range q {
+		for _, v := range values {
+			if v != "" {
+				kept.Add(name, v)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return base
+	}
+	sep := "?"
+	if strings.Contains(base, "?") {
+		sep = "&"
+	}
+	return base + sep + kept.Encode()
+}
+
+// Static is the URL of an embedded asset by its hashed name.
+func Static(name string) string { return "/static/" + name }
+
+// The pages around signing in.
+
+func Home() string              { return "/" }
+func Login() string             { return "/login" }
+func LoginThen(p string) string { return With(Login(), "next", p) }
+func Logout() string            { return "/logout" }
+func Theme() string             { return "/theme" }
+func Setup() string             { return "/setup" }
+func SetupLink(token string) string {
+	return With(Setup(), "token", token)
+}
+func Account() string         { return "/account" }
+func AccountPassword() string { return "/account/password" }
+func RevokeSession[ID ~string](id ID) string {
+	return path("account", "sessions", string(id), "revoke")
+}
+func RevokeOtherSessions() string   { return "/account/sessions/revoke-others" }
+func Docs() string                  { return "/docs" }
+func OpenAPI() string               { return "/api/v1/openapi.json" }
+func Components() string            { return "/dev/components" }
+func Settings() string              { return "/settings" }
+func Audit() string                 { return "/audit" }
+func AuditWith(q url.Values) string { return WithValues(Audit(), q) }
+func Receiver(rest string) string {
+	return "http://receiver.waybill.internal/" + strings.TrimPrefix(rest, "/")
+}

@@ -1,0 +1,102 @@
+package href
+
+import "net/url"
+
+// Credentials. New and edit are forms; the plain paths take the POST.
+
+func Credentials() string                       { return "/credentials" }
+func CredentialsWith(q url.Values) string       { return WithValues(Credentials(), q) }
+func NewCredential() string                     { return "/credentials/new" }
+func NewCredentialOf[K ~string](kind K) string  { return path("credentials", "new", string(kind)) }
+func Credential[ID ~string](id ID) string       { return path("credentials", string(id)) }
+func EditCredential[ID ~string](id ID) string   { return path("credentials", string(id), "edit") }
+func DeleteCredential[ID ~string](id ID) string { return path("credentials", string(id), "delete") }
+func TestCredential[ID ~string](id ID) string   { return path("credentials", string(id), "test") }
+
+// Connections. NewConnection shows the type cards.
+
+func Connections() string                       { return "/connections" }
+func ConnectionsWith(q url.Values) string       { return WithValues(Connections(), q) }
+func NewConnection() string                     { return "/connections/new" }
+func NewConnectionOf[K ~string](kind K) string  { return path("connections", "new", string(kind)) }
+func Connection[ID ~string](id ID) string       { return path("connections", string(id)) }
+func EditConnection[ID ~string](id ID) string   { return path("connections", string(id), "edit") }
+func DeleteConnection[ID ~string](id ID) string { return path("connections", string(id), "delete") }
+func ToggleConnection[ID ~string](id ID) string { return path("connections", string(id), "enabled") }
+func CheckConnection[ID ~string](id ID) string  { return path("connections", string(id), "check") }
+
+// Destinations live under a connection when listed and made, and alone after.
+// Destination is the template editor.
+
+func Destinations[ID ~string](connection ID) string {
+	return path("connections", string(connection), "destinations")
+}
+func NewDestination[ID ~string](connection ID) string {
+	return path("connections", string(connection), "destinations", "new")
+}
+func AllDestinations() string                     { return "/destinations" }
+func Destination[ID ~string](id ID) string        { return path("destinations", string(id)) }
+func EditDestination[ID ~string](id ID) string    { return path("destinations", string(id), "edit") }
+func DeleteDestination[ID ~string](id ID) string  { return path("destinations", string(id), "delete") }
+func ToggleDestination[ID ~string](id ID) string  { return path("destinations", string(id), "enabled") }
+func PreviewDestination[ID ~string](id ID) string { return path("destinations", string(id), "preview") }
+func TestDestination[ID ~string](id ID) string    { return path("destinations", string(id), "test") }
+func DestinationSecret[ID ~string](id ID) string  { return path("destinations", string(id), "secret") }
+
+// PreviewNewDestination previews what is not saved yet, under its connection.
+func PreviewNewDestination[ID ~string](connection ID) string {
+	return path("connections", string(connection), "destinations", "preview")
+}
+
+// Actions.
+
+func Actions() string                 { return "/actions" }
+func ActionsWith(q url.Values) string { return WithValues(Actions(), q) }
+func NewAction() string               { return "/actions/new" }
+func NewActionTo[ID ~string](destination ID) string {
+	return With(NewAction(), "destination_id", string(destination))
+}
+func Action[ID ~string](id ID) string       { return path("actions", string(id)) }
+func EditAction[ID ~string](id ID) string   { return path("actions", string(id), "edit") }
+func DeleteAction[ID ~string](id ID) string { return path("actions", string(id), "delete") }
+func ToggleAction[ID ~string](id ID) string { return path("actions", string(id), "enabled") }
+
+// Events. NewEvent publishes one by hand.
+
+func Events() string                 { return "/events" }
+func EventsWith(q url.Values) string { return WithValues(Events(), q) }
+func NewEvent() string               { return "/events/new" }
+func Event[ID ~string](id ID) string { return path("events", string(id)) }
+
+// Deliveries. The filter of DeliveriesWith uses the names of the REST list:
+// event_id, destination_id, run_id, status, lane, from, to, cursor.
+
+func Deliveries() string                      { return "/deliveries" }
+func DeliveriesWith(q url.Values) string      { return WithValues(Deliveries(), q) }
+func DeliveriesIn(status string) string       { return With(Deliveries(), "status", status) }
+func Delivery[ID ~string](id ID) string       { return path("deliveries", string(id)) }
+func RetryDelivery[ID ~string](id ID) string  { return path("deliveries", string(id), "retry") }
+func CancelDelivery[ID ~string](id ID) string { return path("deliveries", string(id), "cancel") }
+
+// DeliveriesOfEvent and DeliveriesOfDestination are the list, filtered.
+func DeliveriesOfEvent[ID ~string](id ID) string {
+	return With(Deliveries(), "event_id", string(id))
+}
+func DeliveriesOfDestination[ID ~string](id ID) string {
+	return With(Deliveries(), "destination_id", string(id))
+}
+
+// People and keys.
+
+func Users() string                         { return "/users" }
+func UsersWith(q url.Values) string         { return WithValues(Users(), q) }
+func NewUser() string                       { return "/users/new" }
+func User[ID ~string](id ID) string         { return path("users", string(id)) }
+func EditUser[ID ~string](id ID) string     { return path("users", string(id), "edit") }
+func DisableUser[ID ~string](id ID) string  { return path("users", string(id), "disable") }
+func EnableUser[ID ~string](id ID) string   { return path("users", string(id), "enable") }
+func ResetUser[ID ~string](id ID) string    { return path("users", string(id), "password") }
+func Roles() string                         { return "/roles" }
+func APIKeys() string                       { return "/api-keys" }
+func NewAPIKey() string                     { return "/api-keys/new" }
+func RevokeAPIKey[ID ~string](id ID) string { return path("api-keys", string(id), "revoke") }
