@@ -1,0 +1,121 @@
+// Package fault is the vocabulary of things that can go wrong and that a person can act on.
+//
+// Only db, db/model and jobs (with its packages) make faults; handlers turn a Kind into a status, a page or a
+// problem document in one place. Any error that is not a fault is a defect of ours: it is logged and shown as
+// "Internal error" with a request id. The package knows nothing but the standard library.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kind says what a caller can do about a fault.
+type Kind string
+
+const (
+	Malformed   Kind = "malformed"   // 400: the bytes could not be read as what they claim to be
+	SignedOut   Kind = "signed_out"  // 401: no or no valid session, key or password
+	Forbidden   Kind = "forbidden"   // 403: Right names what is missing
+	NotFound    Kind = "not_found"   // 404
+	Conflict    Kind = "conflict"    // 409: duplicate name, idempotency key with another body, thing in use
+	Stale       Kind = "stale"       // 409: the version that was sent is not the current one
+	TooLarge    Kind = "too_large"   // 413
+	Unsupported Kind = "unsupported" // 415: content type
+	Invalid     Kind = "invalid"     // 422: Fields say what and where
+	Throttled   Kind = "throttled"   // 429: RetryAfter in seconds
+	Unavailable Kind = "unavailable" // 503: cannot store now; nothing was accepted
+)
+
+// Field is one complaint about one input. Name is its JSON path (`headers[0].name`); empty means the whole.
+type Field struct {
+	Name    string `json:"field"`
+	Message string `json:"message"`
+}
+
+// Fault is an error with a sentence for people.
+type Fault struct {
+	Kind       Kind
+	Code       string // stable word for programs, for instance "duplicate_name"; empty = the kind
+	Message    string // one sentence for people, without secrets
+	Fields     []Field
+	Right      string // Forbidden: the missing right
+	RetryAfter int    // Throttled, Unavailable: seconds, 0 = not known
+	Cause      error  // logged, never shown
+}
+
+func (f *Fault) Error() string {
+	var b strings.Builder
+	b.WriteString(f.Message)
+	for _, x := range f.Fields {
+		fmt.Fprintf(&b, "; %s: %s", x.Name, x.Message)
+	}
+	if f.Cause != nil {
+		fmt.Fprintf(&b, ": %v", f.Cause)
+	}
+	return b.String()
+}
+
+func (f *Fault) Unwrap() error { return f.Cause }
+
+// New makes a fault of kind k.
+func New(k Kind, format string, args ...any) *Fault {
+	return &Fault{Kind: k, Message: fmt.Sprintf(format, args...)}
+}
+
+// Coded is New with a stable code.
+func Coded(k Kind, code, format string, args ...any) *Fault {
+	return &Fault{Kind: k, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Absent is the NotFound fault for one noun ("connection").
+func Absent(noun string) *Fault {
+	return &Fault{Kind: NotFound, Message: "There is no such " + noun + "."}
+}
+
+// Missing is the Forbidden fault for one right ("Manage Connections").
+func Missing(right string) *Fault {
+	return &Fault{Kind: Forbidden, Right: right, Message: "This needs the right “" + right + "”."}
+}
+
+// Check gathers complaints; its zero value is ready.
+type Check struct{ fields []Field }
+
+// Add records a complaint about name.
+func (c *Check) Add(name, format string, args ...any) {
+	c.fields = append(c.fields, Field{Name: name, Message: fmt.Sprintf(format, args...)})
+}
+
+// Join records complaints made elsewhere, with prefix put before their names.
+func (c *Check) Join(prefix string, fields []Field) {
+	for _, f := range fields {
+		c.fields = append(c.fields, Field{Name: prefix + f.Name, Message: f.Message})
+	}
+}
+
+// Fields are the complaints so far.
+func (c *Check) Fields() []Field { return c.fields }
+
+// Err is nil, or the Invalid fault with all complaints.
+func (c *Check) Err() error {
+	if len(c.fields) == 0 {
+		return nil
+	}
+	return &Fault{Kind: Invalid, Message: "Some fields need attention.", Fields: c.fields}
+}
+
+// Of finds the fault in err's chain, or nil.
+func Of(err error) *Fault {
+	var f *Fault
+	if errors.As(err, &f) {
+		return f
+	}
+	return nil
+}
+
+// Is reports whether err holds a fault of kind k.
+func Is(err error, k Kind) bool {
+	f := Of(err)
+	return f != nil && f.Kind == k
+}
