@@ -1,0 +1,266 @@
+package model
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"waybill/db/fault"
+)
+
+// Credential is named secret material and the way it is applied to a request. The secrets themselves are sealed in
+// the store and are not part of it.
+type Credential struct {
+	ID          CredentialID
+	Name        string
+	Type        CredentialType
+	Description string
+	Config      Config   // what is not secret
+	Stored      []string // names of the secrets that are stored, sorted
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Version     int64
+}
+
+// CredentialType names a kind of jobs/scheme.
+type CredentialType string
+
+const (
+	CredentialBasic  CredentialType = "basic"
+	CredentialBearer CredentialType = "bearer"
+	CredentialHeader CredentialType = "header"
+)
+
+// Connection is a system that we talk to.
+type Connection struct {
+	ID             ConnectionID
+	Name           string // unique
+	Description    string
+	Type           ConnectionType
+	BaseURL        string
+	Port           int          // 0 = as in BaseURL
+	CredentialID   CredentialID // "" = none
+	TimeoutSeconds int
+	TimeoutMessage string // shown to people when the other side does not answer in time
+	Enabled        bool
+	Settings       Config
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Version        int64
+}
+
+// ConnectionType names a type of jobs/connector.
+type ConnectionType string
+
+const (
+	ConnectionWebhook    ConnectionType = "webhook"
+	ConnectionCustomHTTP ConnectionType = "custom_http"
+)
+
+// DefaultTimeout of a connection, and its bounds, in seconds.
+const (
+	DefaultTimeout = 30
+	MinTimeout     = 1
+	MaxTimeout     = 300
+)
+
+// Clean puts what was typed into its stored form.
+func (c *Connection) Clean() {
+	c.Name, c.Description = clean(c.Name), strings.TrimSpace(c.Description)
+	c.BaseURL, c.TimeoutMessage = strings.TrimSpace(c.BaseURL), strings.TrimSpace(c.TimeoutMessage)
+	if c.TimeoutSeconds == 0 {
+		c.TimeoutSeconds = DefaultTimeout
+	}
+	if c.Type == "" {
+		c.Type = ConnectionWebhook
+	}
+}
+
+// Check lists what is wrong with the connection by itself; whether its address may be reached is egress's word.
+func (c Connection) Check() []fault.Field {
+	var bad fault.Check
+	checkName(&bad, c.Name)
+	checkText(&bad, "description", c.Description, 2000)
+	checkText(&bad, "timeout_message", c.TimeoutMessage, 500)
+	if c.TimeoutSeconds < MinTimeout || c.TimeoutSeconds > MaxTimeout {
+		bad.Add("timeout_seconds", "Between %d and %d seconds.", MinTimeout, MaxTimeout)
+	}
+	if c.Port < 0 || c.Port > 65535 {
+		bad.Add("port", "Between 1 and 65535, or empty.")
+	}
+	u, err := url.Parse(c.BaseURL)
+	switch {
+	case c.BaseURL == "":
+		bad.Add("base_url", "Where the system is, for instance https://api.example.com.")
+	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
+		bad.Add("base_url", "An address that starts with https:// (or http://) and a host name.")
+	case u.User != nil:
+		bad.Add("base_url", "Leave user name and password out of the address; put them into a credential.")
+	case u.Fragment != "" || strings.HasSuffix(c.BaseURL, "#"):
+		bad.Add("base_url", "An address for requests has no #fragment.")
+	case strings.Contains(c.BaseURL, "{{"):
+		bad.Add("base_url", "The host is never templated; put tags into the destination's path.")
+	case c.Port > 0 && u.Port() != "" && u.Port() != strconv.Itoa(c.Port):
+		bad.Add("port", "The base URL says port %s; leave one of the two empty.", u.Port())
+	}
+	return bad.Fields()
+}
+
+// EffectiveURL is the base URL with the port in it, "" when the base URL cannot be read.
+func (c Connection) EffectiveURL() string {
+	u, err := url.Parse(c.BaseURL)
+	if err != nil {
+		return ""
+	}
+	if c.Port > 0 {
+		host := u.Hostname()
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		u.Host = host + ":" + strconv.Itoa(c.Port)
+	}
+	return u.String()
+}
+
+// Destination is one request under a connection.
+type Destination struct {
+	ID             DestID
+	ConnectionID   ConnectionID
+	Name           string // unique within its connection
+	Description    string
+	Method         string
+	ContentType    string
+	Path           string // joined to the base URL; may hold tags and a query
+	Headers        []Header
+	Template       string // "" = the event's data as JSON
+	Enabled        bool
+	DisabledAt     time.Time // zero = not by Waybill
+	DisabledReason string
+	Sign           bool  // Standard Webhooks signature
+	RetrySchedule  []int // seconds before attempt 1, 2, …; its length is the number of attempts
+	MaxInFlight    int
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Version        int64
+}
+
+// Target is the queue that the destination's deliveries wait in.
+func (d Destination) Target() TargetID { return TargetID(d.ID) }
+
+// Methods that a destination can use.
+func Methods() []string { return []string{"POST", "PUT", "PATCH", "GET", "DELETE"} }
+
+// Defaults of a destination (SEMANTICS 3, PRODUCT 6).
+const (
+	DefaultMaxInFlight = 32
+	DefaultContentType = "application/json"
+	MaxTemplate        = 256 << 10
+)
+
+// DefaultSchedule is the retry schedule of new destinations, in seconds.
+func DefaultSchedule() []int {
+	return []int{0, 5, 60, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400}
+}
+
+// Clean puts what was typed into its stored form.
+func (d *Destination) Clean() {
+	d.Name, d.Description = clean(d.Name), strings.TrimSpace(d.Description)
+	d.Method, d.Path = strings.ToUpper(strings.TrimSpace(d.Method)), strings.TrimSpace(d.Path)
+	d.ContentType = strings.TrimSpace(d.ContentType)
+	if d.Method == "" {
+		d.Method = "POST"
+	}
+	if d.ContentType == "" {
+		d.ContentType = DefaultContentType
+	}
+	if len(d.RetrySchedule) == 0 {
+		d.RetrySchedule = DefaultSchedule()
+	}
+	if d.MaxInFlight == 0 {
+		d.MaxInFlight = DefaultMaxInFlight
+	}
+}
+
+// Check lists what is wrong with the destination by itself; templates and header rules are jobs.Check's word.
+func (d Destination) Check() []fault.Field {
+	var bad fault.Check
+	checkName(&bad, d.Name)
+	checkText(&bad, "description", d.Description, 2000)
+	checkText(&bad, "path", d.Path, 4096)
+	checkText(&bad, "content_type", d.ContentType, 200)
+	if !slices.Contains(Methods(), d.Method) {
+		bad.Add("method", "One of %s.", strings.Join(Methods(), ", "))
+	}
+	if len(d.Template) > MaxTemplate {
+		bad.Add("template", "At most 256 KiB; this one has %d bytes.", len(d.Template))
+	}
+	if len(d.Headers) > 50 {
+		bad.Add("headers", "At most 50 headers.")
+	}
+	if d.MaxInFlight < 1 || d.MaxInFlight > 1024 {
+		bad.Add("max_in_flight", "Between 1 and 1024 requests at once.")
+	}
+	if len(d.RetrySchedule) > 50 {
+		bad.Add("retry_schedule", "At most 50 attempts.")
+	}
+	for _, s := range d.RetrySchedule {
+		if s < 0 || s > 7*86400 {
+			bad.Add("retry_schedule", "Each wait is between 0 seconds and 7 days (604800).")
+			break
+		}
+	}
+	return bad.Fields()
+}
+
+// Action says: when this event arrives and the filter holds, send it to that destination.
+type Action struct {
+	ID            ActionID
+	Name          string
+	Description   string
+	Event         string // name or pattern: segments by dots, * one segment, ** the rest
+	Filter        string // expression over event; "" = always
+	DestinationID DestID
+	Enabled       bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	Version       int64
+}
+
+// Clean puts what was typed into its stored form.
+func (a *Action) Clean() {
+	a.Name, a.Description = clean(a.Name), strings.TrimSpace(a.Description)
+	a.Event, a.Filter = strings.TrimSpace(a.Event), strings.TrimSpace(a.Filter)
+}
+
+// Check lists what is wrong with the action by itself; the filter is jobs.Check's word.
+func (a Action) Check() []fault.Field {
+	var bad fault.Check
+	checkName(&bad, a.Name)
+	checkText(&bad, "description", a.Description, 2000)
+	checkText(&bad, "filter", a.Filter, 4096)
+	if err := CheckPattern(a.Event); err != "" {
+		bad.Add("event", "%s", err)
+	}
+	if a.DestinationID == "" {
+		bad.Add("destination_id", "Pick where the event is sent.")
+	}
+	return bad.Fields()
+}
+
+func checkName(bad *fault.Check, name string) {
+	if name == "" {
+		bad.Add("name", "Give it a name.")
+	}
+	checkText(bad, "name", name, 120)
+}
+
+func checkText(bad *fault.Check, field, text string, limit int) {
+	if n := len([]rune(text)); n > limit {
+		bad.Add(field, "At most %d characters; these are %d.", limit, n)
+	}
+	if strings.ContainsRune(text, 0) {
+		bad.Add(field, "A NUL character cannot be stored.")
+	}
+}

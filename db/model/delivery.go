@@ -1,0 +1,147 @@
+package model
+
+import (
+	"time"
+)
+
+// Delivery is one message to one target until it is settled.
+type Delivery struct {
+	ID             DeliveryID
+	EventID        EventID
+	EventName      string // joined
+	TargetID       TargetID
+	DestinationID  DestID // "" for targets that are not destinations
+	Destination    string // joined name
+	ConnectionID   ConnectionID
+	Connection     string // joined name
+	ActionID       ActionID
+	Lane           Lane
+	Status         Status
+	Attempts       int // stored outcomes since the schedule began
+	Round          int // grows with each retry by hand: attempt numbers go on, the schedule starts again
+	Interruptions  int
+	Crashes        int       // renders that took their worker down
+	NextAttemptAt  time.Time // zero when none is planned
+	WaitingFor     string    // why it waits although it is due; "" = nothing
+	LastStatusCode int       // 0 = no answer
+	LastError      string    // in words, names the rule
+	UserMessage    string
+	ReplayOf       DeliveryID
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	SettledAt      time.Time // zero = not settled
+	Version        int64
+}
+
+// Lane is realtime or bulk; bulk never delays realtime.
+type Lane string
+
+const (
+	Realtime Lane = "realtime"
+	Bulk     Lane = "bulk"
+)
+
+// Status of a delivery (CONTRACT).
+type Status string
+
+const (
+	Pending   Status = "pending"
+	Sending   Status = "sending" // an attempt is under way; known in memory, never stored
+	Retrying  Status = "retrying"
+	Delivered Status = "delivered"
+	Failed    Status = "failed"
+	Skipped   Status = "skipped" // the template said that there is nothing to send
+	Held      Status = "held"    // a person is needed
+	Cancelled Status = "cancelled"
+)
+
+// Statuses in the order in which people look for them.
+func Statuses() []Status {
+	return []Status{Pending, Sending, Retrying, Delivered, Failed, Skipped, Held, Cancelled}
+}
+
+// Settled reports whether nothing more will happen by itself or by switching something on.
+func (s Status) Settled() bool {
+	return s == Delivered || s == Failed || s == Skipped || s == Cancelled
+}
+
+// Why a delivery is held.
+const (
+	HeldDisabled = "disabled" // its destination or connection is off; goes on when it is on again
+	HeldParked   = "parked"   // its template took render workers down; a person must retry it
+)
+
+// Attempt is one HTTP exchange of a delivery, as it is stored: secrets are already redacted.
+type Attempt struct {
+	ID         AttemptID
+	DeliveryID DeliveryID
+	Number     int
+	StartedAt  time.Time
+	Method     string
+	URL        string
+	Request    Message
+	Address    string // resolved ip:port; "" when none was dialled
+	Timings    Timings
+	StatusCode int // 0 = no answer
+	Response   Message
+	Class      ErrorClass // "" = an answer that counts as success
+	Error      string     // in words
+	Template   int64      // version of the destination that was rendered
+	Verdict    Status     // what the delivery became
+	NextAt     time.Time  // zero = no further attempt planned
+}
+
+// Message is one side of an exchange.
+type Message struct {
+	Headers   []Header
+	Body      []byte // nil when empty or already removed by retention
+	Size      int64  // bytes of the whole body, also where Body was cut
+	Truncated bool
+}
+
+// Timings of an exchange, in microseconds from its start; 0 = did not happen.
+type Timings struct {
+	DNS       int64 `json:"dns"`        // how long the look-up took
+	Connect   int64 `json:"connect"`    // how long the TCP connect took
+	TLS       int64 `json:"tls"`        // how long the handshake took
+	FirstByte int64 `json:"first_byte"` // from the start to the first byte of the answer
+	Total     int64 `json:"total"`
+	Reused    bool  `json:"reused"` // an open connection was used: no DNS, connect, TLS
+}
+
+// ErrorClass groups what went wrong, so that a person sees the pattern.
+type ErrorClass string
+
+const (
+	ClassNone     ErrorClass = ""
+	ClassStatus   ErrorClass = "status"   // an answer outside 2xx
+	ClassRefused  ErrorClass = "refused"  // our rules: address, scheme, header
+	ClassDNS      ErrorClass = "dns"      // the name did not resolve
+	ClassConnect  ErrorClass = "connect"  // no connection
+	ClassTLS      ErrorClass = "tls"      // handshake or certificate
+	ClassTimeout  ErrorClass = "timeout"  // no whole answer in time
+	ClassBroken   ErrorClass = "broken"   // connection cut or nonsense answered
+	ClassTemplate ErrorClass = "template" // rendering
+	ClassAuth     ErrorClass = "auth"     // the credential could not be applied
+	ClassSetup    ErrorClass = "setup"    // destination or connection is gone or unusable
+)
+
+// Work is what an attempt needs to know of a delivery that was taken on.
+type Work struct {
+	Delivery   Delivery
+	Event      Event
+	EventBytes int // size of the event's data, for the memory budget
+}
+
+// Outcome is what one attempt did to a delivery; the store records it.
+type Outcome struct {
+	Attempt *Attempt // nil: nothing was tried (held, given back)
+	Status  Status
+	NextAt  time.Time // Retrying, Pending: when it is due again
+	Held    string    // Held: why (HeldDisabled …)
+	Crashed bool      // the render took its worker down; counted on the row
+	Error   string    // becomes last_error
+	Message string    // becomes user_message
+	// Disable is set when the destination is to be switched off with this reason (410).
+	Disable string
+}

@@ -1,0 +1,61 @@
+package model
+
+import "strings"
+
+// Field describes one input of a form that is laid out by data: the settings of a credential kind or of a connection
+// type. Views draw any list of fields; the API checks bodies against the same list.
+type Field struct {
+	Name        string // JSON name in config{} or settings{}
+	Label       string
+	Help        string // one line under the input
+	Placeholder string
+	Kind        FieldKind
+	Options     []Option // FieldSelect
+	Required    bool
+	Max         int // longest text in characters, 0 = 4,096
+	Default     string
+}
+
+// FieldKind says how a Field is typed in.
+type FieldKind string
+
+const (
+	FieldText   FieldKind = "text"
+	FieldSecret FieldKind = "secret" // write-only: sealed, never shown again
+	FieldArea   FieldKind = "textarea"
+	FieldNumber FieldKind = "number"
+	FieldSelect FieldKind = "select"
+	FieldCheck  FieldKind = "checkbox"
+)
+
+// Option is one choice of a select.
+type Option struct{ Value, Label string }
+
+// Limit is the longest text that the field takes, in characters.
+func (f Field) Limit() int {
+	if f.Max > 0 {
+		return f.Max
+	}
+	return 4096
+}
+
+// Header is one name and value of an HTTP header, in the order in which it was typed.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Config holds the settings of a credential or connection that are not secret.
+type Config map[string]any
+
+// Text is the setting as text, "" when absent or not text.
+func (c Config) Text(name string) string {
+	s, _ := c[name].(string)
+	return s
+}
+
+// Secrets are secret settings by field name.
+type Secrets map[string]Secret
+
+// clean trims a one-line name for storing and comparing.
+func clean(s string) string { return strings.Join(strings.Fields(s), " ") }

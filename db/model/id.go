@@ -1,0 +1,60 @@
+// Package model holds the nouns of Waybill and the rules that need nothing but themselves.
+//
+// It is what db reads and writes, what jobs works on and what views show; all of them may import it. It knows the
+// standard library and db/fault only: no SQL, no HTTP, no clock (now is always a parameter).
+package model
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+)
+
+// Ids are a prefix and 26 characters that sort by time of making (48 bits of milliseconds, 80 random bits, base 32).
+type (
+	UserID       string // usr_
+	SessionID    string // ses_
+	APIKeyID     string // key_
+	CredentialID string // crd_
+	ConnectionID string // con_
+	DestID       string // dst_
+	ActionID     string // act_
+	EventID      string // evt_
+	DeliveryID   string // dlv_
+	AttemptID    string // att_
+	AuditID      string // aud_
+	NodeID       string // nod_
+	// TargetID names what has a queue: a destination's id, later also a step's webhook (SEMANTICS 3).
+	TargetID string
+)
+
+func NewUserID(now time.Time) UserID             { return UserID(newID("usr_", now)) }
+func NewSessionID(now time.Time) SessionID       { return SessionID(newID("ses_", now)) }
+func NewAPIKeyID(now time.Time) APIKeyID         { return APIKeyID(newID("key_", now)) }
+func NewCredentialID(now time.Time) CredentialID { return CredentialID(newID("crd_", now)) }
+func NewConnectionID(now time.Time) ConnectionID { return ConnectionID(newID("con_", now)) }
+func NewDestID(now time.Time) DestID             { return DestID(newID("dst_", now)) }
+func NewActionID(now time.Time) ActionID         { return ActionID(newID("act_", now)) }
+func NewEventID(now time.Time) EventID           { return EventID(newID("evt_", now)) }
+func NewDeliveryID(now time.Time) DeliveryID     { return DeliveryID(newID("dlv_", now)) }
+func NewAttemptID(now time.Time) AttemptID       { return AttemptID(newID("att_", now)) }
+func NewAuditID(now time.Time) AuditID           { return AuditID(newID("aud_", now)) }
+func NewNodeID(now time.Time) NodeID             { return NodeID(newID("nod_", now)) }
+
+// base32 digits in ASCII order, so that text order is number order; without look-alikes.
+const digits = "0123456789abcdefghjkmnpqrstvwxyz"
+
+func newID(prefix string, now time.Time) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
+	_, _ = rand.Read(b[6:]) // never fails (crypto/rand)
+	out := make([]byte, len(prefix)+26)
+	copy(out, prefix)
+	hi, lo := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	for i := len(out) - 1; i >= len(prefix); i-- {
+		out[i] = digits[lo&31]
+		lo = lo>>5 | hi<<59
+		hi >>= 5
+	}
+	return string(out)
+}

@@ -1,0 +1,111 @@
+package model
+
+import "time"
+
+// User is a person, or the identity under which programs act.
+type User struct {
+	ID        UserID
+	Email     string // lower case, unique
+	Name      string
+	Roles     []string // names
+	Disabled  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Version   int64
+}
+
+// Rights is what the user may do; a disabled user may do nothing.
+func (u User) Rights() Rights {
+	if u.Disabled {
+		return Rights{}
+	}
+	return RightsOf(u.Roles)
+}
+
+// Session is one signed-in browser. The cookie holds a token of which only the hash is stored.
+type Session struct {
+	ID        SessionID
+	UserID    UserID
+	Agent     string // User-Agent, cut to 200 characters
+	Address   string
+	CreatedAt time.Time
+	SeenAt    time.Time
+	ExpiresAt time.Time // absolute end
+}
+
+// SessionIdle and SessionLife bound a session (SEMANTICS 9).
+const (
+	SessionIdle = 12 * time.Hour
+	SessionLife = 7 * 24 * time.Hour
+)
+
+// APIKey lets a program act with the rights of its user. The key itself is shown once and stored as a hash.
+type APIKey struct {
+	ID         APIKeyID
+	Name       string
+	UserID     UserID
+	UserName   string // joined
+	Hint       string // the key's beginning, to recognise it by
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	LastUsedAt time.Time // zero = never; written at most once a minute
+	ExpiresAt  time.Time // zero = never
+	RevokedAt  time.Time // zero = live
+	Version    int64
+}
+
+// Live reports whether the key opens anything at now.
+func (k APIKey) Live(now time.Time) bool {
+	return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+}
+
+// Actor is who does something: every change names one.
+type Actor struct {
+	Kind      ActorKind
+	UserID    UserID   // user, key
+	KeyID     APIKeyID // key
+	Name      string   // as shown in the audit log
+	Address   string   // where the call came from
+	RequestID string
+	Rights    Rights
+}
+
+// ActorKind says what sort of identity acted.
+type ActorKind string
+
+const (
+	ActorUser   ActorKind = "user"
+	ActorKey    ActorKind = "api_key"
+	ActorCLI    ActorKind = "command" // the machine's administrator, by a command of the binary
+	ActorSystem ActorKind = "system"  // Waybill itself
+)
+
+// System is Waybill acting on its own; why is what the audit log shows as its name.
+func System(why string) Actor {
+	return Actor{Kind: ActorSystem, Name: why, Rights: NewRights(AllRights()...)}
+}
+
+// Audit is one line of the audit log: who did what to which object, with what changed. Rows are chained by hash.
+type Audit struct {
+	ID        AuditID
+	At        time.Time
+	ActorKind ActorKind
+	ActorID   string // user id, empty for command and system
+	ActorName string
+	Via       string // API key id when a program acted
+	Address   string
+	RequestID string
+	Action    string // "connection.updated"
+	Kind      string // "connection"
+	ObjectID  string
+	Object    string // the object's name at that time
+	Changes   []Change
+	Hash      string // hex SHA-256 over the row before and this one
+}
+
+// Change is one field of an audited change; secrets show as Mask.
+type Change struct {
+	Field  string `json:"field"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
