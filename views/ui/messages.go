@@ -1,0 +1,19 @@
+package ui
+
+import (
+	"regexp"
+
+	"github.com/a-h/templ"
+)
+
+// noteRole makes bad news an alert; the rest is read where it stands.
+func noteRole(tone Tone) templ.Attributes {
+	if tone != Bad {
+		return nil
+	}
+	return templ.Attributes{"role": "alert"}
+}
+
+// escapePattern makes a word safe inside the pattern attribute, which browsers
+// compile with the v flag; Go's quoting escapes only what that flag permits.
+func escapePattern(word string) string { return regexp.QuoteMeta(word) }
