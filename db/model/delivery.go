@@ -17,10 +17,11 @@ type Delivery struct {
 	ActionID       ActionID
 	Lane           Lane
 	Status         Status
-	Attempts       int // stored outcomes since the schedule began
-	Round          int // grows with each retry by hand: attempt numbers go on, the schedule starts again
+	Attempts       int // stored outcomes
+	RoundStart     int // value of Attempts when the schedule (re)started: 0, or the last retry by hand
 	Interruptions  int
 	Crashes        int       // renders that took their worker down
+	Held           string    // why it is held: HeldDisabled, HeldParked; "" = it is not
 	NextAttemptAt  time.Time // zero when none is planned
 	WaitingFor     string    // why it waits although it is due; "" = nothing
 	LastStatusCode int       // 0 = no answer
@@ -69,6 +70,8 @@ func (s Status) Settled() bool {
 const (
 	HeldDisabled = "disabled" // its destination or connection is off; goes on when it is on again
 	HeldParked   = "parked"   // its template took render workers down; a person must retry it
+	// MaxCrashes is how many workers a delivery's render may take down before it is parked.
+	MaxCrashes = 3
 )
 
 // Attempt is one HTTP exchange of a delivery, as it is stored: secrets are already redacted.
@@ -128,9 +131,8 @@ const (
 
 // Work is what an attempt needs to know of a delivery that was taken on.
 type Work struct {
-	Delivery   Delivery
-	Event      Event
-	EventBytes int // size of the event's data, for the memory budget
+	Delivery Delivery
+	Event    Event
 }
 
 // Outcome is what one attempt did to a delivery; the store records it.
@@ -144,4 +146,6 @@ type Outcome struct {
 	Message string    // becomes user_message
 	// Disable is set when the destination is to be switched off with this reason (410).
 	Disable string
+	// BodyIsData says that the request's body was the event's data, byte for byte: it is stored once, with the event.
+	BodyIsData bool
 }

@@ -1,0 +1,332 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// Bounds of one commit group.
+const (
+	groupOps    = 512
+	groupWaits  = 10 * time.Millisecond // how long results wait for a commit to ride on
+	groupRuns   = 250 * time.Millisecond
+	bulkInGroup = 1
+)
+
+// op is one closure for the writer.
+type op struct {
+	run   func(*Tx) error
+	done  func(error) // called once, from the writer's goroutine, after the commit; must not block
+	plain bool        // bookkeeping that is not expected to fail: shares a savepoint with its like
+	rides time.Time   // zero = commit now; else it may wait until then for others
+	gone  func() bool // the caller no longer wants it: skipped when not yet begun
+	err   error
+}
+
+// writer owns the one connection that writes. It takes all closures that wait, runs each in a savepoint of one
+// transaction, commits once and tells each its own result. Closures are repeatable: a group that breaks runs again
+// without the guilty one.
+type writer struct {
+	s     *Store
+	db    *sql.DB
+	conn  *sql.Conn
+	stmts statements
+	ctx   context.Context // the writer's own: no caller can cancel a group
+
+	mu      sync.Mutex
+	queue   []*op
+	bulk    []*op
+	closing bool
+	wake    chan struct{}
+	stopped chan struct{}
+	failed  chan struct{}
+	broke   sync.Once
+}
+
+func newWriter(ctx context.Context, s *Store, d *sql.DB) (*writer, error) {
+	conn, err := d.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open the writer: %w", err)
+	}
+	w := &writer{s: s, db: d, conn: conn, ctx: context.Background(),
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}), failed: make(chan struct{})}
+	w.stmts.prep = func(q string) (*sql.Stmt, error) { return conn.PrepareContext(w.ctx, q) }
+	go w.loop()
+	return w, nil
+}
+
+var errClosed = errors.New("the store is closed")
+
+// submit queues o; o.done is called in any case.
+func (w *writer) submit(o *op, bulk bool) {
+	w.mu.Lock()
+	if w.closing {
+		w.mu.Unlock()
+		o.done(errClosed)
+		return
+	}
+	if bulk {
+		w.bulk = append(w.bulk, o)
+	} else {
+		w.queue = append(w.queue, o)
+	}
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close ends the writer after everything that waits is written.
+func (w *writer) close() error {
+	w.mu.Lock()
+	w.closing = true
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	<-w.stopped
+	_, err := w.conn.ExecContext(w.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(sorted(err), w.conn.Close(), w.db.Close())
+}
+
+func (w *writer) loop() {
+	defer close(w.stopped)
+	for {
+		group, ok := w.gather()
+		if !ok {
+			return
+		}
+		w.commit(group)
+	}
+}
+
+// gather waits for closures and takes those that go together. Nothing lingers but results, and those only until
+// something else commits.
+func (w *writer) gather() ([]*op, bool) {
+	for {
+		w.mu.Lock()
+		wait, any := w.patience()
+		if any && wait <= 0 {
+			group := w.take()
+			w.mu.Unlock()
+			return group, true
+		}
+		closing := w.closing
+		w.mu.Unlock()
+		switch {
+		case closing:
+			return nil, false
+		case any:
+			t := time.NewTimer(wait)
+			select {
+			case <-w.wake:
+			case <-t.C:
+			}
+			t.Stop()
+		default:
+			<-w.wake
+		}
+	}
+}
+
+// patience is how long the queue may still wait, and whether there is one.
+func (w *writer) patience() (time.Duration, bool) {
+	if len(w.queue) == 0 {
+		return 0, len(w.bulk) > 0
+	}
+	if w.closing || len(w.bulk) > 0 || len(w.queue) >= groupOps {
+		return 0, true
+	}
+	for _, o := range w.queue {
+		if o.rides.IsZero() {
+			return 0, true
+		}
+	}
+	return time.Until(w.queue[0].rides), true
+}
+
+func (w *writer) take() []*op {
+	n := min(len(w.queue), groupOps)
+	group := append([]*op(nil), w.queue[:n]...)
+	w.queue = append(w.queue[:0], w.queue[n:]...)
+	b := min(len(w.bulk), bulkInGroup)
+	group = append(group, w.bulk[:b]...)
+	w.bulk = append(w.bulk[:0], w.bulk[b:]...)
+	return group
+}
+
+// commit runs group until every closure of it is either in a committed transaction or has its own error.
+func (w *writer) commit(group []*op) {
+	var finished []*op
+	for left := group; len(left) > 0; {
+		done, again, err := w.transaction(left)
+		if err != nil && len(left) == 1 {
+			left[0].err = err
+			done, again = left, nil
+		} else if err != nil { // the commit itself failed: each closure by itself, so that only the guilty one suffers
+			for _, o := range left {
+				if _, _, err := w.transaction([]*op{o}); err != nil {
+					o.err = err
+				}
+			}
+			done, again = left, nil
+		}
+		finished, left = append(finished, done...), again
+	}
+	for _, o := range finished {
+		o.done(sorted(o.err))
+	}
+}
+
+// transaction runs ops in one transaction. It returns those that are settled (committed, or failed by themselves) and
+// those that must run again because one of their neighbours broke the transaction. err: the commit failed, none is stored.
+func (w *writer) transaction(ops []*op) (done, again []*op, err error) {
+	tx := &Tx{w: w, now: w.s.now()}
+	if err := tx.exec("BEGIN IMMEDIATE"); err != nil {
+		w.judge(err)
+		return nil, nil, fmt.Errorf("begin: %w", err)
+	}
+	before, err := one(tx, "configuration", number, configVersion)
+	if err != nil {
+		w.rollback(tx)
+		return nil, nil, err
+	}
+	tx.version = before
+	guilty, rest := w.runAll(tx, ops)
+	if guilty != nil {
+		w.rollback(tx)
+		for _, o := range ops {
+			if o != guilty {
+				o.err = nil
+				again = append(again, o)
+			}
+		}
+		return []*op{guilty}, again, nil
+	}
+	if tx.touched {
+		if err := tx.exec("UPDATE config_version SET value = value + 1 WHERE one = 1"); err != nil {
+			w.rollback(tx)
+			w.judge(err)
+			return nil, nil, err
+		}
+		tx.version++
+	}
+	if err := tx.exec("COMMIT"); err != nil {
+		w.rollback(tx)
+		w.judge(err)
+		return nil, nil, fmt.Errorf("commit: %w", err)
+	}
+	w.s.saw(tx.version, tx.now.UnixMilli())
+	if tx.touched {
+		w.s.notify()
+	}
+	return ops[:len(ops)-len(rest)], rest, nil
+}
+
+// runAll runs every closure. guilty is the one that broke the transaction; rest are those for which time ran out.
+func (w *writer) runAll(tx *Tx, ops []*op) (guilty *op, rest []*op) {
+	start := time.Now()
+	for i := 0; i < len(ops); {
+		if i > 0 && time.Since(start) > groupRuns {
+			return nil, ops[i:]
+		}
+		n := 1
+		for ops[i].plain && i+n < len(ops) && ops[i+n].plain {
+			n++
+		}
+		ok, guilty := w.together(tx, ops[i:i+n])
+		if guilty != nil {
+			return guilty, nil
+		}
+		for _, o := range ops[i : i+n] {
+			if !ok && !w.alone(tx, o) {
+				return o, nil
+			}
+		}
+		i += n
+	}
+	return nil, nil
+}
+
+// together runs plain closures in one savepoint. ok: all stand. Not ok: none does, and each is to run alone; with a
+// guilty one the transaction itself is over.
+func (w *writer) together(tx *Tx, ops []*op) (ok bool, guilty *op) {
+	if len(ops) < 2 {
+		return false, nil
+	}
+	if err := tx.exec("SAVEPOINT many"); err != nil {
+		ops[0].err = err
+		return false, ops[0]
+	}
+	for _, o := range ops {
+		if o.err = w.call(tx, o); o.err == nil {
+			continue
+		}
+		w.judge(o.err)
+		if tx.exec("ROLLBACK TO many") != nil || tx.exec("RELEASE many") != nil {
+			return false, o
+		}
+		return false, nil
+	}
+	last := ops[len(ops)-1]
+	if last.err = tx.exec("RELEASE many"); last.err != nil {
+		return false, last
+	}
+	return true, nil
+}
+
+// alone runs one closure in a savepoint of its own; false: the transaction is broken and o is why.
+func (w *writer) alone(tx *Tx, o *op) bool {
+	touched := tx.touched
+	if err := tx.exec("SAVEPOINT one"); err != nil {
+		o.err = err
+		return false
+	}
+	if o.err = w.call(tx, o); o.err == nil {
+		if o.err = tx.exec("RELEASE one"); o.err == nil {
+			return true
+		}
+		w.judge(o.err)
+		return false
+	}
+	w.judge(o.err)
+	tx.touched = touched
+	return tx.exec("ROLLBACK TO one") == nil && tx.exec("RELEASE one") == nil
+}
+
+// call runs the closure; a panic counts as failure.
+func (w *writer) call(tx *Tx, o *op) (err error) {
+	if o.gone != nil && o.gone() {
+		return context.Canceled
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			w.s.log.Error("a write panicked", "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in a write: %v", r)
+		}
+	}()
+	return o.run(tx)
+}
+
+func (w *writer) rollback(tx *Tx) {
+	// SQLite may have rolled back by itself (disk full); then there is nothing left to roll back.
+	_ = tx.exec("ROLLBACK")
+}
+
+// judge stops the store when the file itself can no longer be trusted.
+func (w *writer) judge(err error) {
+	if !broken(err) {
+		return
+	}
+	w.broke.Do(func() {
+		w.s.log.Error("the database file cannot be trusted any more; stopping", "error", err)
+		close(w.failed)
+	})
+}

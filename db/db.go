@@ -1,0 +1,290 @@
+// Package db is the store: everything that survives a restart is here and nowhere else.
+//
+// Reads hang on *Store, changes on *Tx, which only Store.Write hands out: no change without an actor, an audit row and
+// a transaction. The queue's own bookkeeping (deliveries.go) is the one exception. It refuses to hold rules of the
+// business; those are in db/model and jobs. It is the only importer of database/sql.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	"modernc.org/sqlite"
+
+	"waybill/db/migrations"
+	"waybill/db/seal"
+)
+
+// Options say how a store is opened.
+type Options struct {
+	Dir string           // data folder; made when absent, mode 0700
+	Now func() time.Time // the one clock
+	Box *seal.Box        // seals secrets; nil = nothing can be sealed or opened
+	Log *slog.Logger
+}
+
+// Store is the open database. It is safe for concurrent use.
+type Store struct {
+	dir     string
+	now     func() time.Time
+	log     *slog.Logger
+	box     *seal.Box
+	readers *sql.DB
+	reads   statements
+	writer  *writer
+
+	version   atomic.Int64 // config_version as last seen
+	versionAt atomic.Int64 // when that was, unix ms
+	changed   struct {
+		sync.Mutex
+		hooks []func()
+	}
+}
+
+// FileName of the database in the data folder.
+const FileName = "waybill.db"
+
+var tune sync.Once
+
+// process-wide settings of the driver, before the first open: POSIX locks of a process fall when it closes any handle
+// on the file, OFD locks do not; and a misspelt pragma must be an error.
+func setDriver() {
+	tune.Do(func() {
+		sqlite.OFDLocking(true)
+		sqlite.StrictPragmas(true)
+	})
+}
+
+// Open opens or makes the database in o.Dir, brings its schema up to date and starts the writer.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	setDriver()
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	path, err := filepath.Abs(filepath.Join(o.Dir, FileName))
+	if err != nil {
+		return nil, fmt.Errorf("find the data folder: %w", err)
+	}
+	if err := create(ctx, path); err != nil {
+		return nil, err
+	}
+	write, err := sql.Open("sqlite", dsn(path, "_busy_timeout=10000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_txlock=immediate&_defensive=1&_dqs=0&_error_rc=1"+
+		"&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)"))
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	write.SetMaxOpenConns(1)
+	if err := migrate(ctx, write); err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	readers, err := sql.Open("sqlite", dsn(path, "mode=ro&_busy_timeout=5000&_query_only=1&_defensive=1&_dqs=0&_pragma=cache_size(-4000)"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the readers: %w", err), write.Close())
+	}
+	readers.SetMaxOpenConns(4)
+	readers.SetMaxIdleConns(4)
+	s := &Store{dir: o.Dir, now: o.Now, log: o.Log, box: o.Box, readers: readers}
+	s.reads.prep = func(q string) (*sql.Stmt, error) { return readers.PrepareContext(context.Background(), q) }
+	if s.writer, err = newWriter(ctx, s, write); err != nil {
+		return nil, errors.Join(err, readers.Close(), write.Close())
+	}
+	if _, err := s.Version(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// create makes a new file with the settings that must stand before its first table. Never on an old one: with
+// auto_vacuum in its DSN every open needs the write lock.
+func create(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make the database file: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("make the database file: %w", err)
+	}
+	d, err := sql.Open("sqlite", dsn(path, "_busy_timeout=10000&_pragma=page_size(8192)&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)"))
+	if err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	if _, err = d.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS waybill (made INTEGER NOT NULL) STRICT"); err != nil {
+		err = fmt.Errorf("make the database: %w", err)
+	}
+	return errors.Join(err, d.Close())
+}
+
+func dsn(path, query string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query
+}
+
+// migrate brings the schema up to date; a database made by a newer Waybill is refused.
+func migrate(ctx context.Context, d *sql.DB) error {
+	files, err := fs.Sub(migrations.FS, "sqlite")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(database.DialectSQLite3, d, files)
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	have, newest, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if have > newest {
+		return fmt.Errorf("this database has schema %d, this program knows %d: it was opened by a newer Waybill; start that one, or restore a backup", have, newest)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	return nil
+}
+
+// Close lets running writes end, folds the WAL into the file and closes it.
+func (s *Store) Close() error {
+	err := s.writer.close()
+	return errors.Join(err, s.readers.Close())
+}
+
+// reader reads from the pool under the caller's context.
+type reader struct {
+	s   *Store
+	ctx context.Context
+}
+
+func (r reader) prepare(q string) (*sql.Stmt, error) { return r.s.reads.get(q) }
+func (r reader) context() context.Context            { return r.ctx }
+
+func (s *Store) reader(ctx context.Context) reader { return reader{s, ctx} }
+
+const configVersion = `SELECT value FROM config_version WHERE one = 1`
+
+// staleAfter is how long a change made by another process may go unseen.
+const staleAfter = time.Second
+
+// Version is the number that grows with every change of routing, keys, users or roles. What this process changed
+// shows at once, what another one changed within a second.
+func (s *Store) Version(ctx context.Context) (int64, error) {
+	now := s.now().UnixMilli()
+	if seen := s.versionAt.Load(); now-seen < staleAfter.Milliseconds() && now >= seen {
+		return s.version.Load(), nil
+	}
+	v, err := one(s.reader(ctx), "configuration", number, configVersion)
+	if err != nil {
+		return 0, err
+	}
+	s.saw(v, now)
+	return v, nil
+}
+
+func (s *Store) saw(v, now int64) {
+	for {
+		old := s.version.Load()
+		if v <= old || s.version.CompareAndSwap(old, v) {
+			break
+		}
+	}
+	s.versionAt.Store(now)
+}
+
+// OnChange calls hook, from the writer's goroutine, after each commit of this process that grew Version.
+func (s *Store) OnChange(hook func()) {
+	s.changed.Lock()
+	defer s.changed.Unlock()
+	s.changed.hooks = append(s.changed.hooks, hook)
+}
+
+func (s *Store) notify() {
+	s.changed.Lock()
+	defer s.changed.Unlock()
+	for _, h := range s.changed.hooks {
+		h()
+	}
+}
+
+// Failed is closed when the database file can no longer be trusted (I/O error, corruption): the program must stop.
+func (s *Store) Failed() <-chan struct{} { return s.writer.failed }
+
+// Ready is nil when the store takes writes.
+func (s *Store) Ready(ctx context.Context) error {
+	select {
+	case <-s.writer.failed:
+		return errors.New("the database could not be written")
+	default:
+	}
+	_, err := one(s.reader(ctx), "configuration", number, configVersion)
+	return err
+}
+
+// Backup writes a consistent copy of the database to path, which must not exist, while everything goes on.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s exists; a backup never overwrites", path)
+	}
+	source, err := filepath.Abs(filepath.Join(s.dir, FileName))
+	if err != nil {
+		return err
+	}
+	d, err := sql.Open("sqlite", dsn(source, "mode=ro&_busy_timeout=5000"))
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	defer d.Close()
+	part := path + ".part"
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("make the backup: %w", err)
+	}
+	defer func() { _ = os.Remove(part) }()
+	defer f.Close()
+	if _, err := d.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
+		return fmt.Errorf("copy the database: %w", sorted(err))
+	}
+	if err := verify(ctx, part); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("sync the backup: %w", err)
+	}
+	return os.Rename(part, path)
+}
+
+// verify reads a finished copy whole.
+func verify(ctx context.Context, path string) error {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	d, err := sql.Open("sqlite", dsn(full, "mode=ro"))
+	if err != nil {
+		return fmt.Errorf("open the backup: %w", err)
+	}
+	defer d.Close()
+	var word string
+	if err := d.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&word); err != nil {
+		return fmt.Errorf("check the backup: %w", err)
+	}
+	if word != "ok" {
+		return fmt.Errorf("the backup is damaged: %s", word)
+	}
+	return nil
+}

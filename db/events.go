@@ -1,0 +1,193 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+)
+
+const eventColumns = `id, external_id, name, subject, time, depth, deliveries, met, created_at`
+
+func scanEvent(r row) (model.Event, error) {
+	var e model.Event
+	err := r.Scan(&e.ID, &e.ExternalID, &e.Name, &e.Subject, at{&e.Time}, &e.Depth, &e.Deliveries, decode{&e.Met}, at{&e.CreatedAt})
+	return e, err
+}
+
+func scanEventData(r row) (model.Event, error) {
+	var e model.Event
+	err := r.Scan(&e.ID, &e.ExternalID, &e.Name, &e.Subject, at{&e.Time}, &e.Depth, &e.Deliveries, decode{&e.Met}, at{&e.CreatedAt}, (*[]byte)(&e.Data))
+	return e, err
+}
+
+const eventByID = `SELECT ` + eventColumns + `, data FROM events WHERE id = $1`
+
+// Event is one event with its data.
+func (s *Store) Event(ctx context.Context, id model.EventID) (model.Event, error) {
+	return one(s.reader(ctx), "event", scanEventData, eventByID, id)
+}
+
+// EventFilter narrows a list of events; zero values do not.
+type EventFilter struct {
+	Name    string // exact
+	Subject string
+	From    time.Time // accepted at or after
+	To      time.Time // accepted before
+}
+
+// Events lists events without their data, newest first.
+func (s *Store) Events(ctx context.Context, f EventFilter, p Page) ([]model.Event, string, error) {
+	q := selecting("SELECT " + eventColumns + " FROM events")
+	q.and(f.Name != "", "name = ?", f.Name)
+	q.and(f.Subject != "", "subject = ?", f.Subject)
+	q.and(!f.From.IsZero(), "created_at >= ?", ms(f.From))
+	q.and(!f.To.IsZero(), "created_at < ?", ms(f.To))
+	return page(s.reader(ctx), q, p, "id", scanEvent, func(e model.Event) string { return string(e.ID) })
+}
+
+const eventNames = `SELECT DISTINCT name FROM events ORDER BY name LIMIT 200`
+
+// EventNames lists names that were seen, for pickers.
+func (s *Store) EventNames(ctx context.Context) ([]string, error) {
+	return all(s.reader(ctx), text[string], eventNames)
+}
+
+// Publication is one event to be stored with the deliveries that it causes.
+type Publication struct {
+	Event      model.Event
+	User       model.UserID
+	Key        string // dedupe key, "" = none
+	Hash       []byte // of what the caller sent: the same key with another hash is a conflict
+	Deliveries []model.Delivery
+	Owners     []model.NodeID // one a delivery: who has a place for it in memory, "" = it waits in the database
+}
+
+// Published is what became of a publication.
+type Published struct {
+	ID         model.EventID
+	ExternalID string
+	Deliveries int
+	Duplicate  bool // an earlier one with the same key stands; nothing was stored
+}
+
+// ErrStale means that routing changed since version: match again.
+var ErrStale = errors.New("routing changed since the events were matched")
+
+const findDedupe = `SELECT event_id, external_id, deliveries, body_hash FROM dedupe WHERE user_id = $1 AND key = $2 AND expires_at > $3`
+
+const keepDedupe = `
+INSERT INTO dedupe (user_id, key, body_hash, event_id, external_id, deliveries, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (user_id, key) DO UPDATE SET body_hash = excluded.body_hash, event_id = excluded.event_id,
+  external_id = excluded.external_id, deliveries = excluded.deliveries, expires_at = excluded.expires_at`
+
+const insertEvent = `
+INSERT INTO events (id, external_id, name, subject, time, depth, deliveries, met, created_at, data)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+
+const insertDelivery = `
+INSERT INTO deliveries (id, event_id, target_id, destination_id, action_id, lane, status, owner, next_attempt_at, attempts, round_start,
+  interruptions, crashes, held, last_status_code, last_error, user_message, replay_of, created_at, updated_at, settled_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 0, 0, $10, 0, $11, '', $12, $13, $13, NULL, 1)`
+
+// Publish stores all of pubs or none, in one commit that is on disk when it returns. version is the Version that they
+// were matched with; ErrStale asks to match again.
+func (s *Store) Publish(ctx context.Context, version int64, pubs []Publication) ([]Published, error) {
+	var out []Published
+	done := make(chan error, 1)
+	s.writer.submit(&op{
+		run: func(tx *Tx) (err error) {
+			if tx.version != version || tx.touched {
+				s.saw(tx.version, tx.now.UnixMilli())
+				return ErrStale
+			}
+			out, err = tx.publish(pubs)
+			return err
+		},
+		done:  func(err error) { done <- err },
+		gone:  func() bool { return ctx.Err() != nil },
+		plain: true,
+	}, false)
+	if err := <-done; err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (tx *Tx) publish(pubs []Publication) ([]Published, error) {
+	out := make([]Published, len(pubs))
+	for i, p := range pubs {
+		if p.Key != "" {
+			first, err := tx.duplicate(p)
+			if err != nil {
+				return nil, err
+			}
+			if first != nil {
+				out[i] = *first
+				continue
+			}
+			if err := tx.exec(keepDedupe, p.User, p.Key, p.Hash, p.Event.ID, p.Event.ExternalID, len(p.Deliveries), ms(tx.now.Add(model.DedupeLife))); err != nil {
+				return nil, err
+			}
+		}
+		if err := tx.insertEvent(p); err != nil {
+			return nil, err
+		}
+		out[i] = Published{ID: p.Event.ID, ExternalID: p.Event.ExternalID, Deliveries: len(p.Deliveries)}
+	}
+	return out, nil
+}
+
+// duplicate is the first answer for a key that was used, nil for a new one, a conflict when the body differs.
+func (tx *Tx) duplicate(p Publication) (*Published, error) {
+	var hash []byte
+	found, err := all(tx, func(r row) (Published, error) {
+		v := Published{Duplicate: true}
+		err := r.Scan(&v.ID, &v.ExternalID, &v.Deliveries, &hash)
+		return v, err
+	}, findDedupe, p.User, p.Key, ms(tx.now))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	if !bytes.Equal(hash, p.Hash) {
+		return nil, fault.Coded(fault.Conflict, "idempotency_conflict", "This key or id was used within 7 days for an event with another content (%s); nothing was accepted.", found[0].ID)
+	}
+	return &found[0], nil
+}
+
+func (tx *Tx) insertEvent(p Publication) error {
+	e, met := p.Event, ""
+	if len(p.Event.Met) > 0 {
+		met = encode(p.Event.Met)
+	}
+	if err := tx.exec(insertEvent, e.ID, e.ExternalID, e.Name, e.Subject, ms(e.Time), e.Depth, len(p.Deliveries), met, ms(e.CreatedAt), []byte(e.Data)); err != nil {
+		return err
+	}
+	for i, d := range p.Deliveries {
+		held := ""
+		if d.Status == model.Held {
+			held = model.HeldDisabled
+		}
+		if err := tx.exec(insertDelivery, d.ID, e.ID, d.TargetID, d.DestinationID, d.ActionID, d.Lane, d.Status, p.Owners[i], null(d.NextAttemptAt),
+			held, d.LastError, d.ReplayOf, ms(d.CreatedAt)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const dropDedupe = `DELETE FROM dedupe WHERE (user_id, key) IN (SELECT user_id, key FROM dedupe WHERE expires_at <= $1 LIMIT 500)`
+
+// ForgetDedupe removes up to 500 keys that ended before now and says how many went.
+func (s *Store) ForgetDedupe(ctx context.Context, now time.Time) (int64, error) {
+	var n int64
+	err := s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) (err error) {
+		n, err = tx.count(dropDedupe, ms(now))
+		return err
+	})
+	return n, err
+}

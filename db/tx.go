@@ -1,0 +1,116 @@
+package db
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"waybill/db/model"
+)
+
+// Tx is one closure's view of the open transaction. It must not leave the closure.
+type Tx struct {
+	w       *writer
+	now     time.Time
+	actor   model.Actor
+	version int64 // config_version at the group's start
+	touched bool  // config_version grows with this commit
+}
+
+// Now is the time of the commit group.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// Actor is who makes the change.
+func (tx *Tx) Actor() model.Actor { return tx.actor }
+
+func (tx *Tx) prepare(q string) (*sql.Stmt, error) { return tx.w.stmts.get(q) }
+func (tx *Tx) context() context.Context            { return tx.w.ctx }
+
+func (tx *Tx) exec(query string, args ...any) error {
+	_, err := tx.count(query, args...)
+	return err
+}
+
+// count runs query and says how many rows it changed.
+func (tx *Tx) count(query string, args ...any) (int64, error) {
+	st, err := tx.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := st.ExecContext(tx.w.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// touch marks the change as one of routing, keys, users or roles.
+func (tx *Tx) touch() { tx.touched = true }
+
+// Write runs fn in a transaction on behalf of actor and returns when it is on disk, or rolled back. fn may run more
+// than once, touches nothing outside tx, at most 500 rows, and holds no slow work (argon2, templates, network).
+func (s *Store) Write(ctx context.Context, actor model.Actor, fn func(tx *Tx) error) error {
+	return s.write(ctx, actor, fn, false)
+}
+
+// WriteBulk is Write behind all realtime writes: for work of many closures.
+func (s *Store) WriteBulk(ctx context.Context, actor model.Actor, fn func(tx *Tx) error) error {
+	return s.write(ctx, actor, fn, true)
+}
+
+func (s *Store) write(ctx context.Context, actor model.Actor, fn func(tx *Tx) error, bulk bool) error {
+	if actor.Kind == "" {
+		return errors.New("a write without an actor")
+	}
+	done := make(chan error, 1)
+	s.writer.submit(&op{
+		run:  func(tx *Tx) error { tx.actor = actor; return fn(tx) },
+		done: func(err error) { done <- err },
+		gone: func() bool { return ctx.Err() != nil },
+	}, bulk)
+	return <-done
+}
+
+const lastHash = `SELECT hash FROM audit ORDER BY seq DESC LIMIT 1`
+
+const insertAudit = `
+INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, via, address, request_id, action, kind, object_id, object, changes, hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+
+// audit writes the line for one change: word is what happened to the object ("updated").
+func (tx *Tx) audit(kind, word string, id, name string, changes []model.Change) error {
+	hashes, err := all(tx, text[string], lastHash)
+	if err != nil {
+		return err
+	}
+	a := model.Audit{ID: model.NewAuditID(tx.now), At: tx.now, ActorKind: tx.actor.Kind, ActorID: string(tx.actor.UserID), ActorName: tx.actor.Name,
+		Via: string(tx.actor.KeyID), Address: tx.actor.Address, RequestID: tx.actor.RequestID, Action: kind + "." + word, Kind: kind,
+		ObjectID: id, Object: name, Changes: changes}
+	if len(hashes) == 1 {
+		a.Hash = hashes[0]
+	}
+	a.Hash = chain(a.Hash, a)
+	return tx.exec(insertAudit, a.ID, ms(a.At), a.ActorKind, a.ActorID, a.ActorName, a.Via, a.Address, a.RequestID, a.Action, a.Kind,
+		a.ObjectID, a.Object, encode(a.Changes), a.Hash)
+}
+
+// chain is the hash of row a after a row with hash before.
+func chain(before string, a model.Audit) string {
+	a.Hash, a.At = before, time.UnixMilli(a.At.UnixMilli()).UTC()
+	sum := sha256.Sum256([]byte(encode(a)))
+	return hex.EncodeToString(sum[:])
+}
+
+// changes lists the fields that differ, from pairs of name, before, after.
+func changes(triples ...string) []model.Change {
+	var out []model.Change
+	for i := 0; i+2 < len(triples); i += 3 {
+		if triples[i+1] != triples[i+2] {
+			out = append(out, model.Change{Field: triples[i], Before: triples[i+1], After: triples[i+2]})
+		}
+	}
+	return out
+}
