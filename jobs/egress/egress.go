@@ -1,0 +1,261 @@
+// Package egress is the only door to other machines: every HTTP client of Waybill is built here.
+//
+// It refuses addresses by the rules of WAYBILL_ALLOW_HOSTS (checked on the address that is really dialled, so that
+// no spelling and no name server gets around them), follows no redirect, obeys no proxy variable, speaks HTTP/1.1
+// with TLS 1.2 or later, and bounds the time and the size of every answer. Failures are sentences for operators.
+// It knows nothing of connections or credentials: jobs/connector builds the requests, jobs/scheme authenticates them.
+package egress
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"waybill/db/model"
+)
+
+// Bounds of every exchange.
+const (
+	DefaultTimeout  = model.DefaultTimeout * time.Second
+	DefaultMaxBody  = model.MaxStoredResponse
+	maxHeaderBytes  = 64 << 10  // all headers of an answer, 1xx answers included
+	maxDrain        = 192 << 10 // read beyond MaxBody to keep the connection usable
+	drainTime       = 250 * time.Millisecond
+	dialTimeout     = 10 * time.Second
+	idlePerHost     = 1024 // as many as may be in flight in all
+	idleTimeout     = 60 * time.Second
+	replayKeyHeader = "X-Idempotency-Key"
+)
+
+// Options of a Client; the zero value reaches public HTTPS hosts and nothing else.
+type Options struct {
+	Rules     Rules
+	UserAgent string // sent unless the request has its own; "" = Waybill
+	// Inside answers these host names (lower case, no port) in this process; they are never dialled and no address
+	// rule applies to them.
+	Inside map[string]http.Handler
+	// Dial replaces dialling, for tests on pipes. Only the rules that need no address apply then.
+	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
+	Resolver *net.Resolver  // nil = Go's own resolver with the system's configuration
+	RootCAs  *x509.CertPool // nil = the system's
+}
+
+// Client makes exchanges; it is safe for use by many goroutines and meant to exist once.
+type Client struct {
+	rules     Rules
+	agent     []string
+	inside    map[string]http.Handler
+	dial      func(ctx context.Context, network, addr string) (net.Conn, error)
+	resolver  *net.Resolver
+	transport *http.Transport
+}
+
+// New builds the client with its one pool of connections.
+func New(o Options) *Client {
+	c := &Client{rules: o.Rules, agent: []string{cmp.Or(o.UserAgent, "Waybill")}, inside: o.Inside, dial: o.Dial, resolver: o.Resolver}
+	if c.resolver == nil {
+		c.resolver = &net.Resolver{PreferGo: true}
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	c.transport = &http.Transport{
+		Proxy:                  nil, // a proxy from the environment would be the only address that is checked
+		DialContext:            c.dialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(512)},
+		TLSHandshakeTimeout:    dialTimeout,
+		DisableCompression:     true,
+		MaxIdleConns:           4 * idlePerHost,
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		Protocols:              protocols,
+	}
+	return c
+}
+
+// Close drops the connections that are open and idle.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Request is one request to make.
+type Request struct {
+	Method  string
+	URL     string
+	Header  http.Header // names in canonical form; Do takes the map over
+	Body    []byte      // sent with Content-Length, never chunked
+	Timeout time.Duration
+	MaxBody int64 // bytes of the answer's body that are kept; 0 = 64 KiB
+}
+
+// Exchange is what came back. After an error it holds as much as was known by then.
+type Exchange struct {
+	Status    int // 0 = no answer
+	Header    http.Header
+	Body      []byte // at most MaxBody bytes, as they came (never decompressed)
+	Size      int64  // bytes of the whole body as far as known
+	Truncated bool   // Body was cut
+	Address   string // ip:port that was spoken to or tried last; "" = none
+	Timings   model.Timings
+}
+
+// Do performs one exchange: no retry, no redirect. The error is always an *Error. Timeout (0 = 30 s) covers everything
+// from the look-up to the last byte of the body.
+func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
+	f := &flight{start: time.Now()}
+	defer func() {
+		if v := recover(); v != nil {
+			err = &Error{Class: model.ClassBroken, Message: "The request could not be made because of a defect in Waybill.", Cause: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+		}
+		f.fill(&x)
+	}()
+	r.Timeout, r.MaxBody = cmp.Or(r.Timeout, DefaultTimeout), cmp.Or(r.MaxBody, DefaultMaxBody)
+	u, refusal := c.target(r.URL)
+	if refusal == nil {
+		refusal = checkHeaders(r.Header)
+	}
+	if refusal != nil {
+		return x, refused(refusal)
+	}
+	f.plain, f.host = u.Scheme == "http", strings.TrimSuffix(u.Hostname(), ".")
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	req := c.request(ctx, f, u, r)
+	var resp *http.Response
+	if h := c.inside[f.host]; h != nil {
+		resp, err = answerInside(req, h, r)
+	} else {
+		resp, err = c.transport.RoundTrip(req)
+	}
+	if err != nil {
+		return x, explain(err, f, r.Timeout, 0)
+	}
+	defer resp.Body.Close()
+	x.Status, x.Header = resp.StatusCode, resp.Header
+	if err := x.read(resp, r.MaxBody, cancel); err != nil {
+		return x, explain(err, f, r.Timeout, x.Status)
+	}
+	return x, nil
+}
+
+func (c *Client) request(ctx context.Context, f *flight, u *url.URL, r Request) *http.Request {
+	f.trace = httptrace.ClientTrace{GotConn: f.gotConn, GotFirstResponseByte: f.firstByte}
+	ctx = context.WithValue(ctx, flightKey{}, f)
+	h := r.Header
+	if h == nil {
+		h = http.Header{}
+	}
+	if _, own := h["User-Agent"]; !own {
+		h["User-Agent"] = c.agent
+	}
+	req := (&http.Request{Method: r.Method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).
+		WithContext(httptrace.WithClientTrace(ctx, &f.trace))
+	if len(r.Body) > 0 {
+		req.ContentLength = int64(len(r.Body))
+		req.Body = io.NopCloser(bytes.NewReader(r.Body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
+	}
+	// An idle connection that the other side closes at the same moment is no failure of the other side: with this
+	// mark, which is not sent, the transport repeats the request at once on a new connection.
+	if h["Idempotency-Key"] == nil && h[replayKeyHeader] == nil {
+		h[replayKeyHeader] = []string{}
+	}
+	return req
+}
+
+// read takes the body as far as it is kept, and a little beyond so that the connection can be used again.
+func (x *Exchange) read(resp *http.Response, limit int64, cancel func()) error {
+	known := resp.ContentLength
+	if known == 0 {
+		return nil
+	}
+	var buf bytes.Buffer
+	if known > 0 {
+		buf.Grow(int(min(known, limit)) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, limit))
+	x.Body, x.Size = buf.Bytes(), max(n, known)
+	if err != nil {
+		x.Truncated = true
+		return err
+	}
+	if n < limit || n == known {
+		return nil
+	}
+	if known < limit+maxDrain { // includes unknown
+		stop := time.AfterFunc(drainTime, cancel)
+		more, _ := io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain))
+		stop.Stop()
+		x.Size = max(n+more, known)
+	}
+	x.Truncated = x.Size > n
+	return nil
+}
+
+// flight is what is learnt about one exchange while it is under way. The transport may go on dialling after the
+// exchange is over, hence the atomics.
+type flight struct {
+	start time.Time
+	plain bool
+	host  string
+	trace httptrace.ClientTrace
+	open  atomic.Pointer[dialled]
+	first atomic.Int64 // µs from start to the first byte
+	got   int64        // µs from start until a connection was there; 0 = never
+	reuse bool
+	addr  string
+}
+
+type flightKey struct{}
+
+// dialled is one try to open a connection.
+type dialled struct {
+	addr         string
+	dns, connect int64 // µs
+	done         time.Time
+}
+
+func (f *flight) since(t time.Time) int64 { return max(1, t.Sub(f.start).Microseconds()) }
+
+func (f *flight) gotConn(i httptrace.GotConnInfo) {
+	f.got, f.reuse, f.addr = f.since(time.Now()), i.Reused || i.WasIdle, i.Conn.RemoteAddr().String()
+}
+
+func (f *flight) firstByte() { f.first.Store(f.since(time.Now())) }
+
+func (f *flight) fill(x *Exchange) {
+	t := &x.Timings
+	t.Total, t.FirstByte, t.Reused, x.Address = f.since(time.Now()), f.first.Load(), f.reuse, f.addr
+	if d := f.open.Load(); d != nil && !f.reuse {
+		t.DNS, t.Connect, x.Address = d.dns, d.connect, cmp.Or(x.Address, d.addr)
+		if f.got > 0 && !f.plain {
+			t.TLS = max(1, f.got-f.since(d.done))
+		}
+	}
+}
+
+// checkHeaders is the last look at the headers before they leave.
+func checkHeaders(h http.Header) *Refusal {
+	for name, values := range h {
+		if textproto.CanonicalMIMEHeaderKey(name) != name {
+			return &Refusal{Rule: RuleHeader, Message: fmt.Sprintf("The header name %q is not valid.", name)}
+		}
+		for _, v := range values {
+			if bad := CheckHeader(name, v); bad != "" {
+				return &Refusal{Rule: RuleHeader, Message: fmt.Sprintf("Header %q: %s", name, bad)}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package egress
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// answerInside lets a handler of this process answer. A handler that hangs is left behind when the time is over.
+func answerInside(req *http.Request, h http.Handler, r Request) (*http.Response, error) {
+	req.RequestURI, req.RemoteAddr = req.URL.RequestURI(), "127.0.0.1:0"
+	if req.Body == nil {
+		req.Body = http.NoBody
+	}
+	w := &recorder{header: http.Header{}, limit: r.MaxBody + 1}
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				done <- fmt.Errorf("the handler of %s: panic: %v", req.URL.Host, v)
+			}
+		}()
+		h.ServeHTTP(w, req)
+		done <- nil
+	}()
+	select {
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	case err := <-done:
+		if err != nil {
+			return nil, err
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+	return &http.Response{StatusCode: w.status, Header: w.sent, ContentLength: w.size, Body: io.NopCloser(&w.body)}, nil
+}
+
+// recorder is the response of a handler, kept up to limit bytes.
+type recorder struct {
+	header, sent http.Header
+	status       int
+	body         bytes.Buffer
+	size, limit  int64
+}
+
+func (w *recorder) Header() http.Header { return w.header }
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status, w.sent = status, w.header.Clone()
+	}
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	w.size += int64(len(p))
+	if room := w.limit - int64(w.body.Len()); room > 0 {
+		w.body.Write(p[:min(int64(len(p)), room)])
+	}
+	return len(p), nil
+}
