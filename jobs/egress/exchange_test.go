@@ -1,0 +1,418 @@
+package egress
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"waybill/db/model"
+)
+
+func local(t *testing.T) *Client {
+	t.Helper()
+	c := New(Options{Rules: rules(t, "127.0.0.0/8"), UserAgent: "Waybill/test"})
+	t.Cleanup(c.Close)
+	return c
+}
+
+// raw serves each connection by hand.
+func raw(t *testing.T, serve func(net.Conn, *bufio.Reader)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				serve(conn, bufio.NewReader(conn))
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// head reads one request's lines up to the empty one.
+func head(r *bufio.Reader) (lines []string) {
+	for {
+		line, err := r.ReadString('\n')
+		line = strings.TrimRight(line, "\r\n")
+		if err != nil || line == "" {
+			return lines
+		}
+		lines = append(lines, line)
+	}
+}
+
+func TestExchange(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Seen", fmt.Sprintf("%s %s %d %v %s%s", r.Method, r.RequestURI, r.ContentLength, r.TransferEncoding, r.UserAgent(), r.Header.Get("Accept-Encoding")))
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write(body)
+	}))
+	defer srv.Close()
+	c := local(t)
+	for i := range 2 {
+		x, err := c.Do(context.Background(), Request{Method: "POST", URL: srv.URL + "/a%2Fb?x=ü y#frag", Header: http.Header{"X-A": {"1"}}, Body: []byte("hello")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff("POST /a%2Fb?x=%C3%BC%20y 5 [] Waybill/test", x.Header.Get("X-Seen")); diff != "" {
+			t.Error(diff)
+		}
+		if x.Status != 201 || string(x.Body) != "hello" || x.Size != 5 || x.Truncated || x.Address != srv.Listener.Addr().String() {
+			t.Errorf("got %+v", x)
+		}
+		tm := x.Timings
+		if tm.Reused != (i == 1) || tm.Total < tm.FirstByte || tm.FirstByte == 0 || (tm.Connect > 0) != (i == 0) || tm.TLS != 0 {
+			t.Errorf("round %d: timings %+v", i, tm)
+		}
+	}
+}
+
+func TestBodiesAreCutAndConnectionsKept(t *testing.T) {
+	var conns atomic.Int64
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var n int
+		_, _ = fmt.Sscan(r.URL.Query().Get("n"), &n)
+		if r.URL.Path == "/chunked" {
+			w.(http.Flusher).Flush()
+		} else {
+			w.Header().Set("Content-Length", fmt.Sprint(n))
+		}
+		_, _ = w.Write(bytes.Repeat([]byte("x"), n))
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	c := local(t)
+	for _, tc := range []struct {
+		path      string
+		n, keeps  int
+		truncated bool
+	}{
+		{"/plain", 0, 0, false}, {"/plain", 99, 99, false}, {"/plain", 100, 100, false}, {"/plain", 101, 100, true}, {"/plain", 100_000, 100, true},
+		{"/chunked", 0, 0, false}, {"/chunked", 100, 100, false}, {"/chunked", 101, 100, true}, {"/chunked", 100_000, 100, true},
+	} {
+		x, err := c.Do(context.Background(), Request{Method: "GET", URL: fmt.Sprintf("%s%s?n=%d", srv.URL, tc.path, tc.n), MaxBody: 100})
+		if err != nil || len(x.Body) != tc.keeps || x.Size != int64(tc.n) || x.Truncated != tc.truncated {
+			t.Errorf("%s %d: kept %d of %d, cut %v, %v", tc.path, tc.n, len(x.Body), x.Size, x.Truncated, err)
+		}
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("want one connection for all, got %d", n)
+	}
+	x, err := c.Do(context.Background(), Request{Method: "GET", URL: srv.URL + "/plain?n=10000000", MaxBody: 100})
+	if err != nil || !x.Truncated || x.Size != 10_000_000 || len(x.Body) != 100 {
+		t.Errorf("big body: %d of %d, %v", len(x.Body), x.Size, err)
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	var other atomic.Int64
+	peer := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { other.Add(1) }))
+	defer peer.Close()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, peer.URL, http.StatusTemporaryRedirect)
+	}))
+	defer srv.Close()
+	x, err := local(t).Do(context.Background(), Request{Method: "POST", URL: srv.URL, Header: http.Header{"X-Api-Key": {"secret"}}, Body: []byte("b")})
+	if err != nil || x.Status != 307 || x.Header.Get("Location") != peer.URL || other.Load() != 0 {
+		t.Errorf("want the 307 itself, got %d %v, %d requests to the other host", x.Status, err, other.Load())
+	}
+}
+
+func TestHostilePeersAreBounded(t *testing.T) {
+	endless := func(w io.Writer, s string) {
+		for {
+			if _, err := io.WriteString(w, s); err != nil {
+				return
+			}
+		}
+	}
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	for range 200 {
+		_, _ = z.Write(make([]byte, 1<<20))
+	}
+	_ = z.Close()
+	for _, tc := range []struct {
+		name   string
+		serve  func(net.Conn)
+		status int
+		class  model.ErrorClass
+	}{
+		{"header flood", func(w net.Conn) { _, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\n"); endless(w, "X-A: b\r\n") }, 0, model.ClassBroken},
+		{"one endless header", func(w net.Conn) { _, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nX: "); endless(w, "aaaaaaaaaaaaaaaa") }, 0, model.ClassBroken},
+		{"1xx flood", func(w net.Conn) { endless(w, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n") }, 0, model.ClassBroken},
+		{"endless body", func(w net.Conn) {
+			_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\n\r\n")
+			endless(w, strings.Repeat("x", 4096))
+		}, 200, ""},
+		{"endless chunks", func(w net.Conn) {
+			_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+			endless(w, "4\r\nabcd\r\n")
+		}, 200, ""},
+		{"gzip bomb", func(w net.Conn) {
+			_, _ = fmt.Fprintf(w, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", bomb.Len())
+			_, _ = w.Write(bomb.Bytes())
+		}, 200, ""},
+		{"slow drip of a header", func(w net.Conn) { _, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nX: "); drip(w) }, 0, model.ClassTimeout},
+		{"slow drip of a body", func(w net.Conn) { _, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\n\r\n"); drip(w) }, 200, model.ClassTimeout},
+		{"drip beyond what is kept", func(w net.Conn) {
+			_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("x", DefaultMaxBody+1))
+			drip(w)
+		}, 200, ""},
+		{"silence", func(w net.Conn) { _, _ = w.Read(make([]byte, 1)) }, 0, model.ClassTimeout},
+		{"closed at once", func(net.Conn) {}, 0, model.ClassBroken},
+		{"cut body", func(w net.Conn) { _, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") }, 200, model.ClassBroken},
+		{"no HTTP", func(w net.Conn) { _, _ = io.WriteString(w, "220 mail.example.com ESMTP\r\n") }, 0, model.ClassBroken},
+		{"two lengths", func(w net.Conn) {
+			_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
+		}, 0, model.ClassBroken},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			url := raw(t, func(w net.Conn, r *bufio.Reader) { head(r); tc.serve(w) })
+			c := local(t)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			x, err := c.Do(context.Background(), Request{Method: "GET", URL: url, Timeout: time.Second})
+			runtime.ReadMemStats(&after)
+			var class model.ErrorClass
+			if err != nil {
+				class = failure(t, err).Class
+			}
+			if class != tc.class || x.Status != tc.status {
+				t.Errorf("want %d %q, got %d %q %v", tc.status, tc.class, x.Status, class, err)
+			}
+			if len(x.Body) > DefaultMaxBody {
+				t.Errorf("kept %d bytes", len(x.Body))
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 20<<20 {
+				t.Errorf("allocated %d bytes", n)
+			}
+		})
+	}
+}
+
+func drip(w io.Writer) {
+	for {
+		if _, err := io.WriteString(w, "x"); err != nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// Whatever header is asked for, it is refused or stands on exactly one line, and the frame of the message is ours.
+func TestHeadersOnTheWire(t *testing.T) {
+	lines := make(chan []string, 1)
+	url := raw(t, func(w net.Conn, r *bufio.Reader) {
+		lines <- head(r)
+		_, _ = io.WriteString(w, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+	})
+	c := local(t)
+	for _, h := range [][2]string{
+		{"Host", "evil"}, {"host", "evil"}, {"Content-Length", "1"}, {"content-length", "0"}, {"Transfer-Encoding", "chunked"}, {"transfer-encoding", "chunked"},
+		{"Connection", "close"}, {"upgrade", "h2c"}, {"TE", "trailers"}, {"te", "x"}, {"Trailer", "X"}, {"Keep-Alive", "1"}, {"Proxy-Authorization", "x"},
+		{"proxy-connection", "x"}, {"Expect", "100-continue"}, {":authority", "x"}, {"X A", "b"}, {"X:A", "b"}, {"X-A ", "b"}, {"", "b"}, {"X\r\nY", "b"}, {"Ü", "b"},
+		{"X-A", "b\r\nX-B: c"}, {"X-A", "b\nX-B: c"}, {"X-A", "b\rc"}, {"X-A", "b\x00c"}, {"X-A", "b\x7fc"}, {"X-A", strings.Repeat("v", maxHeaderValue+1)},
+	} {
+		if CheckHeader(h[0], h[1]) == "" {
+			t.Errorf("%q: want a complaint", h)
+		}
+		_, err := c.Do(context.Background(), Request{Method: "POST", URL: url, Header: http.Header{h[0]: {h[1]}}, Body: []byte("body")})
+		if e := failure(t, err); e.Class != model.ClassRefused {
+			t.Errorf("%q: want a refusal, got %v", h, err)
+		}
+	}
+	for _, h := range [][2]string{{"X-A", "b"}, {"X-A", "tab\tinside"}, {"X-U", "ä"}, {"Authorization", "Bearer x"}, {"X-Empty", ""}, {"Webhook-Id", "dlv_1"}} {
+		if bad := CheckHeader(h[0], h[1]); bad != "" {
+			t.Errorf("%q: %s", h, bad)
+		}
+		if _, err := c.Do(context.Background(), Request{Method: "POST", URL: url, Header: http.Header{h[0]: {h[1]}}, Body: []byte("body")}); err != nil {
+			t.Fatal(err)
+		}
+		got := <-lines
+		want := []string{"POST / HTTP/1.1", "Host: " + strings.TrimPrefix(url, "http://"), "User-Agent: Waybill/test", "Content-Length: 4", h[0] + ": " + h[1]}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: %s", h, diff)
+		}
+	}
+}
+
+func TestTLS(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	defer srv.Close()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(srv.Certificate())
+	trusting := New(Options{Rules: rules(t, "127.0.0.0/8"), RootCAs: pool, Resolver: nameServer(t, "127.0.0.1")})
+	port := srv.URL[strings.LastIndex(srv.URL, ":"):]
+	for _, tc := range []struct {
+		name, url, words string
+		c                *Client
+	}{
+		{"unknown authority", srv.URL, "not signed by an authority", local(t)},
+		{"other name", "https://other.test" + port, "made out to another name", trusting},
+		{"plain server", strings.Replace(plain.URL, "http:", "https:", 1), "plain HTTP", local(t)},
+		{"trusted", srv.URL, "", trusting},
+	} {
+		x, err := tc.c.Do(context.Background(), Request{Method: "GET", URL: tc.url})
+		if tc.words == "" {
+			if err != nil || x.Status != 200 || x.Timings.TLS == 0 {
+				t.Errorf("%s: %d %v %+v", tc.name, x.Status, err, x.Timings)
+			}
+			continue
+		}
+		if e := failure(t, err); e.Class != model.ClassTLS || !strings.Contains(e.Message, tc.words) {
+			t.Errorf("%s: got %s: %s", tc.name, e.Class, e.Message)
+		}
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	l, _ := net.Listen("tcp", "127.0.0.1:0")
+	addr := l.Addr().String()
+	_ = l.Close()
+	x, err := local(t).Do(context.Background(), Request{Method: "GET", URL: "http://" + addr})
+	if e := failure(t, err); e.Class != model.ClassConnect || !strings.Contains(e.Message, "Nothing listens") || x.Address != addr {
+		t.Errorf("got %s %s, address %q", e.Class, e.Message, x.Address)
+	}
+	// ::1 is refused by rule, 127.0.0.1 by the machine: the second can change, so it is no refusal.
+	_, err = local(t).Do(context.Background(), Request{Method: "GET", URL: "http://localhost" + addr[strings.LastIndex(addr, ":"):]})
+	if e := failure(t, err); e.Class != model.ClassConnect {
+		t.Errorf("localhost: got %s %s", e.Class, e.Message)
+	}
+}
+
+func TestCallerGivesUp(t *testing.T) {
+	url := raw(t, func(w net.Conn, r *bufio.Reader) { head(r); _, _ = r.ReadByte() })
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	_, err := local(t).Do(ctx, Request{Method: "GET", URL: url})
+	if failure(t, err); !errors.Is(err, context.Canceled) {
+		t.Errorf("want context.Canceled in the chain, got %v", err)
+	}
+}
+
+// A server that closes an idle connection just as the next request is on its way costs no attempt.
+func TestStaleConnectionIsReplaced(t *testing.T) {
+	var requests atomic.Int64
+	url := raw(t, func(w net.Conn, r *bufio.Reader) {
+		head(r)
+		_, _ = r.Discard(1)
+		requests.Add(1)
+		_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		_, _ = r.ReadByte() // the first byte of the second request: closed without an answer
+	})
+	c := local(t)
+	for range 3 {
+		x, err := c.Do(context.Background(), Request{Method: "POST", URL: url, Body: []byte("b")})
+		if err != nil || x.Status != 200 {
+			t.Fatalf("%d %v", x.Status, err)
+		}
+	}
+	if requests.Load() != 3 {
+		t.Errorf("want 3 answered requests, got %d", requests.Load())
+	}
+}
+
+func TestInside(t *testing.T) {
+	inside := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch r.URL.Path {
+		case "/panic":
+			panic("no")
+		case "/hang":
+			<-r.Context().Done()
+		}
+		w.Header().Set("X-Got", r.Header.Get("X-A"))
+		_, _ = w.Write(body)
+	})
+	c := New(Options{Inside: map[string]http.Handler{"receiver.waybill.internal": inside},
+		Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("dialled") }})
+	do := func(url string) (Exchange, error) {
+		return c.Do(context.Background(), Request{Method: "POST", URL: url, Header: http.Header{"X-A": {"1"}}, Body: []byte("hello"), Timeout: 100 * time.Millisecond, MaxBody: 3})
+	}
+	x, err := do("http://receiver.waybill.internal/x?y")
+	if err != nil || x.Status != 200 || string(x.Body) != "hel" || x.Size != 5 || !x.Truncated || x.Header.Get("X-Got") != "1" {
+		t.Errorf("got %+v %v", x, err)
+	}
+	if _, err := do("http://receiver.waybill.internal/panic"); failure(t, err).Class != model.ClassBroken {
+		t.Errorf("panic: %v", err)
+	}
+	if _, err := do("http://receiver.waybill.internal/hang"); failure(t, err).Class != model.ClassTimeout {
+		t.Errorf("hang: %v", err)
+	}
+	if _, err := do("http://other.waybill.internal/"); failure(t, err).Class != model.ClassRefused {
+		t.Errorf("other: %v", err)
+	}
+}
+
+func BenchmarkDo(b *testing.B) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer srv.Close()
+	body := bytes.Repeat([]byte("x"), 1024)
+	r, _ := ParseRules("127.0.0.1")
+	c := New(Options{Rules: r})
+	b.Run("egress", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				h := http.Header{"Content-Type": {"application/json"}, "Webhook-Id": {"dlv_1"}}
+				if _, err := c.Do(context.Background(), Request{Method: "POST", URL: srv.URL, Header: h, Body: body}); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	})
+	bare := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024}, Timeout: 30 * time.Second}
+	b.Run("bare", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				req, _ := http.NewRequest("POST", srv.URL, bytes.NewReader(body))
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Webhook-Id", "dlv_1")
+				resp, err := bare.Do(req)
+				if err != nil {
+					b.Error(err)
+					continue
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+			}
+		})
+	})
+}
