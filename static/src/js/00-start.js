@@ -1,0 +1,45 @@
+// Everything here adds comfort to pages that work without it. No state of its
+// own, no eval, no inline handlers: one listener per kind of event, on the document.
+"use strict";
+document.documentElement.classList.add("js");
+if (window.htmx) document.documentElement.classList.add("htmx");
+
+// onReady runs now and again for what htmx swaps in.
+function onReady(run) {
+  run(document);
+  document.addEventListener("htmx:after:swap", (e) => run(e.target instanceof Element ? e.target : document));
+}
+
+// toast shows a message above everything, dialogs too. Failures stay.
+function toast(tone, text) {
+  const box = document.getElementById("toasts");
+  if (!box) return;
+  const el = document.createElement("div");
+  el.className = "toast" + (tone ? " toast-" + tone : "");
+  el.setAttribute("role", tone === "bad" ? "alert" : "status");
+  el.dataset.toast = "";
+  const p = document.createElement("p");
+  p.textContent = text;
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "icon-btn";
+  close.dataset.close = "";
+  close.setAttribute("aria-label", "Dismiss");
+  close.textContent = "✕";
+  el.append(p, close);
+  if (!box.matches(":popover-open")) box.showPopover();
+  box.append(el);
+  if (tone !== "bad") el.addEventListener("animationend", (e) => e.animationName === "leave" && drop(el));
+}
+
+function drop(el) {
+  const box = el.parentElement;
+  el.remove();
+  if (box && box.id === "toasts" && !box.children.length && box.matches(":popover-open")) box.hidePopover();
+}
+
+// The server asks for a toast with HX-Trigger: {"toast":{"tone":"ok","text":"…"}}.
+document.addEventListener("toast", (e) => e.detail && toast(e.detail.tone, e.detail.text || ""));
+document.addEventListener("animationend", (e) => {
+  if (e.animationName === "leave" && e.target.matches(".toasts-plain > .toast")) e.target.remove();
+});

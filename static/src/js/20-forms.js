@@ -1,0 +1,52 @@
+// Busy buttons, a guard for what is not saved, focus on what is wrong.
+"use strict";
+let dirty = false;
+
+document.addEventListener("submit", (e) => {
+  const button = e.submitter;
+  if (e.defaultPrevented || !button) return;
+  if (!e.target.closest(".toolbar")) dirty = false;
+  button.setAttribute("aria-busy", "true");
+  // Disabled only after the browser took name and value of the button along.
+  setTimeout(() => (button.disabled = true));
+});
+
+// A page that comes back from the browser's cache must not stay busy.
+window.addEventListener("pageshow", (e) => {
+  if (!e.persisted) return;
+  document.querySelectorAll("[aria-busy=true]").forEach((b) => {
+    b.removeAttribute("aria-busy");
+    b.disabled = false;
+  });
+});
+document.addEventListener("htmx:finally:request", (e) => {
+  const form = e.target.closest && e.target.closest("form");
+  if (form) form.querySelectorAll("button[aria-busy=true]").forEach((b) => {
+    b.removeAttribute("aria-busy");
+    b.disabled = false;
+  });
+});
+
+// Forms marked data-guard warn before what was typed is lost.
+document.addEventListener("input", (e) => {
+  if (e.target.closest && e.target.closest("form[data-guard]")) dirty = true;
+});
+window.addEventListener("beforeunload", (e) => dirty && e.preventDefault());
+
+// Ctrl-S and Ctrl-Enter save a guarded form.
+document.addEventListener("keydown", (e) => {
+  if (!(e.ctrlKey || e.metaKey) || e.altKey || (e.key !== "s" && e.key !== "Enter")) return;
+  const form = (e.target.closest && e.target.closest("form[data-guard]")) || (e.key === "s" && document.querySelector("form[data-guard]"));
+  if (!form) return;
+  e.preventDefault();
+  form.requestSubmit(form.querySelector(".btn-primary[type=submit]") || undefined);
+});
+
+// Selects and radios of a filter submit by themselves; the button beside them is for the rest.
+document.addEventListener("change", (e) => {
+  if (e.target.matches("form[data-auto] select, form[data-auto] input[type=radio], form[data-auto] input[type=checkbox]")) e.target.form.requestSubmit();
+});
+
+// Focus goes to the summary, else to the first field that is wrong.
+const wrong = document.querySelector("[data-focus]") || document.querySelector("main [aria-invalid=true]");
+if (wrong) wrong.focus();

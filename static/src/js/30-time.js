@@ -1,0 +1,25 @@
+// Times stay fresh, and their titles speak local time.
+"use strict";
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function ago(then, now) {
+  const s = (now - then) / 1000;
+  if (s > -1 && s < 5) return "just now";
+  const n = Math.abs(s);
+  const text = n < 60 ? Math.floor(n) + " s" : n < 3600 ? Math.floor(n / 60) + " min" : n < 172800 ? Math.floor(n / 3600) + " h" : Math.floor(n / 86400) + " d";
+  return s < 0 ? "in " + text : text + " ago";
+}
+
+function refreshTimes(root) {
+  const now = Date.now();
+  root.querySelectorAll("time[data-ago]").forEach((el) => {
+    const then = new Date(el.dateTime);
+    const text = ago(then, now);
+    if (el.textContent !== text) el.textContent = text;
+    const title = local.format(then);
+    if (el.title !== title) el.title = title;
+  });
+}
+
+onReady(refreshTimes);
+setInterval(() => document.hidden || refreshTimes(document), 15000);
