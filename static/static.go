@@ -84,7 +84,8 @@ func load(src, dist fs.FS) (*Assets, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.add("app.js", js)
+	// One scope for all parts, none of it on window.
+	a.add("app.js", append(append([]byte("(() => {\n"), js...), "})();\n"...))
 	a.add("app.css", append(css, a.fontFaces()...))
 	return a, nil
 }
