@@ -158,9 +158,9 @@ func blob(b []byte) any {
 }
 
 const dueOf = `
-SELECT id FROM deliveries
-WHERE settled_at IS NULL AND owner = '' AND target_id = $1 AND lane = $2 AND next_attempt_at <= $3
-ORDER BY next_attempt_at LIMIT $4`
+SELECT d.id, coalesce(length(e.data), 0) FROM deliveries d LEFT JOIN events e ON e.id = d.event_id
+WHERE d.settled_at IS NULL AND d.owner = '' AND d.target_id = $1 AND d.lane = $2 AND d.next_attempt_at <= $3
+ORDER BY d.next_attempt_at LIMIT $4`
 
 const own = `UPDATE deliveries SET owner = $1 WHERE owner = '' AND settled_at IS NULL AND id IN (SELECT value FROM json_each($2))`
 
@@ -172,34 +172,47 @@ const workOf = `
 SELECT ` + deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, 0), e.data` + deliveryTables + `
 WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.next_attempt_at, d.id`
 
+// claimBytes bounds the event data that one claim brings into memory; one delivery always fits.
+const claimBytes = 8 << 20
+
 // Claim takes up to limit due deliveries of a target and lane into owner's memory, oldest due first. next is when the
 // first of the rest is due, zero when there is none.
 func (s *Store) Claim(ctx context.Context, owner model.NodeID, target model.TargetID, lane model.Lane, limit int) (work []model.Work, next time.Time, err error) {
-	var ids []string
 	done := make(chan error, 1)
+	// Owned and read in one closure: a row is never owned by a memory that does not hold it.
 	s.writer.submit(&op{plain: true, done: func(err error) { done <- err }, run: func(tx *Tx) (err error) {
-		ids, next, err = tx.claim(owner, target, lane, limit)
+		work, next, err = tx.claim(owner, target, lane, limit)
 		return err
 	}}, false)
-	if err := <-done; err != nil || len(ids) == 0 {
-		return nil, next, err
-	}
-	work, err = all(s.reader(ctx), scanWork, workOf, encode(ids))
-	return work, next, err
-}
-
-func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, limit int) ([]string, time.Time, error) {
-	ids, err := all(tx, text[string], dueOf, target, lane, ms(tx.now), limit)
-	if err != nil {
+	if err := <-done; err != nil {
 		return nil, time.Time{}, err
 	}
+	return work, next, nil
+}
+
+func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, limit int) (work []model.Work, next time.Time, err error) {
+	type due struct {
+		id    string
+		bytes int
+	}
+	rows, err := all(tx, func(r row) (d due, err error) { err = r.Scan(&d.id, &d.bytes); return }, dueOf, target, lane, ms(tx.now), limit)
+	if err != nil {
+		return nil, next, err
+	}
+	var ids []string
+	for i, bytes := 0, 0; i < len(rows) && (i == 0 || bytes+rows[i].bytes <= claimBytes); i++ {
+		ids, bytes = append(ids, rows[i].id), bytes+rows[i].bytes
+	}
 	if len(ids) > 0 {
+		if work, err = all(tx, scanWork, workOf, encode(ids)); err != nil {
+			return nil, next, err
+		}
 		if err := tx.exec(own, owner, encode(ids)); err != nil {
-			return nil, time.Time{}, err
+			return nil, next, err
 		}
 	}
-	next, err := one(tx, "delivery", func(r row) (t time.Time, err error) { err = r.Scan(at{&t}); return }, nextDueOf, target, lane)
-	return ids, next, err
+	next, err = one(tx, "delivery", func(r row) (t time.Time, err error) { err = r.Scan(at{&t}); return }, nextDueOf, target, lane)
+	return work, next, err
 }
 
 func scanWork(r row) (model.Work, error) {

@@ -1,0 +1,337 @@
+// Package dispatch decides when a delivery is attempted: queues and places per target, what waits in memory and what in
+// the database, retries, rescue, hold and release.
+//
+// One goroutine owns all of its state and sleeps in one select; everything it knows can be rebuilt from the database.
+// It knows nothing of HTTP: an attempt is jobs/deliver's, and what a target is allowed comes from jobs.
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"waybill/db"
+	"waybill/db/model"
+	"waybill/jobs/deliver"
+)
+
+// Target is what a queue is allowed at the moment.
+type Target struct {
+	MaxInFlight int
+	Schedule    []int  // seconds before attempt 1, 2, …
+	Off         string // why nothing may be sent; "" = it may
+}
+
+// Options wire a dispatcher. All but the sizes are required.
+type Options struct {
+	Store   *db.Store
+	Node    model.NodeID
+	Now     func() time.Time
+	Log     *slog.Logger
+	Attempt func(context.Context, model.Work) deliver.Result
+	Target  func(model.TargetID) Target
+	// Settle applies further effects of an outcome in the transaction that records it; nil when there are none.
+	Settle func(model.Work, model.Outcome) func(*db.Tx) error
+
+	Places   int   // deliveries in memory; 0 = 20,000
+	Bytes    int64 // of event data in memory; 0 = 64 MiB
+	InFlight int   // requests under way; 0 = 1,024
+}
+
+// Dispatcher is made by New, works while Run does, and ends with Stop.
+type Dispatcher struct {
+	o     Options
+	gates gates // memory budget: the only state that others touch
+
+	mail struct {
+		sync.Mutex
+		posts []func()
+		wake  chan struct{}
+	}
+	ended chan struct{}
+
+	// Below: owned by the goroutine of Run.
+	targets  map[model.TargetID]*target
+	ring     []*target // targets that wait for one of the places of all
+	inflight int
+	records  int // outcomes on their way to disk
+	claims   int
+	starved  bool      // rows are due, but memory or claims were full
+	look     bool      // something changed that may let rows of the database be claimed
+	lately   time.Time // when the first of them is due that is not due yet, zero = none
+	timer    *time.Timer
+	stopping bool
+	attempts context.Context
+	cut      context.CancelFunc
+
+	view struct { // what is being sent, for people who look
+		sync.RWMutex
+		sending map[model.DeliveryID]time.Time
+	}
+}
+
+// New makes a dispatcher; nothing happens before Run.
+func New(o Options) *Dispatcher {
+	if o.Places == 0 {
+		o.Places = 20000
+	}
+	if o.Bytes == 0 {
+		o.Bytes = 64 << 20
+	}
+	if o.InFlight == 0 {
+		o.InFlight = 1024
+	}
+	d := &Dispatcher{o: o, targets: map[model.TargetID]*target{}, ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
+	d.gates.places, d.gates.bytes = int64(o.Places), o.Bytes
+	d.mail.wake = make(chan struct{}, 1)
+	d.view.sending = map[model.DeliveryID]time.Time{}
+	d.attempts, d.cut = context.WithCancel(context.Background())
+	return d
+}
+
+// post runs fn in the dispatcher's goroutine, in order; it never blocks.
+func (d *Dispatcher) post(fn func()) {
+	d.mail.Lock()
+	d.mail.posts = append(d.mail.posts, fn)
+	d.mail.Unlock()
+	select {
+	case d.mail.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Recover rebuilds what a dispatcher knows from the database: rows of dead processes become due, targets with waiting
+// rows are known, held ones of targets that are on again go on. Call it once, before Run.
+func (d *Dispatcher) Recover(ctx context.Context) error {
+	n, err := d.o.Store.Rescue(ctx)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		d.o.Log.Info("deliveries of a process that died go on", "deliveries", n)
+	}
+	waiting, err := d.o.Store.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range waiting {
+		d.Wake(w.Target, w.Lane, w.Due)
+	}
+	d.Changed()
+	return nil
+}
+
+// minute is how often wall time is compared with the timer, so that a clock that was set forward is noticed.
+const minute = time.Minute
+
+// Run works until Stop has ended it.
+func (d *Dispatcher) Run() {
+	defer close(d.ended)
+	tick := time.NewTicker(minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.mail.wake:
+		case <-d.timer.C:
+		case <-tick.C:
+		}
+		d.mail.Lock()
+		posts := d.mail.posts
+		d.mail.posts = nil
+		d.mail.Unlock()
+		for _, fn := range posts {
+			fn()
+		}
+		if d.stopping && d.inflight == 0 && d.records == 0 && d.claims == 0 {
+			return
+		}
+		d.claimDue()
+	}
+}
+
+// Handover takes deliveries that were reserved and are now committed.
+func (d *Dispatcher) Handover(work []model.Work) {
+	d.post(func() {
+		for _, w := range work {
+			t := d.target(w.Delivery.TargetID)
+			t.lane(w.Delivery.Lane).push(w)
+			d.pump(t)
+		}
+	})
+}
+
+// Wake says that rows of a target and lane wait in the database, the first one due at due.
+func (d *Dispatcher) Wake(id model.TargetID, lane model.Lane, due time.Time) {
+	d.post(func() {
+		d.dueAt(d.target(id).lane(lane), due)
+	})
+}
+
+// Forget drops a delivery that was cancelled from the queue; one that is being sent runs to its end.
+func (d *Dispatcher) Forget(id model.TargetID, delivery model.DeliveryID) {
+	d.post(func() {
+		t := d.targets[id]
+		if t == nil {
+			return
+		}
+		for _, q := range t.lanes {
+			if w, ok := q.remove(delivery); ok {
+				d.gates.release(id, size(w))
+			}
+		}
+	})
+}
+
+// Sending tells since when a delivery's attempt is under way.
+func (d *Dispatcher) Sending(id model.DeliveryID) (since time.Time, yes bool) {
+	d.view.RLock()
+	defer d.view.RUnlock()
+	since, yes = d.view.sending[id]
+	return since, yes
+}
+
+// AllSending lists the deliveries whose attempts are under way.
+func (d *Dispatcher) AllSending() []model.DeliveryID {
+	d.view.RLock()
+	defer d.view.RUnlock()
+	out := make([]model.DeliveryID, 0, len(d.view.sending))
+	for id := range d.view.sending {
+		out = append(out, id)
+	}
+	return out
+}
+
+// pump starts what the target may start.
+func (d *Dispatcher) pump(t *target) {
+	if d.stopping {
+		return
+	}
+	allowed := d.o.Target(t.id)
+	for {
+		q := t.next()
+		if q == nil {
+			return
+		}
+		if allowed.Off != "" {
+			d.record(q.pop(), model.Outcome{Status: model.Held, Held: model.HeldDisabled, Error: allowed.Off})
+			continue
+		}
+		if t.inflight >= allowed.MaxInFlight {
+			return
+		}
+		if !d.free(t) {
+			if !t.ringed {
+				t.ringed = true
+				d.ring = append(d.ring, t)
+			}
+			return
+		}
+		d.start(t, q.pop(), allowed.Schedule)
+	}
+}
+
+// free reports whether a place of all is free for t. The last quarter is for targets with little under way, so that
+// hanging ones cannot take everything.
+func (d *Dispatcher) free(t *target) bool {
+	left := d.o.InFlight - d.inflight
+	return left > 0 && (left >= d.o.InFlight/4 || t.inflight < 2)
+}
+
+// start makes one attempt in a goroutine of its own.
+func (d *Dispatcher) start(t *target, w model.Work, schedule []int) {
+	t.inflight++
+	d.inflight++
+	d.view.Lock()
+	d.view.sending[w.Delivery.ID] = d.o.Now()
+	d.view.Unlock()
+	go func() {
+		r := d.attempt(w)
+		d.view.Lock()
+		delete(d.view.sending, w.Delivery.ID)
+		d.view.Unlock()
+		o := Next(w.Delivery, r, schedule, d.o.Now(), rand.Float64())
+		d.post(func() { d.finished(t, w, r, o) })
+	}()
+}
+
+// attempt is the attempt itself; a panic in it is a failure of this delivery alone.
+func (d *Dispatcher) attempt(w model.Work) (r deliver.Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.o.Log.Error("an attempt panicked", "delivery", w.Delivery.ID, "panic", p)
+			r = deliver.Result{Kind: deliver.Crash, Error: "An error inside Waybill; the log has more."}
+		}
+	}()
+	return d.o.Attempt(d.attempts, w)
+}
+
+// finished frees the place under way and records the outcome. An attempt that was cut off by a stop leaves its row
+// as it is; it is given back.
+func (d *Dispatcher) finished(t *target, w model.Work, r deliver.Result, o model.Outcome) {
+	t.inflight--
+	d.inflight--
+	if r.Kind != deliver.Cut {
+		d.record(w, o)
+	}
+	d.pump(t)
+	d.turn()
+}
+
+// turn gives free places to the targets that wait for them, one each in turn.
+func (d *Dispatcher) turn() {
+	for n := len(d.ring); n > 0 && d.inflight < d.o.InFlight; n-- {
+		t := d.ring[0]
+		d.ring = append(d.ring[:0], d.ring[1:]...)
+		t.ringed = false
+		d.pump(t)
+	}
+}
+
+// recordAgain is how long to wait after an outcome could not be stored (full disk).
+const recordAgain = time.Second
+
+// record stores an outcome; what cannot be stored is tried again until it can, so its place stays taken.
+func (d *Dispatcher) record(w model.Work, o model.Outcome) {
+	d.records++
+	d.store(w, o)
+}
+
+func (d *Dispatcher) store(w model.Work, o model.Outcome) {
+	var then func(*db.Tx) error
+	if d.o.Settle != nil {
+		then = d.o.Settle(w, o)
+	}
+	d.o.Store.Finish(d.o.Node, w.Delivery.ID, o, then, func(err error) {
+		d.post(func() { d.recorded(w, o, err) })
+	})
+}
+
+func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
+	if err != nil && !d.stopping {
+		d.o.Log.Warn("an outcome could not be stored; trying again", "delivery", w.Delivery.ID, "error", err)
+		time.AfterFunc(recordAgain, func() { d.post(func() { d.store(w, o) }) })
+		return
+	}
+	d.records--
+	d.gates.release(w.Delivery.TargetID, size(w))
+	if !o.NextAt.IsZero() {
+		d.dueAt(d.target(w.Delivery.TargetID).lane(w.Delivery.Lane), o.NextAt)
+	}
+	d.look = d.look || d.starved
+}
+
+// Stop ends the dispatcher: nothing new starts, running attempts get grace, the rest goes back to the database
+// uncounted. It returns when that is done.
+func (d *Dispatcher) Stop(grace time.Duration) error {
+	d.gates.close()
+	d.post(func() { d.stopping = true })
+	t := time.AfterFunc(grace, d.cut)
+	<-d.ended
+	t.Stop()
+	d.cut()
+	return d.o.Store.GiveBack(context.Background(), d.o.Node)
+}
+
+func size(w model.Work) int64 { return int64(len(w.Event.Data)) }
