@@ -1,0 +1,165 @@
+package scheme
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"waybill/db/model"
+)
+
+// Redactor replaces secrets by model.Mask in what is recorded of an exchange. Build it once per credential version; it
+// is safe for use by many goroutines, and a nil Redactor knows only the places that are always secret.
+type Redactor struct {
+	needles  [][]byte // all spellings, longest first
+	replacer *strings.Replacer
+}
+
+// NewRedactor covers every secret of the materials, and further values such as a signing secret, in all the spellings
+// of forms.go. Values shorter than 4 characters are masked only where Applied names their place.
+func NewRedactor(materials []Material, more ...model.Secret) *Redactor {
+	var values []string
+	for _, m := range materials {
+		for _, s := range m.Secrets {
+			values = append(values, s.Reveal())
+		}
+		if k, ok := ByType(m.Type); ok && k.derived != nil {
+			values = append(values, k.derived(m)...)
+		}
+	}
+	for _, s := range more {
+		values = append(values, s.Reveal(), strings.TrimPrefix(s.Reveal(), secretPrefix))
+	}
+	r := &Redactor{}
+	var pairs []string
+	for _, s := range spellings(values) {
+		r.needles = append(r.needles, []byte(s))
+		pairs = append(pairs, s, model.Mask)
+	}
+	r.replacer = strings.NewReplacer(pairs...)
+	return r
+}
+
+// Text masks a text.
+func (r *Redactor) Text(s string) string {
+	if r == nil || len(r.needles) == 0 {
+		return s
+	}
+	return r.replacer.Replace(s)
+}
+
+// Body masks a body; it is returned as it is when nothing matches. The end of a body that was cut may be the
+// beginning of a secret and is masked too.
+func (r *Redactor) Body(b []byte, cut bool) []byte {
+	if r == nil || len(b) == 0 {
+		return b
+	}
+	if slices.ContainsFunc(r.needles, func(n []byte) bool { return bytes.Contains(b, n) }) {
+		b = []byte(r.replacer.Replace(string(b)))
+	}
+	if !cut {
+		return b
+	}
+	longest := 0
+	for _, n := range r.needles {
+		for l := min(len(n)-1, len(b)); l >= shortest && l > longest; l-- {
+			if bytes.HasSuffix(b, n[:l]) {
+				longest = l
+			}
+		}
+	}
+	if longest > 0 {
+		b = append(bytes.Clone(b[:len(b)-longest]), model.Mask...)
+	}
+	return b
+}
+
+// Request lists the headers of a request, sorted, with the places of a and those that are always secret masked whole.
+func (r *Redactor) Request(h http.Header, a Applied) []model.Header {
+	return r.list(h, func(name string) bool { return slices.Contains(a.Headers, name) || secretHeader(name) })
+}
+
+// Response lists the headers of an answer, sorted.
+func (r *Redactor) Response(h http.Header) []model.Header {
+	return r.list(h, secretHeader)
+}
+
+func (r *Redactor) list(h http.Header, secret func(string) bool) []model.Header {
+	out := make([]model.Header, 0, len(h))
+	for name, values := range h {
+		for _, v := range values {
+			switch {
+			case secret(name):
+				v = model.Mask
+			case name == "Location" || name == "Referer" || name == "Content-Location":
+				v = r.URL(v, Applied{})
+			default:
+				v = r.Text(v)
+			}
+			out = append(out, model.Header{Name: r.Text(name), Value: v})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b model.Header) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func secretHeader(canonical string) bool {
+	switch canonical {
+	case "Authorization", "Cookie", "Set-Cookie", "Set-Cookie2", "Proxy-Authorization", "X-Api-Key", "X-Amz-Security-Token":
+		return true
+	}
+	return false
+}
+
+// URL masks the user part, the parameters that a names, those whose name says that they are secret, and every known
+// value. The rest stays byte for byte.
+func (r *Redactor) URL(raw string, a Applied) string {
+	raw, fragment, hashed := strings.Cut(raw, "#")
+	base, query, asked := strings.Cut(raw, "?")
+	if scheme, rest, ok := strings.Cut(base, "://"); ok {
+		authority, path, slash := strings.Cut(rest, "/")
+		if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+			authority = model.Mask + authority[at:]
+		}
+		base = scheme + "://" + authority
+		if slash {
+			base += "/" + path
+		}
+	}
+	out := r.Text(base)
+	if asked {
+		out += "?" + r.query(query, a)
+	}
+	if hashed {
+		out += "#" + r.query(fragment, a)
+	}
+	return out
+}
+
+func (r *Redactor) query(q string, a Applied) string {
+	parts := strings.Split(q, "&")
+	for i, p := range parts {
+		name, value, ok := strings.Cut(p, "=")
+		plain, err := url.QueryUnescape(name)
+		if err != nil {
+			plain = name
+		}
+		if ok && value != "" && (slices.Contains(a.Query, plain) || secretParameter(plain)) {
+			parts[i] = name + "=" + model.Mask
+		} else {
+			parts[i] = r.Text(p)
+		}
+	}
+	return strings.Join(parts, "&")
+}
+
+func secretParameter(name string) bool {
+	name = strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
+	if name == "key" || name == "sig" {
+		return true
+	}
+	return slices.ContainsFunc([]string{"token", "secret", "password", "passwd", "apikey", "accesskey", "signature"},
+		func(word string) bool { return strings.Contains(name, word) })
+}
