@@ -312,6 +312,7 @@ func (w *writer) call(tx *Tx, o *op) (err error) {
 			err = fmt.Errorf("panic in a write: %v", r)
 		}
 	}()
+	tx.undo = nil
 	return o.run(tx)
 }
 

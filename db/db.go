@@ -24,14 +24,13 @@ import (
 	"modernc.org/sqlite"
 
 	"waybill/db/migrations"
-	"waybill/db/seal"
 )
 
 // Options say how a store is opened.
 type Options struct {
 	Dir string           // data folder; made when absent, mode 0700
 	Now func() time.Time // the one clock
-	Box *seal.Box        // seals secrets; nil = nothing can be sealed or opened
+	Key KeySource        // the master key
 	Log *slog.Logger
 }
 
@@ -40,7 +39,7 @@ type Store struct {
 	dir     string
 	now     func() time.Time
 	log     *slog.Logger
-	box     *seal.Box
+	key     masterKey
 	readers *sql.DB
 	reads   statements
 	writer  *writer
@@ -95,12 +94,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	readers.SetMaxOpenConns(4)
 	readers.SetMaxIdleConns(4)
-	s := &Store{dir: o.Dir, now: o.Now, log: o.Log, box: o.Box, readers: readers}
+	s := &Store{dir: o.Dir, now: o.Now, log: o.Log, readers: readers}
 	s.reads.prep = func(q string) (*sql.Stmt, error) { return readers.PrepareContext(context.Background(), q) }
 	if s.writer, err = newWriter(ctx, s, write); err != nil {
 		return nil, errors.Join(err, readers.Close(), write.Close())
 	}
 	if _, err := s.Version(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if s.key, err = s.loadKey(ctx, o.Key); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

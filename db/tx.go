@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 
 	"waybill/db/model"
@@ -18,6 +19,7 @@ type Tx struct {
 	actor   model.Actor
 	version int64 // config_version at the group's start
 	touched bool  // config_version grows with this commit
+	undo    *[]func() // takes back what the closure filled in, nil = nobody asks
 }
 
 // Now is the time of the commit group.
@@ -65,13 +67,37 @@ func (s *Store) write(ctx context.Context, actor model.Actor, fn func(tx *Tx) er
 	if actor.Kind == "" {
 		return errors.New("a write without an actor")
 	}
+	var undo []func()
+	restore := func() {
+		for _, f := range slices.Backward(undo) {
+			f()
+		}
+		undo = nil
+	}
 	done := make(chan error, 1)
 	s.writer.submit(&op{
-		run:  func(tx *Tx) error { tx.actor = actor; return fn(tx) },
-		done: func(err error) { done <- err },
+		run: func(tx *Tx) error {
+			restore() // what an earlier run, rolled back, had filled in
+			tx.actor, tx.undo = actor, &undo
+			return fn(tx)
+		},
+		done: func(err error) {
+			if err != nil {
+				restore()
+			}
+			done <- err
+		},
 		gone: func() bool { return ctx.Err() != nil },
 	}, bulk)
 	return <-done
+}
+
+// fill sets *into to v for as long as the closure stands: when it fails or runs again, *into is as the caller gave it.
+func fill[T any](tx *Tx, into *T, v T) {
+	if before := *into; tx.undo != nil {
+		*tx.undo = append(*tx.undo, func() { *into = before })
+	}
+	*into = v
 }
 
 const lastHash = `SELECT hash FROM audit ORDER BY seq DESC LIMIT 1`

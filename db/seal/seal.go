@@ -74,8 +74,8 @@ func Parse(text string) ([]byte, error) {
 func (b *Box) KeyID() string { return b.id }
 
 // Seal encrypts plain for one place. The box is nonce, ciphertext and tag: 28 bytes longer than plain.
-func (b *Box) Seal(plain []byte, kind, row, name string) ([]byte, error) {
-	return b.aead.Seal(nil, nil, plain, place(kind, row, name)), nil
+func (b *Box) Seal(plain []byte, kind, row, name string) []byte {
+	return b.aead.Seal(nil, nil, plain, place(kind, row, name))
 }
 
 // Open decrypts what Seal made for the same place; else ErrOpen.

@@ -1,0 +1,263 @@
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/db/seal"
+)
+
+// KeySource says where the master key is; the zero value is KeyFile in the data folder.
+type KeySource struct {
+	Text model.Secret // base64, from WAYBILL_MASTER_KEY
+	File string       // from WAYBILL_MASTER_KEY_FILE
+}
+
+// KeyFile is the master key's file when none is configured.
+const KeyFile = "master.key"
+
+// KeyState is what the master key of this process can do with the secrets of this database.
+type KeyState struct {
+	OK     bool
+	Code   string // "key_missing", "key_wrong"; "" when OK
+	Reason string // for people; "" when OK
+	Where  string // file or variable that the key is read from
+	// Locked names the credentials, and the destinations with a signing secret, that do not open; sorted.
+	Locked []string
+}
+
+// masterKey is what loading found.
+type masterKey struct {
+	box   *seal.Box // nil: fault says why
+	where string
+	fault *fault.Fault
+}
+
+const sealedAtAll = `SELECT EXISTS (SELECT 1 FROM sealed)`
+
+// loadKey reads the master key. One that is missing or unreadable is not an error: the store opens without it, and
+// whatever needs it fails with a sentence. A new one is made only when none is configured and nothing is sealed.
+func (s *Store) loadKey(ctx context.Context, from KeySource) (masterKey, error) {
+	if from.Text != "" {
+		return parsed("WAYBILL_MASTER_KEY", from.Text.Reveal()), nil
+	}
+	path := from.File
+	if path == "" {
+		path = filepath.Join(s.dir, KeyFile)
+	}
+	text, err := readKey(path)
+	if errors.Is(err, fs.ErrNotExist) && from.File == "" {
+		held, err := one(s.reader(ctx), "secret", number, sealedAtAll)
+		if err != nil {
+			return masterKey{}, err
+		}
+		if held == 0 {
+			if err := makeKey(path); err != nil {
+				return masterKey{}, err
+			}
+			text, err = readKey(path)
+			if err != nil {
+				return masterKey{}, fmt.Errorf("read the new master key: %w", err)
+			}
+			return parsed(path, text), nil
+		}
+	}
+	if err != nil {
+		return masterKey{where: path, fault: &fault.Fault{Kind: fault.Unavailable, Code: "key_missing", Cause: err,
+			Message: fmt.Sprintf("The master key is missing: %s cannot be read. Secrets stay locked until it is back.", path)}}, nil
+	}
+	return parsed(path, text), nil
+}
+
+func parsed(where, text string) masterKey {
+	raw, err := seal.Parse(text)
+	if err == nil {
+		var box *seal.Box
+		if box, err = seal.New(raw); err == nil {
+			return masterKey{where: where, box: box}
+		}
+	}
+	return masterKey{where: where, fault: &fault.Fault{Kind: fault.Unavailable, Code: "key_wrong", Cause: err,
+		Message: fmt.Sprintf("The master key in %s is not 32 bytes in base64. Secrets stay locked until it is put right.", where)}}
+}
+
+func readKey(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 4096))
+	return string(b), err
+}
+
+// makeKey writes a new key to path, whole and on disk or not at all. A file that is there, also one that another
+// process made meanwhile, stays as it is.
+func makeKey(path string) error {
+	var key [seal.KeySize]byte
+	_, _ = rand.Read(key[:])                                      // never fails (crypto/rand)
+	f, err := os.CreateTemp(filepath.Dir(path), "."+KeyFile+"-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("make the master key: %w", err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key[:]) + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write the master key: %w", err)
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("place the master key: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// The proof under a key opens to its id.
+const (
+	proofKind    = "proof"
+	keepProof    = `INSERT INTO seal_keys (id, proof, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`
+	proofOf      = `SELECT proof FROM seal_keys WHERE id = $1`
+	otherSealed  = `SELECT EXISTS (SELECT 1 FROM sealed WHERE key_id <> $1)`
+	sealedRow    = `SELECT kind, row_id, name, key_id, box FROM sealed WHERE kind = $1 AND row_id = $2 ORDER BY name`
+	sealedAll    = `SELECT kind, row_id, name, key_id, box FROM sealed`
+	dropSealed   = `DELETE FROM sealed WHERE kind = $1 AND row_id = $2`
+	updateSealed = `
+INSERT INTO sealed (kind, row_id, name, key_id, box, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (kind, row_id, name) DO UPDATE SET key_id = excluded.key_id, box = excluded.box, updated_at = excluded.updated_at`
+)
+
+// usable is nil when everything that is sealed here was sealed by the key of this process.
+func (k masterKey) usable(q querier) error {
+	if k.box == nil {
+		return k.fault
+	}
+	other, err := one(q, "secret", number, otherSealed, k.box.KeyID())
+	if err != nil {
+		return err
+	}
+	proofs, err := all(q, scanBlob, proofOf, k.box.KeyID())
+	if err != nil {
+		return err
+	}
+	if other == 0 && (len(proofs) == 0 || k.proves(proofs[0])) {
+		return nil
+	}
+	return fault.Coded(fault.Unavailable, "key_wrong", "The master key in %s is not the one that sealed the secrets of this database. They stay locked until the right one is back.", k.where)
+}
+
+func (k masterKey) proves(proof []byte) bool {
+	plain, err := k.box.Open(proof, proofKind, k.box.KeyID(), "")
+	return err == nil && string(plain) == k.box.KeyID()
+}
+
+func scanBlob(r row) (b []byte, err error) {
+	err = r.Scan(&b)
+	return b, err
+}
+
+// box is one row of sealed.
+type box struct {
+	kind, row, name, key string
+	sealed               []byte
+}
+
+func scanBox(r row) (b box, err error) {
+	err = r.Scan(&b.kind, &b.row, &b.name, &b.key, &b.sealed)
+	return b, err
+}
+
+func (k masterKey) open(b box) (model.Secret, error) {
+	if k.box == nil {
+		return "", k.fault
+	}
+	plain, err := k.box.Open(b.sealed, b.kind, b.row, b.name)
+	if err == nil {
+		return model.Secret(plain), nil
+	}
+	if b.key != k.box.KeyID() {
+		return "", fault.Coded(fault.Unavailable, "key_wrong", "The secret “%s” was sealed by another master key than the one in %s.", b.name, k.where)
+	}
+	return "", &fault.Fault{Kind: fault.Unavailable, Code: "secret_damaged", Cause: err,
+		Message: fmt.Sprintf("The stored secret “%s” is damaged; type it in again.", b.name)}
+}
+
+// seal stores one secret; nothing is sealed while older secrets are locked.
+func (tx *Tx) seal(kind, row, name string, secret model.Secret) error {
+	k := tx.w.s.key
+	if err := k.usable(tx); err != nil {
+		return err
+	}
+	id := k.box.KeyID()
+	if err := tx.exec(keepProof, id, k.box.Seal([]byte(id), proofKind, id, ""), ms(tx.now)); err != nil {
+		return err
+	}
+	return tx.exec(updateSealed, kind, row, name, id, k.box.Seal([]byte(secret.Reveal()), kind, row, name), ms(tx.now))
+}
+
+// unseal opens every secret of one row.
+func (s *Store) unseal(q querier, kind, row string) (model.Secrets, error) {
+	boxes, err := all(q, scanBox, sealedRow, kind, row)
+	if err != nil {
+		return nil, err
+	}
+	out := model.Secrets{}
+	for _, b := range boxes {
+		if out[b.name], err = s.key.open(b); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+const namesOfSealed = `
+SELECT 'credential', id, name FROM credentials
+UNION ALL SELECT 'destination', id, name FROM destinations`
+
+// KeyState says whether secrets can be opened and sealed. It opens every one of them: ask at start, when Version grew,
+// and on demand.
+func (s *Store) KeyState(ctx context.Context) (KeyState, error) {
+	state := KeyState{OK: true, Where: s.key.where, Locked: []string{}}
+	if err := s.key.usable(s.reader(ctx)); err != nil {
+		f := fault.Of(err)
+		if f == nil || (f.Code != "key_missing" && f.Code != "key_wrong") {
+			return state, err
+		}
+		state.OK, state.Code, state.Reason = false, f.Code, f.Message
+	}
+	boxes, err := all(s.reader(ctx), scanBox, sealedAll)
+	if err != nil {
+		return state, err
+	}
+	names := map[string]string{}
+	_, err = all(s.reader(ctx), func(r row) (none struct{}, err error) {
+		var kind, id, name string
+		err = r.Scan(&kind, &id, &name)
+		names[kind+id] = name
+		return none, err
+	}, namesOfSealed)
+	for _, b := range boxes {
+		if _, err := s.key.open(b); err != nil {
+			state.Locked = append(state.Locked, names[b.kind+b.row])
+		}
+	}
+	slices.Sort(state.Locked)
+	state.Locked = slices.Compact(state.Locked)
+	return state, err
+}
