@@ -1,0 +1,122 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"waybill/db/model"
+	"waybill/jobs/egress"
+)
+
+// MaxRetryAfter caps how long the other side may ask us to wait.
+const MaxRetryAfter = 24 * time.Hour
+
+// Verdict is what an answer means for the delivery (SEMANTICS 4).
+type Verdict struct {
+	Success    bool
+	Retry      bool          // trying again can help
+	RetryAfter time.Duration // not before this long from now; 0 = the schedule alone decides
+	Disable    bool          // the other side wants no more messages: switch the destination off
+	Class      model.ErrorClass
+	Words      string // "" on success; may quote the answer, so redact it
+}
+
+// Judge reads an answer of a system of type t.
+func Judge(t model.ConnectionType, x egress.Exchange, now time.Time) Verdict {
+	if k, ok := ByType(t); ok {
+		return k.judge(x, now)
+	}
+	return judgeHTTP(x, now)
+}
+
+// JudgeError says what it means that there was no answer, or none that is whole: only what our own rules or settings
+// stopped is final.
+func JudgeError(err error) Verdict {
+	var e *egress.Error
+	if !errors.As(err, &e) {
+		return Verdict{Retry: true, Class: model.ClassBroken, Words: "The exchange failed."}
+	}
+	final := e.Class == model.ClassRefused || e.Class == model.ClassSetup || e.Class == model.ClassTemplate
+	return Verdict{Retry: !final, Class: e.Class, Words: e.Message}
+}
+
+func judgeHTTP(x egress.Exchange, now time.Time) Verdict {
+	v := Verdict{Class: model.ClassStatus}
+	s := x.Status
+	switch {
+	case s >= 200 && s < 300:
+		return Verdict{Success: true}
+	case s == 408 || s == 425 || s == 429 || (s >= 500 && s < 600):
+		v.Retry, v.RetryAfter = true, retryAfter(x.Header.Get("Retry-After"), now)
+	case s == http.StatusGone:
+		v.Disable = true
+	}
+	v.Words = "Answered " + statusText(s) + advice(x, v)
+	return v
+}
+
+func statusText(s int) string {
+	if t := http.StatusText(s); t != "" {
+		return fmt.Sprintf("%d %s", s, t)
+	}
+	return strconv.Itoa(s)
+}
+
+// advice ends the sentence with what a person can do about it.
+func advice(x egress.Exchange, v Verdict) string {
+	switch s := x.Status; {
+	case s >= 300 && s < 400:
+		if to := oneLine(x.Header.Get("Location")); to != "" {
+			return " and points to " + to + " (Location). Redirects are not followed; put the final address into the connection or destination."
+		}
+		return ". Redirects are not followed; put the final address into the connection or destination."
+	case v.RetryAfter > 0:
+		return fmt.Sprintf(" and asks to wait %s.", v.RetryAfter.Round(time.Second))
+	case s == 401 || s == 403:
+		return ". Check the credential of the connection and what it may do."
+	case s == 404 || s == 405:
+		return ". Check base URL, path and method."
+	case s == 410:
+		return ": the other side wants no more messages, so the destination is switched off."
+	case s == 413:
+		return ". The body is too large for the other side."
+	case s == 415:
+		return ". Check the content type of the destination."
+	}
+	return "."
+}
+
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, s)
+	if r := []rune(s); len(r) > 300 {
+		return string(r[:300]) + "…"
+	}
+	return s
+}
+
+// retryAfter reads RFC 9110, 10.2.3: seconds or a date; 0 when absent, past or unreadable.
+func retryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n > int64(MaxRetryAfter/time.Second) {
+			return MaxRetryAfter
+		}
+		return time.Duration(n) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), MaxRetryAfter)
+}
