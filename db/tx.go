@@ -17,8 +17,8 @@ type Tx struct {
 	w       *writer
 	now     time.Time
 	actor   model.Actor
-	version int64 // config_version at the group's start
-	touched bool  // config_version grows with this commit
+	version int64     // config_version at the group's start
+	touched bool      // config_version grows with this commit
 	undo    *[]func() // takes back what the closure filled in, nil = nobody asks
 }
 

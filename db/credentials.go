@@ -1,0 +1,208 @@
+package db
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"waybill/db/model"
+)
+
+const credentialColumns = `id, name, type, description, config, created_at, updated_at, version,
+  (SELECT json_group_array(name) FROM (SELECT name FROM sealed WHERE kind = 'credential' AND row_id = credentials.id ORDER BY name))`
+
+func scanCredential(r row) (model.Credential, error) {
+	var c model.Credential
+	err := r.Scan(&c.ID, &c.Name, &c.Type, &c.Description, decode{&c.Config}, at{&c.CreatedAt}, at{&c.UpdatedAt}, &c.Version, decode{&c.Stored})
+	return c, err
+}
+
+const credentialByID = `SELECT ` + credentialColumns + ` FROM credentials WHERE id = $1`
+
+// Credential is one credential, without its secrets.
+func (s *Store) Credential(ctx context.Context, id model.CredentialID) (model.Credential, error) {
+	return one(s.reader(ctx), "credential", scanCredential, credentialByID, id)
+}
+
+// CredentialFilter narrows a list of credentials; zero values do not.
+type CredentialFilter struct {
+	Query string // a part of the name
+	Type  model.CredentialType
+}
+
+// Credentials lists credentials, newest first, without their secrets.
+func (s *Store) Credentials(ctx context.Context, f CredentialFilter, p Page) ([]model.Credential, string, error) {
+	q := selecting("SELECT " + credentialColumns + " FROM credentials")
+	q.and(f.Query != "", `name LIKE ? ESCAPE '\'`, like(f.Query))
+	q.and(f.Type != "", "type = ?", f.Type)
+	return page(s.reader(ctx), q, p, "id", scanCredential, func(c model.Credential) string { return string(c.ID) })
+}
+
+const usersOfCredential = `SELECT id, name FROM connections WHERE credential_id = $1 ORDER BY name`
+
+// CredentialUsage lists what depends on a credential.
+func (s *Store) CredentialUsage(ctx context.Context, id model.CredentialID) ([]Use, error) {
+	if _, err := s.Credential(ctx, id); err != nil {
+		return nil, err
+	}
+	return credentialUsage(s.reader(ctx), id)
+}
+
+func credentialUsage(q querier, id model.CredentialID) ([]Use, error) {
+	return all(q, func(r row) (Use, error) {
+		u := Use{Kind: "connection"}
+		err := r.Scan(&u.ID, &u.Name)
+		return u, err
+	}, usersOfCredential, id)
+}
+
+const credentialKind = "credential"
+
+// OpenCredential opens the secrets of a credential. Only jobs calls it, to put them on the wire.
+func (s *Store) OpenCredential(ctx context.Context, id model.CredentialID) (model.Secrets, error) {
+	if _, err := s.Credential(ctx, id); err != nil {
+		return nil, err
+	}
+	return s.unseal(s.reader(ctx), credentialKind, string(id))
+}
+
+const credentialExists = `SELECT EXISTS (SELECT 1 FROM credentials WHERE id = $1)`
+
+// wantCredential complains about a credential_id that names nothing; "" is none.
+func (tx *Tx) wantCredential(id model.CredentialID) error {
+	if id == "" {
+		return nil
+	}
+	ok, err := tx.has(credentialExists, id)
+	if err == nil && !ok {
+		err = complain("credential_id", "There is no such credential.")
+	}
+	return err
+}
+
+const insertCredential = `
+INSERT INTO credentials (id, name, type, description, config, created_at, updated_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $6, 1)`
+
+// CreateCredential stores c, which is clean and checked, seals the secrets that are not empty and fills in ID, Stored,
+// times and Version.
+func (tx *Tx) CreateCredential(c *model.Credential, s model.Secrets) error {
+	n := *c
+	n.ID, n.CreatedAt, n.UpdatedAt, n.Version, n.Stored = model.NewCredentialID(tx.now), tx.stamp(), tx.stamp(), 1, nil
+	if n.Config == nil {
+		n.Config = model.Config{}
+	}
+	if err := tx.exec(insertCredential, n.ID, n.Name, n.Type, n.Description, encode(n.Config), ms(tx.now)); err != nil {
+		return duplicate(err, "credential", n.Name)
+	}
+	diff := credentialChanges(model.Credential{}, n)
+	secrets, err := tx.sealCredential(&n, s)
+	if err != nil {
+		return err
+	}
+	fill(tx, c, n)
+	tx.touch()
+	return tx.audit("credential", "created", string(n.ID), n.Name, append(diff, secrets...))
+}
+
+const updateCredential = `
+UPDATE credentials SET name = $1, type = $2, description = $3, config = $4, updated_at = $5, version = $6
+WHERE id = $7`
+
+// UpdateCredential stores c over the row of its ID; versions count as in UpdateConnection. Secrets that s does not hold,
+// or holds empty, are kept; with another Type the old ones go.
+func (tx *Tx) UpdateCredential(c *model.Credential, s model.Secrets) error {
+	old, err := one(tx, "credential", scanCredential, credentialByID, c.ID)
+	if err != nil {
+		return err
+	}
+	if err := current("credential", c.Version, old.Version); err != nil {
+		return err
+	}
+	n := *c
+	n.CreatedAt, n.UpdatedAt, n.Version, n.Stored = old.CreatedAt, old.UpdatedAt, old.Version, slices.Clone(old.Stored)
+	if n.Config == nil {
+		n.Config = model.Config{}
+	}
+	diff := credentialChanges(old, n)
+	if n.Type != old.Type {
+		if err := tx.exec(dropSealed, credentialKind, n.ID); err != nil {
+			return err
+		}
+		for _, name := range n.Stored {
+			diff = append(diff, model.Change{Field: "config." + name, Before: model.Mask})
+		}
+		n.Stored = nil
+	}
+	secrets, err := tx.sealCredential(&n, s)
+	if err != nil {
+		return err
+	}
+	if diff = append(diff, secrets...); len(diff) == 0 {
+		fill(tx, c, n)
+		return nil
+	}
+	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
+	if err := tx.exec(updateCredential, n.Name, n.Type, n.Description, encode(n.Config), ms(n.UpdatedAt), n.Version, n.ID); err != nil {
+		return duplicate(err, "credential", n.Name)
+	}
+	fill(tx, c, n)
+	tx.touch()
+	return tx.audit("credential", "updated", string(n.ID), n.Name, diff)
+}
+
+// sealCredential seals what s holds, adds the names to c.Stored and lists what changed.
+func (tx *Tx) sealCredential(c *model.Credential, s model.Secrets) ([]model.Change, error) {
+	var diff []model.Change
+	had := c.Stored
+	stored := map[string]bool{}
+	for _, name := range had {
+		stored[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		if s[name] == "" {
+			continue
+		}
+		if err := tx.seal(credentialKind, string(c.ID), name, s[name]); err != nil {
+			return nil, err
+		}
+		change := model.Change{Field: "config." + name, After: model.Mask}
+		if stored[name] {
+			change.Before = model.Mask
+		}
+		diff, stored[name] = append(diff, change), true
+	}
+	c.Stored = slices.AppendSeq([]string{}, maps.Keys(stored))
+	slices.Sort(c.Stored)
+	return diff, nil
+}
+
+func credentialChanges(a, b model.Credential) []model.Change {
+	out := changes("name", a.Name, b.Name, "type", string(a.Type), string(b.Type), "description", a.Description, b.Description)
+	return append(out, configChanges("config.", a.Config, b.Config)...)
+}
+
+const deleteCredential = `DELETE FROM credentials WHERE id = $1`
+
+// DeleteCredential removes a credential with its secrets; one that connections use is a conflict ("in_use") that names them.
+func (tx *Tx) DeleteCredential(id model.CredentialID) error {
+	c, err := one(tx, "credential", scanCredential, credentialByID, id)
+	if err != nil {
+		return err
+	}
+	users, err := credentialUsage(tx, id)
+	if err != nil {
+		return err
+	}
+	if len(users) > 0 {
+		return inUse("credential", users, 0)
+	}
+	if err := tx.exec(dropSealed, credentialKind, id); err != nil {
+		return err
+	}
+	if err := tx.exec(deleteCredential, id); err != nil {
+		return err
+	}
+	tx.touch()
+	return tx.audit("credential", "deleted", string(id), c.Name, credentialChanges(c, model.Credential{}))
+}

@@ -1,0 +1,68 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"waybill/db/model"
+)
+
+// Routing is everything that decides where events go, as it stood at one Version. Secrets are opened separately.
+type Routing struct {
+	Version      int64
+	Actions      []model.Action // oldest first
+	Destinations map[model.DestID]model.Destination
+	Connections  map[model.ConnectionID]model.Connection
+	Credentials  map[model.CredentialID]model.Credential
+}
+
+// snapshot reads in one transaction.
+type snapshot struct {
+	tx  *sql.Tx
+	ctx context.Context
+}
+
+func (s snapshot) prepare(q string) (*sql.Stmt, error) { return s.tx.PrepareContext(s.ctx, q) }
+func (s snapshot) context() context.Context            { return s.ctx }
+
+const (
+	allActions      = `SELECT ` + actionColumns + ` FROM actions ORDER BY id`
+	allDestinations = `SELECT ` + destinationColumns + ` FROM destinations`
+	allConnections  = `SELECT ` + connectionColumns + ` FROM connections`
+	allCredentials  = `SELECT ` + credentialColumns + ` FROM credentials`
+)
+
+// Routing reads all of it, consistently.
+func (s *Store) Routing(ctx context.Context) (Routing, error) {
+	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Routing{}, fmt.Errorf("begin to read the routing: %w", sorted(err))
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	q := snapshot{tx, ctx}
+	var out Routing
+	if out.Version, err = one(q, "configuration", number, configVersion); err != nil {
+		return Routing{}, err
+	}
+	if out.Actions, err = all(q, scanAction, allActions); err != nil {
+		return Routing{}, err
+	}
+	if out.Destinations, err = byID(q, scanDestination, func(d model.Destination) model.DestID { return d.ID }, allDestinations); err != nil {
+		return Routing{}, err
+	}
+	if out.Connections, err = byID(q, scanConnection, func(c model.Connection) model.ConnectionID { return c.ID }, allConnections); err != nil {
+		return Routing{}, err
+	}
+	out.Credentials, err = byID(q, scanCredential, func(c model.Credential) model.CredentialID { return c.ID }, allCredentials)
+	return out, err
+}
+
+func byID[K comparable, T any](q querier, scan func(row) (T, error), id func(T) K, query string) (map[K]T, error) {
+	list, err := all(q, scan, query)
+	out := make(map[K]T, len(list))
+	for _, v := range list {
+		out[id(v)] = v
+	}
+	return out, err
+}
