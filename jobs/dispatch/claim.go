@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	claimRows   = 128 // rows taken from the database at once
-	claimsAtOne = 4   // claims under way
-	claimAgain  = time.Second
+	claimRows    = 128 // rows taken from the database at once
+	claimsAtOnce = 4   // claims under way
+	claimAgain   = time.Second
 )
 
 // dueAt notes that rows of a lane wait in the database, the first one due at due.

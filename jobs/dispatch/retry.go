@@ -8,9 +8,6 @@ import (
 	"waybill/jobs/deliver"
 )
 
-// MaxRetryAfter caps what a receiver may ask us to wait.
-const MaxRetryAfter = 24 * time.Hour
-
 // jitter is how far a wait is spread to both sides.
 const jitter = 0.2
 
@@ -51,7 +48,7 @@ func again(o *model.Outcome, d model.Delivery, r deliver.Result, schedule []int,
 		return
 	}
 	o.Status = model.Retrying
-	o.NextAt = now.Add(max(Spread(schedule[n], chance), min(r.RetryAfter, MaxRetryAfter)))
+	o.NextAt = now.Add(max(Spread(schedule[n], chance), r.RetryAfter))
 }
 
 // Spread is a wait of seconds with its jitter.

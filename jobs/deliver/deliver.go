@@ -1,0 +1,191 @@
+// Package deliver makes one attempt of a delivery, from what was claimed to a verdict: render, build, authenticate,
+// sign, send, judge. It stores nothing and decides nothing about later attempts; that is jobs/dispatch's.
+//
+// Preview, test and delivery share its one path (Prepare, Send), so that what a person saw is what is sent.
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/connector"
+	"waybill/jobs/egress"
+	"waybill/jobs/scheme"
+	"waybill/jobs/script"
+)
+
+// Kind is what an attempt came to.
+type Kind int
+
+const (
+	Sent    Kind = iota // the receiver took it
+	Again               // worth another attempt
+	Final               // will not get better by itself
+	Nothing             // the template said that there is nothing to send
+	Crash               // the render took its worker down
+	Cut                 // the program is stopping; as if it had not been tried
+)
+
+// Result is one attempt. Its texts hold no secret.
+type Result struct {
+	Kind        Kind
+	Attempt     *model.Attempt // nil when there is nothing to keep
+	Error       string         // in words, names the rule
+	UserMessage string         // the connection's timeout message, when the other side did not answer in time
+	RetryAfter  time.Duration
+	Disable     string // why the destination is to be switched off; "" = it is not
+	BodyIsData  bool
+}
+
+// Sender makes attempts. All fields are required.
+type Sender struct {
+	Render func(context.Context, script.Job) (script.Output, error)
+	Egress *egress.Client
+	Now    func() time.Time
+	Setup  func(context.Context, model.DestID) (*Setup, error)
+}
+
+// Attempt makes one attempt of a delivery.
+func (s *Sender) Attempt(ctx context.Context, w model.Work) Result {
+	u, err := s.Setup(ctx, w.Delivery.DestinationID)
+	if err != nil {
+		return s.unprepared(ctx, w, nil, err)
+	}
+	return s.Deliver(ctx, u, w)
+}
+
+// Deliver is Attempt with a set-up that is already known.
+func (s *Sender) Deliver(ctx context.Context, u *Setup, w model.Work) Result {
+	p, err := s.Prepare(ctx, u, w)
+	if err != nil {
+		return s.unprepared(ctx, w, u, err)
+	}
+	return s.Send(ctx, p)
+}
+
+// Failure is why a request could not be made.
+type Failure struct {
+	Kind  Kind
+	Class model.ErrorClass
+	Words string
+	// Problem is set when a template is at fault.
+	Problem *script.Problem
+}
+
+func (f *Failure) Error() string { return f.Words }
+
+// unprepared is the result of an attempt that never left.
+func (s *Sender) unprepared(ctx context.Context, w model.Work, u *Setup, err error) Result {
+	if ctx.Err() != nil {
+		return Result{Kind: Cut}
+	}
+	var f *Failure
+	if !errors.As(err, &f) {
+		f = &Failure{Kind: Again, Class: model.ClassSetup, Words: "The destination could not be prepared: " + err.Error()}
+		if fault.Is(err, fault.NotFound) {
+			f.Kind, f.Words = Final, "The destination no longer exists."
+		}
+	}
+	if f.Kind == Nothing || f.Kind == Crash {
+		return Result{Kind: f.Kind, Error: f.Words}
+	}
+	a := s.begin(w)
+	a.Class, a.Error = f.Class, f.Words
+	if u != nil {
+		a.Template, a.Method, a.URL = u.Destination.Version, u.Destination.Method, u.Redact.URL(u.Connection.EffectiveURL(), scheme.Applied{})
+		a.Error = u.Redact.Text(a.Error)
+	}
+	return Result{Kind: f.Kind, Attempt: a, Error: a.Error}
+}
+
+func (s *Sender) begin(w model.Work) *model.Attempt {
+	now := s.Now()
+	return &model.Attempt{ID: model.NewAttemptID(now), DeliveryID: w.Delivery.ID, Number: w.Delivery.Attempts + 1, StartedAt: now}
+}
+
+// Prepared is the exact request that would be sent.
+type Prepared struct {
+	Setup      *Setup
+	Work       model.Work
+	Request    egress.Request
+	Applied    scheme.Applied
+	BodyIsData bool
+	Rendered   time.Duration // spent in the template
+}
+
+// Prepare makes the request: renders, joins, authenticates, signs. The error is a *Failure, or ctx's.
+func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared, error) {
+	now := s.Now()
+	rendered, took, err := s.render(ctx, u, w, now)
+	if err != nil {
+		return nil, err
+	}
+	p := &Prepared{Setup: u, Work: w, Rendered: took, BodyIsData: u.Destination.Template == ""}
+	if p.Request, err = connector.Build(u.Connection, u.Destination, rendered); err != nil {
+		return nil, refusedOr(err, Final, model.ClassRefused)
+	}
+	p.BodyIsData = p.BodyIsData && len(p.Request.Body) > 0
+	if err := scheme.Stamp(&p.Request, u.Signing, string(w.Delivery.ID), now); err != nil {
+		return nil, &Failure{Kind: Final, Class: model.ClassAuth, Words: err.Error()}
+	}
+	if u.Credential.ID == "" {
+		return p, nil
+	}
+	// Applied last: some kinds sign what is sent.
+	if p.Applied, err = scheme.Apply(ctx, s.Egress, &p.Request, u.material()); err != nil {
+		return nil, refusedOr(err, Again, model.ClassAuth)
+	}
+	return p, nil
+}
+
+// refusedOr is the failure of a request that could not be made: final when a rule refused it.
+func refusedOr(err error, kind Kind, class model.ErrorClass) *Failure {
+	var e *egress.Error
+	if !errors.As(err, &e) {
+		return &Failure{Kind: kind, Class: class, Words: err.Error()}
+	}
+	if e.Class == model.ClassRefused {
+		kind = Final
+	}
+	return &Failure{Kind: kind, Class: e.Class, Words: e.Message}
+}
+
+// Send makes the exchange and judges it.
+func (s *Sender) Send(ctx context.Context, p *Prepared) Result {
+	a := s.begin(p.Work)
+	u := p.Setup
+	a.Template, a.Method, a.URL = u.Destination.Version, p.Request.Method, u.Redact.URL(p.Request.URL, p.Applied)
+	a.Request = model.Message{Headers: u.Redact.Request(p.Request.Header, p.Applied), Body: u.Redact.Body(p.Request.Body, false), Size: int64(len(p.Request.Body))}
+	x, err := s.Egress.Do(ctx, p.Request)
+	if err != nil && ctx.Err() != nil {
+		return Result{Kind: Cut}
+	}
+	a.Address, a.Timings, a.StatusCode = x.Address, x.Timings, x.Status
+	a.Response = model.Message{Headers: u.Redact.Response(x.Header), Body: u.Redact.Body(x.Body, x.Truncated), Size: x.Size, Truncated: x.Truncated}
+	r := Result{Attempt: a, BodyIsData: p.BodyIsData && len(a.Request.Body) == len(p.Request.Body)}
+	v := connector.JudgeError(err)
+	if err == nil {
+		v = connector.Judge(u.Connection.Type, x, s.Now())
+	}
+	switch {
+	case v.Success:
+		return r
+	case v.Retry:
+		r.Kind, r.RetryAfter = Again, v.RetryAfter
+	default:
+		r.Kind = Final
+	}
+	a.Class, a.Error = v.Class, u.Redact.Text(v.Words)
+	r.Error = a.Error
+	if a.Class == model.ClassTimeout || a.Class == model.ClassConnect {
+		r.UserMessage = u.Connection.TimeoutMessage
+	}
+	if v.Disable {
+		r.Disable = fmt.Sprintf("The receiver answered %d (gone for good).", x.Status)
+	}
+	return r
+}

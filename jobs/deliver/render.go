@@ -1,0 +1,187 @@
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"strconv"
+	"strings"
+	"time"
+
+	"waybill/db/model"
+	"waybill/jobs/connector"
+	"waybill/jobs/scheme"
+	"waybill/jobs/script"
+)
+
+// Setup is all that requests to one destination need, worked out once for its version. Only Ready makes a whole one.
+type Setup struct {
+	Connection  model.Connection
+	Destination model.Destination
+	Credential  model.Credential // zero = none
+	Secrets     model.Secrets    // of the credential, opened
+	Signing     model.Secret     // "" = not signed
+	Redact      *scheme.Redactor
+
+	template *script.Template // nil when nothing is templated
+	path     int              // which part is the path, -1 = none; likewise the others
+	headers  []int
+	body     int
+}
+
+// Ready works out what the fields imply.
+func (u Setup) Ready() *Setup {
+	u.Redact = scheme.NewRedactor([]scheme.Material{u.material()}, u.Signing)
+	parts := Parts(u.Destination)
+	if len(parts) == 0 {
+		return &u
+	}
+	u.path, u.body, u.headers = -1, -1, make([]int, len(u.Destination.Headers))
+	for i := range u.headers {
+		u.headers[i] = -1
+	}
+	for i, p := range parts {
+		var header int
+		switch {
+		case p.Name == "path":
+			u.path = i
+		case p.Name == "template":
+			u.body = i
+		default:
+			_, _ = fmt.Sscanf(p.Name, "headers[%d]", &header)
+			u.headers[header] = i
+		}
+	}
+	u.template = &script.Template{Version: string(u.Destination.ID) + "@" + strconv.FormatInt(u.Destination.Version, 10), Parts: parts}
+	if u.Destination.ID == "" || u.Destination.Version == 0 { // being edited: the text is its identity
+		u.template.Version = ""
+		for _, p := range parts {
+			u.template.Version += p.Name + "\x00" + p.Source + "\x00"
+		}
+	}
+	return &u
+}
+
+func (u *Setup) material() scheme.Material {
+	return scheme.Material{Type: u.Credential.Type, Config: u.Credential.Config, Secrets: u.Secrets}
+}
+
+// Parts are the texts of a destination that hold tags.
+func Parts(d model.Destination) []script.Part {
+	var out []script.Part
+	add := func(name string, place script.Place, source string) {
+		if !script.Plain(source) {
+			out = append(out, script.Part{Name: name, Place: place, Source: source})
+		}
+	}
+	add("path", script.Path, d.Path)
+	for i, h := range d.Headers {
+		add("headers["+strconv.Itoa(i)+"].value", script.Header, h.Value)
+	}
+	add("template", bodyPlace(d.ContentType), d.Template)
+	return out
+}
+
+// bodyPlace says how tags in a body of that content type are encoded.
+func bodyPlace(contentType string) script.Place {
+	kind, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil:
+		return script.Text
+	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
+		return script.JSONBody
+	case kind == "application/x-www-form-urlencoded":
+		return script.FormBody
+	}
+	return script.Text
+}
+
+// IsJSON reports whether a content type promises JSON.
+func IsJSON(contentType string) bool { return bodyPlace(contentType) == script.JSONBody }
+
+// render fills the templated parts in; without any, nothing is run.
+func (s *Sender) render(ctx context.Context, u *Setup, w model.Work, now time.Time) (connector.Rendered, time.Duration, error) {
+	d := u.Destination
+	r := connector.Rendered{Path: d.Path, Headers: d.Headers, Body: []byte(d.Template)}
+	if d.Template == "" {
+		r.Body = w.Event.Data
+	}
+	if u.template == nil {
+		return r, 0, nil
+	}
+	out, err := s.Render(ctx, script.Job{Template: u.template, Input: Input(u, w), Now: now, Seed: string(w.Delivery.ID)})
+	if err != nil {
+		return r, 0, renderFailure(err)
+	}
+	if out.Skip {
+		return r, 0, &Failure{Kind: Nothing, Words: out.SkipReason}
+	}
+	if u.path >= 0 {
+		r.Path = out.Parts[u.path]
+	}
+	if u.body >= 0 {
+		r.Body = []byte(out.Parts[u.body])
+	}
+	r.Headers = append([]model.Header(nil), d.Headers...)
+	for i, part := range u.headers {
+		if part >= 0 {
+			r.Headers[i].Value = out.Parts[part]
+		}
+	}
+	return r, out.Took, nil
+}
+
+func renderFailure(err error) error {
+	var problem *script.Problem
+	if errors.As(err, &problem) {
+		return &Failure{Kind: Final, Class: model.ClassTemplate, Words: "Template error: " + problem.Error(), Problem: problem}
+	}
+	var lost *script.Lost
+	if errors.As(err, &lost) {
+		return &Failure{Kind: Crash, Class: model.ClassTemplate, Words: lost.Error()}
+	}
+	return &Failure{Kind: Again, Class: model.ClassTemplate, Words: "The template could not be rendered now: " + err.Error()}
+}
+
+// Input is the JSON text of `it` (SEMANTICS 1).
+func Input(u *Setup, w model.Work) []byte {
+	b := make([]byte, 0, 2*len(w.Event.Data)+512)
+	b = append(b, `{"data":[`...)
+	b = append(b, w.Event.Data...)
+	b = append(b, `],"events":[{"id":`...)
+	b = quote(b, string(w.Event.ID))
+	b = append(b, `,"name":`...)
+	b = quote(b, w.Event.Name)
+	b = append(b, `,"subject":`...)
+	b = quote(b, w.Event.Subject)
+	b = append(b, `,"time":`...)
+	b = quote(b, model.Stamp(w.Event.Time))
+	b = append(b, `,"data":`...)
+	b = append(b, w.Event.Data...)
+	b = append(b, `}],"delivery":{"id":`...)
+	b = quote(b, string(w.Delivery.ID))
+	b = append(b, `},"destination":{"id":`...)
+	b = quote(b, string(u.Destination.ID))
+	b = append(b, `,"name":`...)
+	b = quote(b, u.Destination.Name)
+	b = append(b, `},"connection":{"id":`...)
+	b = quote(b, string(u.Connection.ID))
+	b = append(b, `,"name":`...)
+	b = quote(b, u.Connection.Name)
+	return append(b, `}}`...)
+}
+
+// quote appends text as a JSON string.
+func quote(b []byte, text string) []byte {
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
+			q, _ := json.Marshal(text) // a string always encodes
+			return append(b, q...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
+}
