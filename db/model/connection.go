@@ -33,6 +33,22 @@ const (
 	CredentialHeader CredentialType = "header"
 )
 
+// Clean puts what was typed into its stored form.
+func (c *Credential) Clean() {
+	c.Name, c.Description = clean(c.Name), strings.TrimSpace(c.Description)
+	if c.Config == nil {
+		c.Config = Config{}
+	}
+}
+
+// Check lists what is wrong with the credential by itself; its settings are scheme's word.
+func (c Credential) Check() []fault.Field {
+	var bad fault.Check
+	checkName(&bad, c.Name)
+	checkText(&bad, "description", c.Description, 2000)
+	return bad.Fields()
+}
+
 // Connection is a system that we talk to.
 type Connection struct {
 	ID             ConnectionID

@@ -111,3 +111,11 @@ func Matches(pattern, name string) bool {
 		pattern, name = prest, nrest
 	}
 }
+
+// Stamp is a time as outsiders see it: RFC 3339, UTC, milliseconds; "" for the zero time.
+func Stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
