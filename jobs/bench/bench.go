@@ -1,0 +1,221 @@
+// Package bench is `waybill bench`: it drives the real program, as a process of its own on a data folder of its own,
+// with a load and a receiver on loopback, and prints what it did beside a ceiling measured in the same run.
+//
+// The ceiling is a bare loop that posts the same bodies to the same receiver with net/http. Machines differ and are
+// noisy; only the ratios mean something. It knows nothing of the other packages: it is an outsider with an API key.
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Options of a run.
+type Options struct {
+	Self        string        // the program
+	Out         io.Writer     // the report
+	Seconds     time.Duration // each load runs this long
+	Connections int           // of the load
+}
+
+// Run measures and prints. Everything that it makes is gone afterwards.
+func Run(ctx context.Context, o Options) error {
+	dir, err := os.MkdirTemp("", "waybill-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	rx, err := listen()
+	if err != nil {
+		return err
+	}
+	defer rx.close()
+	s := &server{o: o, dir: dir}
+	defer s.stop()
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	if err := s.setUp(ctx, rx.url); err != nil {
+		return err
+	}
+	return s.report(ctx, rx)
+}
+
+const template = `{{! return JSON.stringify(it.data[0]); }}`
+
+func (s *server) report(ctx context.Context, rx *receiver) error {
+	say := func(format string, args ...any) { fmt.Fprintf(s.o.Out, format+"\n", args...) }
+	say("%d connections, %s a load, events of %d bytes with ten flat fields; everything shares this machine", s.o.Connections, s.o.Seconds, len(payload(0)))
+	say("start to ready   %d ms", s.ready.Milliseconds())
+	time.Sleep(time.Second)
+	say("idle memory      %.0f MiB (PSS of all its processes)", s.memory())
+
+	bare := func() (float64, error) { return bareLoop(ctx, rx, s.o) }
+	before, err := bare()
+	if err != nil {
+		return err
+	}
+	plain, err := s.saturate(ctx, rx, "bench.plain")
+	if err != nil {
+		return err
+	}
+	rendered, err := s.saturate(ctx, rx, "bench.template")
+	if err != nil {
+		return err
+	}
+	after, err := bare()
+	if err != nil {
+		return err
+	}
+	calm, err := s.calm(ctx, rx, "bench.plain", 200)
+	if err != nil {
+		return err
+	}
+	ceiling := (before + after) / 2
+	say("bare loop        %.0f/s (%.0f before, %.0f after): the ceiling", ceiling, before, after)
+	for _, r := range []struct {
+		name string
+		result
+	}{{"no template", plain}, {"with template", rendered}} {
+		say("%-16s accepted %.0f/s, delivered %.0f/s = %.2f of the bare loop; accept to received p50 %.1f ms, p99 %.1f ms; memory %.0f MiB; missing %d, more than once %d",
+			r.name, r.accepted, r.delivered, r.delivered/ceiling, r.p50, r.p99, r.memory, r.missing, r.twice)
+	}
+	say("template/plain   %.2f", rendered.delivered/plain.delivered)
+	say("at 200 events/s  accept to received p50 %.1f ms, p99 %.1f ms; memory %.0f MiB; missing %d", calm.p50, calm.p99, calm.memory, calm.missing)
+	if n := plain.missing + rendered.missing + calm.missing; n > 0 {
+		return fmt.Errorf("%d accepted events were not received", n)
+	}
+	return nil
+}
+
+// server is the program under load.
+type server struct {
+	o     Options
+	dir   string
+	addr  string
+	key   string
+	cmd   *exec.Cmd
+	ready time.Duration
+	log   bytes.Buffer
+}
+
+// environment of the program: nothing of ours but what it needs.
+func (s *server) environment() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "WAYBILL_DATA_DIR=" + s.dir, "WAYBILL_ADDR=" + s.addr, "WAYBILL_ALLOW_HOSTS=127.0.0.1/32"}
+}
+
+func (s *server) start(ctx context.Context) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.addr = l.Addr().String()
+	if err := l.Close(); err != nil {
+		return err
+	}
+	if s.key, err = s.account(ctx); err != nil {
+		return err
+	}
+	s.cmd = exec.CommandContext(ctx, s.o.Self, "serve")
+	s.cmd.Env, s.cmd.Stderr, s.cmd.Stdout = s.environment(), &s.log, &s.log
+	begin := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return fmt.Errorf("start the program: %w", err)
+	}
+	for time.Since(begin) < 20*time.Second {
+		if r, err := http.Get("http://" + s.addr + "/readyz"); err == nil {
+			_ = r.Body.Close()
+			if r.StatusCode == http.StatusOK {
+				s.ready = time.Since(begin)
+				return nil
+			}
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return fmt.Errorf("the program did not get ready:\n%s", s.log.String())
+}
+
+// account makes a user and a key by the program's own commands.
+func (s *server) account(ctx context.Context) (string, error) {
+	run := func(stdin string, args ...string) (string, error) {
+		c := exec.CommandContext(ctx, s.o.Self, args...)
+		c.Env, c.Stdin = s.environment(), strings.NewReader(stdin)
+		out, err := c.Output()
+		if e, ok := err.(*exec.ExitError); ok {
+			return "", fmt.Errorf("%s: %s", strings.Join(args, " "), e.Stderr)
+		}
+		return strings.TrimSpace(string(out)), err
+	}
+	if _, err := run("a password of the bench\n", "user", "create", "--email", "bench@example.com", "--name", "Bench", "--role", "Administrator", "--password-stdin"); err != nil {
+		return "", err
+	}
+	return run("", "apikey", "create", "--name", "bench", "--user", "bench@example.com")
+}
+
+func (s *server) stop() {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+}
+
+// setUp makes a connection, two destinations and their actions through the API.
+func (s *server) setUp(ctx context.Context, url string) error {
+	conn, err := s.post(ctx, "connections", map[string]any{"name": "Bench receiver", "type": "webhook", "base_url": url})
+	if err != nil {
+		return err
+	}
+	for _, d := range []struct{ event, template string }{{"bench.plain", ""}, {"bench.template", template}} {
+		dest, err := s.post(ctx, filepath.Join("connections", conn, "destinations"), map[string]any{"name": d.event, "path": "/hook", "template": d.template,
+			"sign": false, "max_in_flight": 256})
+		if err != nil {
+			return err
+		}
+		if _, err := s.post(ctx, "actions", map[string]any{"name": d.event, "event": d.event, "destination_id": dest}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// post makes one object and gives its id.
+func (s *server) post(ctx context.Context, path string, body any) (string, error) {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+"/api/v1/"+path, bytes.NewReader(b))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.key)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	if resp.StatusCode != http.StatusCreated || json.Unmarshal(text, &made) != nil {
+		return "", fmt.Errorf("POST %s answered %d: %s", path, resp.StatusCode, text)
+	}
+	return made.ID, nil
+}

@@ -1,0 +1,269 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// most is the longest run of sequence numbers.
+const most = 1 << 20
+
+// receiver takes deliveries and notes when each first came. Bodies carry their sequence number.
+type receiver struct {
+	url    string
+	server *http.Server
+	seen   []atomic.Int64 // nanoseconds since base, 0 = not yet
+	twice  atomic.Int64
+	count  atomic.Int64
+	base   time.Time
+}
+
+func listen() (*receiver, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	rx := &receiver{url: "http://" + l.Addr().String(), seen: make([]atomic.Int64, most), base: time.Now()}
+	rx.server = &http.Server{Handler: http.HandlerFunc(rx.take)}
+	go func() { _ = rx.server.Serve(l) }()
+	return rx, nil
+}
+
+func (rx *receiver) close() { _ = rx.server.Close() }
+
+func (rx *receiver) take(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	if r.URL.Path == "/hook" {
+		if n := sequence(body); n >= 0 && n < most {
+			if rx.seen[n].CompareAndSwap(0, int64(time.Since(rx.base))) {
+				rx.count.Add(1)
+			} else {
+				rx.twice.Add(1)
+			}
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+const mark = `{"n":`
+
+// payload is an event's data: ten flat fields, about 1 KiB, the first one its number.
+func payload(n int) []byte {
+	b := append(make([]byte, 0, 1100), mark...)
+	b = strconv.AppendInt(b, int64(1_000_000_000+n), 10)
+	b = append(b, `,"order":"A-100234","currency":"EUR","total":129.5,"paid":true,"customer":"Ada Lovelace","email":"ada@example.com","city":"Wellington","country":"NZ","note":"`...)
+	b = append(b, strings.Repeat("Ring twice, please. ", 41)...)
+	return append(b, `"}`...)
+}
+
+func sequence(body []byte) int {
+	rest, ok := bytes.CutPrefix(body, []byte(mark))
+	if !ok || len(rest) < 10 {
+		return -1
+	}
+	n, err := strconv.Atoi(string(rest[:10]))
+	if err != nil {
+		return -1
+	}
+	return n - 1_000_000_000
+}
+
+// result of one load.
+type result struct {
+	accepted, delivered float64 // a second
+	p50, p99            float64 // milliseconds from before the POST (or its due time) to arrival
+	memory              float64 // MiB at the end of the load
+	missing, twice      int
+}
+
+// saturate posts as fast as answers come, then waits until all that was accepted has arrived.
+func (s *server) saturate(ctx context.Context, rx *receiver, event string) (result, error) {
+	return s.drive(ctx, rx, event, s.o.Connections, func(int) time.Time { return time.Now() })
+}
+
+// calm posts at a fixed rate, whether or not answers come (open loop).
+func (s *server) calm(ctx context.Context, rx *receiver, event string, rate int) (result, error) {
+	start := time.Now()
+	return s.drive(ctx, rx, event, 32, func(i int) time.Time {
+		due := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
+		time.Sleep(time.Until(due))
+		return due
+	})
+}
+
+// next makes sequence numbers over all loads of a run.
+var next atomic.Int64
+
+func (s *server) drive(ctx context.Context, rx *receiver, event string, connections int, due func(i int) time.Time) (result, error) {
+	first, twice, count := next.Load(), rx.twice.Load(), rx.count.Load()
+	var accepted, turn atomic.Int64
+	sent := make([]time.Time, most-first)
+	begin := time.Now()
+	end := begin.Add(s.o.Seconds)
+	var wg sync.WaitGroup
+	errs := make(chan error, connections)
+	for range connections {
+		wg.Go(func() {
+			errs <- s.poster(func(post func(body []byte) error) error {
+				for ctx.Err() == nil {
+					when := due(int(turn.Add(1) - 1))
+					if when.After(end) {
+						return nil
+					}
+					n := next.Add(1) - 1
+					if n >= most {
+						return nil
+					}
+					sent[n-first] = when
+					if err := post(fmt.Appendf(nil, `{"name":%q,"data":%s}`, event, payload(int(n)))); err != nil {
+						return err
+					}
+					accepted.Add(1)
+				}
+				return ctx.Err()
+			})
+		})
+	}
+	wg.Wait()
+	for range connections {
+		if err := <-errs; err != nil {
+			return result{}, fmt.Errorf("%s: %w", event, err)
+		}
+	}
+	spent := time.Since(begin)
+	r := result{accepted: float64(accepted.Load()) / spent.Seconds(), memory: s.memory()}
+	for wait := time.Now(); rx.count.Load()-count < accepted.Load() && time.Since(wait) < 2*time.Minute; {
+		time.Sleep(5 * time.Millisecond)
+	}
+	rx.measure(&r, first, next.Load(), sent)
+	r.missing = int(accepted.Load() - (rx.count.Load() - count))
+	r.twice = int(rx.twice.Load() - twice)
+	return r, nil
+}
+
+func (rx *receiver) measure(r *result, from, to int64, sent []time.Time) {
+	var waits []time.Duration
+	last, start := time.Duration(0), sent[0].Sub(rx.base)
+	for n := from; n < to; n++ {
+		at := time.Duration(rx.seen[n].Load())
+		if at == 0 {
+			continue
+		}
+		waits = append(waits, at-sent[n-from].Sub(rx.base))
+		last = max(last, at)
+		start = min(start, sent[n-from].Sub(rx.base))
+	}
+	if len(waits) == 0 {
+		return
+	}
+	slices.Sort(waits)
+	r.p50 = float64(waits[len(waits)/2]) / 1e6
+	r.p99 = float64(waits[len(waits)*99/100]) / 1e6
+	r.delivered = float64(len(waits)) / (last - start).Seconds()
+}
+
+// poster keeps one connection and posts events on it. It is lean: the generator shares the machine with the program.
+func (s *server) poster(run func(post func(body []byte) error) error) error {
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	head := "POST /api/v1/events HTTP/1.1\r\nHost: " + s.addr + "\r\nAuthorization: Bearer " + s.key + "\r\nContent-Type: application/json\r\nContent-Length: "
+	var out []byte
+	return run(func(body []byte) error {
+		out = append(append(strconv.AppendInt(append(out[:0], head...), int64(len(body)), 10), "\r\n\r\n"...), body...)
+		if _, err := conn.Write(out); err != nil {
+			return err
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusAccepted {
+			return fmt.Errorf("an event was answered %d: %s", resp.StatusCode, text)
+		}
+		return nil
+	})
+}
+
+// bareLoop posts the same bodies straight to the receiver with net/http: what a deliverer without any work could reach.
+func bareLoop(ctx context.Context, rx *receiver, o Options) (float64, error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.Connections}}
+	defer client.CloseIdleConnections()
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	errs := make(chan error, o.Connections)
+	begin := time.Now()
+	for range o.Connections {
+		wg.Go(func() {
+			for i := 0; time.Since(begin) < o.Seconds; i++ {
+				req, err := http.NewRequestWithContext(ctx, http.MethodPost, rx.url+"/bare", bytes.NewReader(payload(i)))
+				if err != nil {
+					errs <- err
+					return
+				}
+				req.Header.Set("Content-Type", "application/json")
+				resp, err := client.Do(req)
+				if err != nil {
+					errs <- err
+					return
+				}
+				_ = resp.Body.Close()
+				done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case err := <-errs:
+		return 0, fmt.Errorf("bare loop: %w", err)
+	default:
+		return float64(done.Load()) / time.Since(begin).Seconds(), nil
+	}
+}
+
+// memory is the proportional set size of the program and its children, in MiB; 0 where the system does not tell.
+func (s *server) memory() float64 {
+	total := 0.0
+	for pids := []string{strconv.Itoa(s.cmd.Process.Pid)}; len(pids) > 0; pids = pids[1:] {
+		rollup, err := os.ReadFile(filepath.Join("/proc", pids[0], "smaps_rollup"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(rollup)) {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "Pss:" {
+				kb, _ := strconv.ParseFloat(f[1], 64)
+				total += kb / 1024
+			}
+		}
+		tasks, _ := filepath.Glob(filepath.Join("/proc", pids[0], "task", "*", "children"))
+		for _, t := range tasks {
+			if children, err := os.ReadFile(t); err == nil {
+				pids = append(pids, strings.Fields(string(children))...)
+			}
+		}
+	}
+	return total
+}
