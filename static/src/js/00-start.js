@@ -7,7 +7,7 @@ if (window.htmx) document.documentElement.classList.add("htmx");
 // onReady runs now and again for what htmx swaps in.
 function onReady(run) {
   run(document);
-  document.addEventListener("htmx:after:swap", (e) => run(e.target instanceof Element ? e.target : document));
+  document.addEventListener("htmx:after:swap", () => run(document));
 }
 
 // toast shows a message above everything, dialogs too. Failures stay.

@@ -4,9 +4,11 @@ let dirty = false;
 
 document.addEventListener("submit", (e) => {
   const button = e.submitter;
-  if (e.defaultPrevented || !button) return;
-  if (!e.target.closest(".toolbar")) dirty = false;
+  const live = e.target.matches("[hx-post], [hx-get]");
+  if (!button || (e.defaultPrevented && !live)) return;
+  if (!button.matches("[formaction], [hx-post]") && !e.target.closest(".toolbar")) dirty = false;
   button.setAttribute("aria-busy", "true");
+  if (live) return;
   // Disabled only after the browser took name and value of the button along.
   setTimeout(() => (button.disabled = true));
 });
