@@ -59,7 +59,17 @@ func like(part string) string {
 
 // word is what happened to a thing whose fields changed.
 func word(diff []model.Change, enabled bool) string {
-	if len(diff) != 1 || diff[0].Field != "enabled" {
+	switched := false
+	for _, c := range diff {
+		switch c.Field {
+		case "enabled":
+			switched = true
+		case "disabled_reason":
+		default:
+			return "updated"
+		}
+	}
+	if !switched {
 		return "updated"
 	}
 	if enabled {

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -124,7 +125,7 @@ func (tx *Tx) SwitchOffDestination(id model.DestID, reason string) error {
 // changeDestination stores n over old and fills into with what was stored.
 func (tx *Tx) changeDestination(into *model.Destination, old, n model.Destination) error {
 	if n.Enabled {
-		n.DisabledReason, n.DisabledAt = "", model.Destination{}.DisabledAt
+		n.DisabledReason, n.DisabledAt = "", time.Time{}
 	}
 	diff := destinationChanges(old, n)
 	if len(diff) == 0 {

@@ -6,7 +6,10 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"waybill/db/model"
@@ -112,9 +115,14 @@ func (tx *Tx) audit(kind, word string, id, name string, changes []model.Change) 
 	if err != nil {
 		return err
 	}
+	name, changes = plain(name), slices.Clone(changes)
+	for i, c := range changes {
+		changes[i] = model.Change{Field: plain(c.Field), Before: plain(c.Before), After: plain(c.After)}
+	}
 	a := model.Audit{ID: model.NewAuditID(tx.now), At: tx.now, ActorKind: tx.actor.Kind, ActorID: string(tx.actor.UserID), ActorName: tx.actor.Name,
 		Via: string(tx.actor.KeyID), Address: tx.actor.Address, RequestID: tx.actor.RequestID, Action: kind + "." + word, Kind: kind,
 		ObjectID: id, Object: name, Changes: changes}
+	a.ActorName, a.Address, a.RequestID = plain(a.ActorName), plain(a.Address), plain(a.RequestID)
 	if len(hashes) == 1 {
 		a.Hash = hashes[0]
 	}
@@ -123,10 +131,22 @@ func (tx *Tx) audit(kind, word string, id, name string, changes []model.Change) 
 		a.ObjectID, a.Object, encode(a.Changes), a.Hash)
 }
 
-// chain is the hash of row a after a row with hash before.
+// maxAudited is how much of one text the audit log keeps, in bytes.
+const maxAudited = 4096
+
+// plain is text as the audit log keeps it: valid UTF-8, so that it reads back as it was hashed, and not too long.
+func plain(s string) string {
+	if len(s) > maxAudited {
+		s = fmt.Sprintf("%s… (%d bytes)", s[:maxAudited], len(s))
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// chain is the hash of row a after a row with hash before. It names the fields one by one, so that rows keep their hash
+// when model.Audit grows.
 func chain(before string, a model.Audit) string {
-	a.Hash, a.At = before, time.UnixMilli(a.At.UnixMilli()).UTC()
-	sum := sha256.Sum256([]byte(encode(a)))
+	sum := sha256.Sum256([]byte(encode([]string{before, string(a.ID), strconv.FormatInt(ms(a.At), 10), string(a.ActorKind), a.ActorID, a.ActorName, a.Via,
+		a.Address, a.RequestID, a.Action, a.Kind, a.ObjectID, a.Object, encode(a.Changes)})))
 	return hex.EncodeToString(sum[:])
 }
 
