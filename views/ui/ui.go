@@ -22,6 +22,7 @@
 //	@ui.TypeMark("webhook")                                               // tinted square with the glyph of a connection type
 //	@ui.Method("POST")
 //	@ui.Time(t, now)                                                      // "5 min ago", exact time in the title
+//	@ui.Live("live")                                                      // "Live / Reconnecting… / Paused" of the element with hx-sse:connect and data-live="live"
 //	@ui.Code("wbk_…")                                                     // inline mono text
 //	@ui.CopyButton("Copy URL", text)   @ui.Copyable("Inbound URL", text)  // a button; a read-only line with a button
 //
@@ -63,6 +64,7 @@
 //	@ui.Grid() { @ui.TypeCard(ui.TypeCardProps{Kind: "webhook", Title: "Webhook", Lead: "…", URL: href.NewConnectionOf("webhook")}) }
 //	@ui.StatStrip([]ui.Stat{{Label: "Delivered, 24 h", Value: "2,481", Note: "99.2 %", Tone: ui.OK, URL: u}})
 //	@ui.BarChart(ui.ChartProps{Title: "Deliveries, 24 h", Series: []ui.Series{{Label: "Delivered", Tone: ui.Accent}}, Bars: []ui.Bar{{Label: "14:00", Values: []float64{50}, URL: u}}})
+//	@ui.Columns() { two cards beside each other }   @ui.CardFoot() { … }   // below the body of a card
 //	@ui.Spark([]float64{…}, ui.Accent)
 //	@ui.Table(ui.TableProps{ID: "deliveries", Caption: "Deliveries", Columns: []ui.Column{{Label: "Status"}, {Label: "When", Right: true}}}) {
 //	    <tr id={ d.ID }>@ui.Cell("Status", "") { … } @ui.CellMain(title, url, sub) @ui.Cell("When", "num") { … }</tr> }
@@ -81,6 +83,13 @@
 //	@ui.EmptyFirst(ui.EmptyProps{Icon: "plug", Title: "No connections yet", Text: "…"}) { buttons }
 //	@ui.EmptyFiltered("No delivery has the status “failed”.", clearURL)   @ui.EmptyError("The list could not be read.", retryURL)
 //	@ui.Skeleton(3)
+//
+// Attributes that scripts understand, on elements of one's own: form data-guard
+// (warns before typed text is lost; Ctrl-S saves), form data-auto (selects and
+// radios submit by themselves), data-copy=TEXT, data-dialog=ID, class js-only
+// (hidden without scripts), class no-htmx (hidden where htmx runs: the plain
+// Preview or Filter button), class form-row (fields side by side), class stack.
+// The server may answer htmx with HX-Trigger: {"toast":{"tone":"ok","text":"…"}}.
 //
 // A Flash is shown by the layout: a toast for good news, a note at the top of the page for bad.
 // Text helpers: Ago, Moment, Took, Count, Bytes, Plural, StatusMark (format.go, status.go).
