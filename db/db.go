@@ -44,6 +44,9 @@ type Store struct {
 	reads   statements
 	writer  *writer
 
+	closing sync.Once
+	closed  error
+
 	version   atomic.Int64 // config_version as last seen
 	versionAt atomic.Int64 // when that was, unix ms
 	changed   struct {
@@ -161,10 +164,10 @@ func migrate(ctx context.Context, d *sql.DB) error {
 	return nil
 }
 
-// Close lets running writes end, folds the WAL into the file and closes it.
+// Close lets running writes end, folds the WAL into the file and closes it; once.
 func (s *Store) Close() error {
-	err := s.writer.close()
-	return errors.Join(err, s.readers.Close())
+	s.closing.Do(func() { s.closed = errors.Join(s.writer.close(), s.readers.Close()) })
+	return s.closed
 }
 
 // reader reads from the pool under the caller's context.
