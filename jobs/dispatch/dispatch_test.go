@@ -38,7 +38,12 @@ func newBed(t *testing.T, o Options, attempt func(context.Context, model.Work) d
 
 func (b *bed) boot(o Options) {
 	o.Store, o.Node, o.Now, o.Log = b.store, model.NewNodeID(time.Now()), time.Now, slog.New(slog.DiscardHandler)
-	o.Attempt = func(ctx context.Context, w model.Work) deliver.Result { return b.attempt(ctx, w) }
+	o.Attempt = func(ctx context.Context, w model.Work) deliver.Result {
+		b.mu.Lock()
+		attempt := b.attempt
+		b.mu.Unlock()
+		return attempt(ctx, w)
+	}
 	o.Target = func(model.TargetID) Target {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -56,6 +61,13 @@ func (b *bed) switched(off string) {
 	b.off = off
 	b.mu.Unlock()
 	b.d.Changed()
+}
+
+// plays changes what attempts do.
+func (b *bed) plays(attempt func(context.Context, model.Work) deliver.Result) {
+	b.mu.Lock()
+	b.attempt = attempt
+	b.mu.Unlock()
 }
 
 // publish stores one event with one delivery to target, the way jobs does.
@@ -171,8 +183,8 @@ func TestDelivers(t *testing.T) {
 // A backlog far beyond what memory may hold is delivered, each once, and memory stays within its bound.
 func TestSpills(t *testing.T) {
 	var most atomic.Int64
-	var b *bed
-	b = newBed(t, Options{Places: 160, InFlight: 16}, func(ctx context.Context, w model.Work) deliver.Result {
+	b := newBed(t, Options{Places: 160, InFlight: 16}, sent)
+	b.plays(func(ctx context.Context, w model.Work) deliver.Result {
 		for now := b.d.Load().InMemory; ; {
 			if old := most.Load(); now <= old || most.CompareAndSwap(old, now) {
 				break
@@ -229,7 +241,7 @@ func TestHoldsAndReleases(t *testing.T) {
 	}
 	fresh := b.publish("dst_a")
 	b.become(fresh, model.Held)
-	b.attempt = sent
+	b.plays(sent)
 	b.switched("")
 	b.become(waiting, model.Delivered)
 	b.become(fresh, model.Delivered)
@@ -246,8 +258,7 @@ func TestRescues(t *testing.T) {
 	for range 10 {
 		ids = append(ids, b.publish("dst_a"))
 	}
-	dead := b.d
-	b.attempt = sent
+	b.plays(sent)
 	b.boot(Options{})
 	for _, id := range ids {
 		if d := b.become(id, model.Delivered); d.Interruptions != 1 || d.Attempts != 1 {
@@ -255,7 +266,6 @@ func TestRescues(t *testing.T) {
 		}
 	}
 	close(hang)
-	_ = dead
 }
 
 // An orderly stop gives back what is queued, cuts what outlasts its grace, and counts nothing.
@@ -271,7 +281,7 @@ func TestStops(t *testing.T) {
 	if err := b.d.Stop(50 * time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	b.attempt = sent
+	b.plays(sent)
 	b.boot(Options{})
 	for _, id := range ids {
 		if d := b.become(id, model.Delivered); d.Interruptions != 0 || d.Attempts != 1 {
