@@ -1,0 +1,97 @@
+package jobs
+
+import (
+	"strconv"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/connector"
+	"waybill/jobs/deliver"
+	"waybill/jobs/filter"
+	"waybill/jobs/scheme"
+	"waybill/jobs/script"
+)
+
+// The one door for checks: pages, REST and import call these before they store something. Each cleans what was typed
+// and answers with the Invalid fault, or nil.
+
+// CheckConnection cleans and checks a connection.
+func (s *Service) CheckConnection(c *model.Connection) error {
+	c.Clean()
+	var bad fault.Check
+	bad.Join("", c.Check())
+	if _, ok := connector.ByType(c.Type); !ok {
+		bad.Add("type", "%s", unknownType(string(c.Type)))
+	}
+	for name := range c.Settings {
+		bad.Add("settings."+name, "Connections of this type have no such setting.")
+	}
+	return bad.Err()
+}
+
+func unknownType(t string) string {
+	switch t {
+	case "s3", "salesforce_mc", "marketo", "slack", "teams":
+		return "This version of Waybill cannot talk to “" + t + "” yet; use webhook or custom_http."
+	}
+	return "One of webhook, custom_http."
+}
+
+// Warnings are what will be refused when something is sent; a connection is stored all the same.
+func (s *Service) Warnings(c model.Connection) []string {
+	if r := s.egress.Check(c.EffectiveURL()); r != nil {
+		return []string{r.Message}
+	}
+	return nil
+}
+
+// CheckDestination cleans and checks a destination, its templates and its headers.
+func (s *Service) CheckDestination(d *model.Destination) error {
+	d.Clean()
+	var bad fault.Check
+	bad.Join("", d.Check())
+	if w := connector.CheckPath(d.Path); w != "" {
+		bad.Add("path", "%s", w)
+	}
+	for i, h := range d.Headers {
+		value := h.Value
+		if !script.Plain(value) {
+			value = "" // checked again when it is rendered
+		}
+		if w := connector.CheckHeader(h.Name, value); w != "" {
+			bad.Add("headers["+strconv.Itoa(i)+"].name", "%s", w)
+		}
+	}
+	if len(d.Template) <= model.MaxTemplate {
+		for _, p := range script.Check(deliver.Parts(*d)) {
+			words := p.Message
+			if p.Line > 0 {
+				words = "Line " + strconv.Itoa(p.Line) + ", column " + strconv.Itoa(p.Column) + ": " + p.Message
+			}
+			bad.Add(p.Part, "%s", words)
+		}
+	}
+	return bad.Err()
+}
+
+// CheckAction cleans and checks an action and its filter.
+func (s *Service) CheckAction(a *model.Action) error {
+	a.Clean()
+	var bad fault.Check
+	bad.Join("", a.Check())
+	if a.Filter != "" {
+		if _, p := filter.Compile(a.Filter); p != nil {
+			bad.Add("filter", "Line %d, column %d: %s", p.Line, p.Column, p.Message)
+		}
+	}
+	return bad.Err()
+}
+
+// CheckCredential cleans and checks a credential. secrets are those that were typed; those in c.Stored are kept.
+func (s *Service) CheckCredential(c *model.Credential, secrets model.Secrets) error {
+	c.Clean()
+	var bad fault.Check
+	bad.Join("", c.Check())
+	bad.Join("", scheme.Check(c.Type, c.Config, secrets, c.Stored))
+	return bad.Err()
+}

@@ -1,0 +1,234 @@
+// Package jobs is what Waybill does besides storing and showing: it publishes events, makes deliveries of them, previews
+// and tests destinations, and checks what only an engine can judge. Service is the only face that handlers see.
+//
+// It looks down to db and its own packages, never up to handlers or views.
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/deliver"
+	"waybill/jobs/dispatch"
+	"waybill/jobs/egress"
+	"waybill/jobs/script"
+)
+
+// Options wire a Service.
+type Options struct {
+	Store   *db.Store
+	Now     func() time.Time
+	Log     *slog.Logger
+	Rules   egress.Rules
+	Version string       // of Waybill, for User-Agent
+	Node    model.NodeID // this process
+	Worker  []string     // command line of a render worker; nil = this binary's
+	Workers int          // render workers; 0 = as the pool thinks
+}
+
+// Service is made by New and works between Start and Stop.
+type Service struct {
+	o        Options
+	routing  routing
+	dispatch *dispatch.Dispatcher
+	pool     *script.Pool
+	egress   *egress.Client
+	sender   deliver.Sender
+	previews deliver.Sender // the same path, rendering in a worker of its own
+	running  atomic.Bool
+	changes  chan struct{}
+	stopped  chan struct{}
+	counts   counts
+}
+
+type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
+
+// ReceiverHost is where the built-in receiver answers, inside the process; it is never dialled.
+const ReceiverHost = "receiver.waybill.internal"
+
+// New wires a Service; nothing runs before Start.
+func New(o Options) *Service {
+	s := &Service{o: o, changes: make(chan struct{}, 1), stopped: make(chan struct{})}
+	s.routing.store = o.Store
+	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
+	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
+	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Now: o.Now, Setup: s.routing.setup}
+	s.previews = s.sender
+	s.previews.Render = s.pool.Preview
+	s.dispatch = dispatch.New(dispatch.Options{Store: o.Store, Node: o.Node, Now: o.Now, Log: o.Log,
+		Attempt: s.attempt, Target: s.routing.target, Settle: s.settle})
+	return s
+}
+
+// Start takes up what the last process left and begins to deliver. With a missing or wrong master key nothing is
+// delivered or accepted; the pages say what to do.
+func (s *Service) Start(ctx context.Context) error {
+	state, err := s.o.Store.KeyState(ctx)
+	if err != nil {
+		return err
+	}
+	if !state.OK {
+		s.o.Log.Error("the master key does not open what is stored; nothing is delivered or accepted", "reason", state.Reason)
+		return nil
+	}
+	if err := s.o.Store.StartNode(ctx, s.o.Node); err != nil {
+		return fmt.Errorf("sign on: %w", err)
+	}
+	if _, err := s.routing.current(ctx); err != nil {
+		return err
+	}
+	if err := s.dispatch.Recover(ctx); err != nil {
+		return fmt.Errorf("take up deliveries: %w", err)
+	}
+	s.o.Store.OnChange(func() {
+		select {
+		case s.changes <- struct{}{}:
+		default:
+		}
+	})
+	s.running.Store(true)
+	go s.dispatch.Run()
+	go s.housekeeping()
+	return nil
+}
+
+// hourly is how often what is too old goes.
+const hourly = time.Hour
+
+// housekeeping follows changes of routing and clears what has expired.
+func (s *Service) housekeeping() {
+	tick := time.NewTicker(hourly)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stopped:
+			return
+		case <-s.changes:
+			if _, err := s.routing.current(context.Background()); err != nil {
+				s.o.Log.Error("the routing could not be read", "error", err)
+				continue
+			}
+			s.dispatch.Changed()
+		case <-tick.C:
+			s.expire()
+		}
+	}
+}
+
+func (s *Service) expire() {
+	for {
+		n, err := s.o.Store.ForgetDedupe(context.Background(), s.o.Now())
+		if err != nil {
+			s.o.Log.Warn("old keys could not be cleared", "error", err)
+		}
+		if err != nil || n == 0 {
+			return
+		}
+	}
+}
+
+// Stop ends delivering: running attempts get grace, the rest goes back to the database. Events that still come are
+// stored and wait there.
+func (s *Service) Stop(grace time.Duration) error {
+	defer s.egress.Close()
+	defer s.pool.Close()
+	if !s.running.CompareAndSwap(true, false) {
+		return nil
+	}
+	close(s.stopped)
+	if err := s.dispatch.Stop(grace); err != nil {
+		return fmt.Errorf("give deliveries back: %w", err)
+	}
+	return s.o.Store.EndNode(context.Background(), s.o.Node)
+}
+
+// accepting is nil when events can be taken.
+func (s *Service) accepting(ctx context.Context) error {
+	if s.running.Load() {
+		return nil
+	}
+	if state, err := s.o.Store.KeyState(ctx); err == nil && !state.OK {
+		return &fault.Fault{Kind: fault.Unavailable, Code: "key_missing", Message: "The master key of this server does not open what is stored; nothing was accepted. " + state.Reason}
+	}
+	return &fault.Fault{Kind: fault.Unavailable, Code: "stopping", RetryAfter: 5, Message: "This server is just stopping or starting; nothing was accepted."}
+}
+
+func (s *Service) attempt(ctx context.Context, w model.Work) deliver.Result {
+	r := s.sender.Attempt(ctx, w)
+	s.counts.attempts.Add(1)
+	switch r.Kind {
+	case deliver.Sent:
+		s.counts.delivered.Add(1)
+	case deliver.Final:
+		s.counts.failed.Add(1)
+	}
+	return r
+}
+
+// settle is what an outcome changes besides its delivery.
+func (s *Service) settle(w model.Work, o model.Outcome) func(*db.Tx) error {
+	if o.Disable == "" || w.Delivery.DestinationID == "" {
+		return nil
+	}
+	return func(tx *db.Tx) error { return tx.SwitchOffDestination(w.Delivery.DestinationID, o.Disable) }
+}
+
+// Retry starts a delivery's schedule again, now.
+func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.DeliveryID) (d model.Delivery, err error) {
+	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
+		d, err = tx.RetryDelivery(id)
+		return err
+	})
+	if err == nil {
+		s.dispatch.Wake(d.TargetID, d.Lane, d.NextAttemptAt)
+	}
+	return d, err
+}
+
+// Cancel ends an open delivery.
+func (s *Service) Cancel(ctx context.Context, actor model.Actor, id model.DeliveryID) (d model.Delivery, err error) {
+	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
+		d, err = tx.CancelDelivery(id)
+		return err
+	})
+	if err == nil {
+		s.dispatch.Forget(d.TargetID, d.ID)
+	}
+	return d, err
+}
+
+// Now marks deliveries whose attempt is under way; the store does not know it.
+func (s *Service) Now(list ...*model.Delivery) {
+	for _, d := range list {
+		if d.Status != model.Pending && d.Status != model.Retrying {
+			continue
+		}
+		if _, yes := s.dispatch.Sending(d.ID); yes {
+			d.Status = model.Sending
+		}
+	}
+}
+
+// Sending lists the deliveries whose attempts are under way.
+func (s *Service) Sending() []model.DeliveryID { return s.dispatch.AllSending() }
+
+// Stats are counters since the start and what is in hand, for metrics.
+type Stats struct {
+	Accepted, Delivered, Failed, Attempts int64
+	dispatch.Load
+}
+
+// Stats tells what was done and what is in hand.
+func (s *Service) Stats() Stats {
+	return Stats{s.counts.accepted.Load(), s.counts.delivered.Load(), s.counts.failed.Load(), s.counts.attempts.Load(), s.dispatch.Load()}
+}
+
+// Pool tells the process ids of the render workers, for `waybill bench`.
+func (s *Service) Pool() []int { return s.pool.PIDs() }

@@ -1,0 +1,120 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/deliver"
+	"waybill/jobs/script"
+)
+
+// Preview is the exact request that a destination would send, secrets masked, or why it cannot.
+type Preview struct {
+	Method   string
+	URL      string
+	Headers  []model.Header
+	Body     []byte
+	Skipped  string          // the template said that there is nothing to send
+	Problem  *script.Problem // a template is at fault
+	Error    string          // in words, when there is no request
+	Warnings []string        // the request can be made, but look at this
+	Took     time.Duration   // spent in the template
+}
+
+// SampleEvent is what a preview uses until real events are stored.
+func SampleEvent(now time.Time) model.Event {
+	return model.Event{ID: "evt_sample", Name: "order.created", Subject: "A-1001", Time: now, CreatedAt: now,
+		Data: json.RawMessage(`{"id":"A-1001","total":129.5,"currency":"EUR","customer":{"name":"Ada Lovelace","email":"ada@example.com"},"items":[{"sku":"LAMP-02","quantity":2},{"sku":"CABLE-1M","quantity":5}],"note":"Ring twice, \"please\""}`)}
+}
+
+// Preview renders a destination, saved or being edited, against an event. Its errors are about the call; what is wrong
+// with the destination is in the Preview.
+func (s *Service) Preview(ctx context.Context, d model.Destination, e model.Event) (Preview, error) {
+	u, err := s.draft(ctx, d)
+	if err != nil {
+		return Preview{}, err
+	}
+	p, err := s.previews.Prepare(ctx, u, sampleWork(d, e))
+	var f *deliver.Failure
+	switch {
+	case errors.As(err, &f) && f.Kind == deliver.Nothing:
+		return Preview{Skipped: f.Words}, nil
+	case errors.As(err, &f):
+		return Preview{Error: u.Redact.Text(f.Words), Problem: f.Problem}, nil
+	case err != nil:
+		return Preview{}, err
+	}
+	out := Preview{Method: p.Request.Method, URL: u.Redact.URL(p.Request.URL, p.Applied), Headers: u.Redact.Request(p.Request.Header, p.Applied),
+		Body: u.Redact.Body(p.Request.Body, false), Took: p.Rendered}
+	if refusal := s.egress.Check(p.Request.URL); refusal != nil {
+		out.Warnings = append(out.Warnings, refusal.Message)
+	}
+	if len(out.Body) > 0 && deliver.IsJSON(u.Destination.ContentType) {
+		if w := checkJSON(p.Request.Body); w != "" {
+			out.Warnings = append(out.Warnings, w)
+		}
+	}
+	return out, nil
+}
+
+// checkJSON says where a body stops being JSON, "" when it is.
+func checkJSON(body []byte) string {
+	var any json.RawMessage
+	err := json.Unmarshal(body, &any)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		before := body[:min(int(syntax.Offset), len(body))]
+		line, column := 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')-1
+		return "The content type says JSON, but the body is not: line " + strconv.Itoa(line) + ", column " + strconv.Itoa(column) + ": " + syntax.Error() + "."
+	}
+	return ""
+}
+
+// Test makes one real exchange with a destination, saved or being edited, and shows it whole. Nothing is queued.
+func (s *Service) Test(ctx context.Context, d model.Destination, e model.Event) (model.Attempt, error) {
+	if err := s.accepting(ctx); err != nil {
+		return model.Attempt{}, err
+	}
+	u, err := s.draft(ctx, d)
+	if err != nil {
+		return model.Attempt{}, err
+	}
+	r := s.previews.Deliver(ctx, u, sampleWork(d, e))
+	if r.Attempt == nil {
+		r.Attempt = &model.Attempt{StartedAt: s.o.Now(), Method: d.Method, Class: model.ClassTemplate, Error: r.Error}
+	}
+	switch r.Kind {
+	case deliver.Sent:
+		r.Attempt.Verdict = model.Delivered
+	case deliver.Nothing:
+		r.Attempt.Verdict, r.Attempt.Class = model.Skipped, model.ClassNone
+	default:
+		r.Attempt.Verdict = model.Failed
+	}
+	return *r.Attempt, nil
+}
+
+func sampleWork(d model.Destination, e model.Event) model.Work {
+	return model.Work{Event: e, Delivery: model.Delivery{ID: "dlv_sample", EventID: e.ID, EventName: e.Name, DestinationID: d.ID, Destination: d.Name}}
+}
+
+// draft is the set-up of a destination as it is in d, not as it is stored.
+func (s *Service) draft(ctx context.Context, d model.Destination) (*deliver.Setup, error) {
+	snap, err := s.routing.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := snap.Connections[d.ConnectionID]
+	if !ok {
+		return nil, fault.Absent("connection")
+	}
+	d.Clean()
+	d.Version = 0 // not the stored template: the text is its identity
+	return s.routing.prepare(ctx, c, d, snap.Credentials)
+}

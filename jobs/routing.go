@@ -1,0 +1,189 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/deliver"
+	"waybill/jobs/dispatch"
+	"waybill/jobs/filter"
+)
+
+// rule is one action, ready to decide.
+type rule struct {
+	action model.Action
+	filter *filter.Program // nil = always
+	broken string          // why the filter cannot be used; "" = it can
+}
+
+// snapshot is everything that routing and attempts need to know, as of one Version. It never changes; what is opened
+// lazily (secrets) is remembered in it.
+type snapshot struct {
+	db.Routing
+	exact    map[string][]*rule // patterns without wildcards, by event name
+	patterns []*rule
+	rules    map[model.ActionID]*rule
+	setups   sync.Map // model.DestID → *deliver.Setup
+}
+
+// routing keeps the current snapshot.
+type routing struct {
+	store *db.Store
+	now   atomic.Pointer[snapshot]
+	load  sync.Mutex
+}
+
+// current is the snapshot of the newest Version that this process knows of.
+func (r *routing) current(ctx context.Context) (*snapshot, error) {
+	v, err := r.store.Version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s := r.now.Load(); s != nil && s.Version >= v {
+		return s, nil
+	}
+	r.load.Lock()
+	defer r.load.Unlock()
+	old := r.now.Load()
+	if old != nil && old.Version >= v {
+		return old, nil
+	}
+	rows, err := r.store.Routing(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the routing: %w", err)
+	}
+	s := newSnapshot(rows, old)
+	r.now.Store(s)
+	return s, nil
+}
+
+func newSnapshot(rows db.Routing, old *snapshot) *snapshot {
+	s := &snapshot{Routing: rows, exact: map[string][]*rule{}, rules: map[model.ActionID]*rule{}}
+	for _, a := range rows.Actions {
+		ru := newRule(a, old)
+		s.rules[a.ID] = ru
+		if strings.Contains(a.Event, "*") {
+			s.patterns = append(s.patterns, ru)
+		} else {
+			s.exact[a.Event] = append(s.exact[a.Event], ru)
+		}
+	}
+	if old != nil {
+		old.setups.Range(func(k, v any) bool {
+			if s.fits(v.(*deliver.Setup)) {
+				s.setups.Store(k, v)
+			}
+			return true
+		})
+	}
+	return s
+}
+
+// newRule compiles an action's filter, or takes it over when the action is as it was.
+func newRule(a model.Action, old *snapshot) *rule {
+	if old != nil {
+		if was := old.rules[a.ID]; was != nil && was.action.Version == a.Version {
+			return &rule{action: a, filter: was.filter, broken: was.broken}
+		}
+	}
+	ru := &rule{action: a}
+	if a.Filter != "" {
+		p, problem := filter.Compile(a.Filter)
+		if ru.filter = p; problem != nil {
+			ru.broken = problem.Message
+		}
+	}
+	return ru
+}
+
+// fits reports whether a prepared destination is still what the rows say.
+func (s *snapshot) fits(u *deliver.Setup) bool {
+	d, ok := s.Destinations[u.Destination.ID]
+	c := s.Connections[d.ConnectionID]
+	return ok && d.Version == u.Destination.Version && c.ID == u.Connection.ID && c.Version == u.Connection.Version &&
+		c.CredentialID == u.Credential.ID && s.Credentials[c.CredentialID].Version == u.Credential.Version
+}
+
+// met is every action whose pattern fits the event's name.
+func (s *snapshot) met(name string) []*rule {
+	out := s.exact[name]
+	if len(s.patterns) == 0 {
+		return out
+	}
+	out = append([]*rule(nil), out...)
+	for _, r := range s.patterns {
+		if model.Matches(r.action.Event, name) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// off says why a destination may not be sent to, "" when it may.
+func (s *snapshot) off(id model.DestID) string {
+	d, ok := s.Destinations[id]
+	if !ok {
+		return "The destination no longer exists."
+	}
+	switch c := s.Connections[d.ConnectionID]; {
+	case !d.Enabled && d.DisabledReason != "":
+		return fmt.Sprintf("The destination “%s” is switched off: %s", d.Name, d.DisabledReason)
+	case !d.Enabled:
+		return fmt.Sprintf("The destination “%s” is switched off; it goes on when somebody switches it on.", d.Name)
+	case !c.Enabled:
+		return fmt.Sprintf("The connection “%s” is switched off; it goes on when somebody switches it on.", c.Name)
+	}
+	return ""
+}
+
+// target is what dispatch asks about a queue. It never waits: what is not known yet is known after the next change.
+func (r *routing) target(id model.TargetID) dispatch.Target {
+	s := r.now.Load()
+	d := s.Destinations[model.DestID(id)]
+	return dispatch.Target{MaxInFlight: d.MaxInFlight, Schedule: d.RetrySchedule, Off: s.off(d.ID)}
+}
+
+// setup is everything that a request to one destination needs, secrets opened.
+func (r *routing) setup(ctx context.Context, id model.DestID) (*deliver.Setup, error) {
+	s, err := r.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if v, ok := s.setups.Load(id); ok {
+		return v.(*deliver.Setup), nil
+	}
+	d, ok := s.Destinations[id]
+	if !ok {
+		return nil, fault.Absent("destination")
+	}
+	u, err := r.prepare(ctx, s.Connections[d.ConnectionID], d, s.Credentials)
+	if err != nil {
+		return nil, err
+	}
+	s.setups.Store(id, u)
+	return u, nil
+}
+
+// prepare opens what a destination, saved or being edited, needs.
+func (r *routing) prepare(ctx context.Context, c model.Connection, d model.Destination, credentials map[model.CredentialID]model.Credential) (*deliver.Setup, error) {
+	u := deliver.Setup{Connection: c, Destination: d}
+	var err error
+	if c.CredentialID != "" {
+		u.Credential = credentials[c.CredentialID]
+		if u.Secrets, err = r.store.OpenCredential(ctx, c.CredentialID); err != nil {
+			return nil, fmt.Errorf("open the credential: %w", err)
+		}
+	}
+	if d.Sign && d.ID != "" {
+		if u.Signing, err = r.store.SigningSecret(ctx, d.ID); err != nil {
+			return nil, fmt.Errorf("open the signing secret: %w", err)
+		}
+	}
+	return u.Ready(), nil
+}
