@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+)
+
+// withStore opens the store for a command, beside a running server if there is one. Only adding a user may make a new
+// data folder: any other command in an empty one has been called in the wrong place.
+func withStore(sc *storeConfig, mayMake bool, do func(ctx context.Context, store *db.Store) error) error {
+	if err := sc.check(); err != nil {
+		return err
+	}
+	syscall.Umask(0o077)
+	if _, err := os.Stat(filepath.Join(sc.DataDir, db.FileName)); errors.Is(err, fs.ErrNotExist) && !mayMake {
+		return fmt.Errorf("there is no database in %s; set --data-dir or WAYBILL_DATA_DIR", sc.DataDir)
+	}
+	store, err := openStore(sc, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(context.Background(), store), store.Close())
+}
+
+// operator is whoever may run commands on this machine: the audit log shows the command.
+func operator(command string) model.Actor {
+	return model.Actor{Kind: model.ActorCLI, Name: "waybill " + command, Rights: model.NewRights(model.AllRights()...)}
+}
+
+// password reads one line from standard input, or makes a password and says so on out.
+func password(fromStdin bool, io streams, about ...string) (string, error) {
+	if !fromStdin {
+		made := strings.ToLower(rand.Text()[:24])
+		_, err := fmt.Fprintln(io.out, "password: "+made)
+		return made, err
+	}
+	text, err := bufio.NewReader(io.in).ReadString('\n')
+	if err != nil && text == "" {
+		return "", errors.New("no password on standard input")
+	}
+	text = strings.TrimRight(text, "\r\n")
+	if weak := web.Weak(text, about...); weak != "" {
+		return "", errors.New(weak)
+	}
+	return text, nil
+}
+
+type userCreateCmd struct {
+	Email         string   `required:"" help:"What they sign in with."`
+	Name          string   `required:"" help:"Their name."`
+	Role          []string `required:"" help:"Administrator, Integrator, Operator or Viewer; several are separated by commas."`
+	PasswordStdin bool     `help:"Read the password from standard input; else one is made and printed."`
+}
+
+func (c userCreateCmd) Run(sc *storeConfig, io streams) error {
+	return withStore(sc, true, func(ctx context.Context, store *db.Store) error {
+		if _, _, err := store.UserByEmail(ctx, c.Email); err == nil {
+			return fmt.Errorf("there is already a user with the address %s", c.Email)
+		}
+		text, err := password(c.PasswordStdin, io, c.Email, c.Name)
+		if err != nil {
+			return err
+		}
+		hash, err := web.NewPasswords().Hash(ctx, text)
+		if err != nil {
+			return err
+		}
+		return store.Write(ctx, operator("user create"), func(tx *db.Tx) error {
+			return tx.CreateUser(&model.User{Email: c.Email, Name: c.Name, Roles: c.Role}, hash)
+		})
+	})
+}
+
+type userPasswdCmd struct {
+	Email         string `required:"" help:"Whose password."`
+	PasswordStdin bool   `help:"Read the password from standard input; else one is made and printed."`
+}
+
+func (c userPasswdCmd) Run(sc *storeConfig, io streams) error {
+	return withStore(sc, false, func(ctx context.Context, store *db.Store) error {
+		u, err := userBy(ctx, store, c.Email)
+		if err != nil {
+			return err
+		}
+		text, err := password(c.PasswordStdin, io, u.Email, u.Name)
+		if err != nil {
+			return err
+		}
+		hash, err := web.NewPasswords().Hash(ctx, text)
+		if err != nil {
+			return err
+		}
+		return store.Write(ctx, operator("user passwd"), func(tx *db.Tx) error { return tx.SetPassword(u.ID, hash, "") })
+	})
+}
+
+func userBy(ctx context.Context, store *db.Store, email string) (model.User, error) {
+	u, _, err := store.UserByEmail(ctx, email)
+	if fault.Is(err, fault.NotFound) {
+		err = fmt.Errorf("there is no user with the address %s", email)
+	}
+	return u, err
+}
+
+type apiKeyCreateCmd struct {
+	Name string `required:"" help:"What the key is for."`
+	User string `required:"" placeholder:"EMAIL" help:"Whose rights it has."`
+}
+
+func (c apiKeyCreateCmd) Run(sc *storeConfig, io streams) error {
+	return withStore(sc, false, func(ctx context.Context, store *db.Store) error {
+		u, err := userBy(ctx, store, c.User)
+		if err != nil {
+			return err
+		}
+		text, hash, hint := db.NewKey()
+		err = store.Write(ctx, operator("apikey create"), func(tx *db.Tx) error {
+			return tx.CreateAPIKey(&model.APIKey{Name: c.Name, UserID: u.ID, Hint: hint}, hash)
+		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(io.out, text.Reveal())
+		return err
+	})
+}
+
+type backupCmd struct {
+	File string `arg:"" help:"Where to; must not exist. The master key is not in it."`
+}
+
+func (c backupCmd) Run(sc *storeConfig) error {
+	return withStore(sc, false, func(ctx context.Context, store *db.Store) error { return store.Backup(ctx, c.File) })
+}
+
+type keyDoctorCmd struct{}
+
+func (keyDoctorCmd) Run(sc *storeConfig, io streams) error {
+	return withStore(sc, false, func(ctx context.Context, store *db.Store) error {
+		state, err := store.KeyState(ctx)
+		if err != nil {
+			return err
+		}
+		for _, name := range state.Locked {
+			fmt.Fprintln(io.out, "does not open: "+name)
+		}
+		if !state.OK {
+			return errors.New(state.Reason)
+		}
+		if len(state.Locked) > 0 {
+			return fmt.Errorf("%d secrets do not open with the master key from %s", len(state.Locked), state.Where)
+		}
+		_, err = fmt.Fprintln(io.out, "ok: the master key from "+state.Where+" opens everything")
+		return err
+	})
+}
+
+type doctorCmd struct{}
+
+// Run prints one line a check and fails when one of them is bad.
+func (doctorCmd) Run(sc *storeConfig, out streams) error {
+	sick := false
+	say := func(w io.Writer, err error, good string, args ...any) {
+		if err != nil {
+			sick = true
+			fmt.Fprintln(w, "FAIL  "+err.Error())
+			return
+		}
+		fmt.Fprintf(w, "ok    "+good+"\n", args...)
+	}
+	err := withStore(sc, false, func(ctx context.Context, store *db.Store) error {
+		say(out.out, folderPrivate(sc.DataDir), "the data folder %s is readable by its owner alone", sc.DataDir)
+		say(out.out, store.Ready(ctx), "the database opens and answers")
+		state, err := store.KeyState(ctx)
+		if err == nil && !state.OK {
+			err = errors.New(state.Reason)
+		}
+		if err == nil && len(state.Locked) > 0 {
+			err = fmt.Errorf("these secrets do not open: %s", strings.Join(state.Locked, ", "))
+		}
+		say(out.out, err, "the master key from %s opens everything", state.Where)
+		broken, err := store.VerifyAudit(ctx)
+		if err == nil && broken > 0 {
+			err = fmt.Errorf("row %d of the audit log does not follow from the one before it", broken)
+		}
+		say(out.out, err, "the audit log is whole")
+		n, err := store.CountUsers(ctx)
+		if err == nil && n == 0 {
+			err = errors.New("nobody can sign in yet: open the setup link of the server's log, or `waybill user create`")
+		}
+		say(out.out, err, "%d can sign in", n)
+		if filepath.Base(state.Where) == db.KeyFile && filepath.Dir(state.Where) == filepath.Clean(sc.DataDir) {
+			fmt.Fprintln(out.out, "note  the master key lies beside the data; WAYBILL_MASTER_KEY_FILE can name a place apart from it")
+		}
+		return nil
+	})
+	if err == nil && sick {
+		return errSilent
+	}
+	return err
+}
+
+// folderPrivate complains when others than the owner can read the data folder.
+func folderPrivate(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("others than its owner can enter the data folder %s (mode %04o); chmod 700 mends it", dir, info.Mode().Perm())
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+
+	"waybill/db"
+	"waybill/db/model"
+	"waybill/db/seal"
+	"waybill/handlers/web"
+	"waybill/jobs/egress"
+)
+
+// storeConfig is what every command needs that opens the data folder.
+type storeConfig struct {
+	DataDir       string       `env:"WAYBILL_DATA_DIR" default:"./data" placeholder:"DIR" help:"Folder of the database, the key file and uploads (${env})."`
+	DatabaseURL   string       `env:"WAYBILL_DATABASE_URL" placeholder:"URL" help:"Leave empty: SQLite in the data folder (${env})."`
+	MasterKey     model.Secret `env:"WAYBILL_MASTER_KEY" placeholder:"KEY" help:"Master key: 32 bytes, base64 (${env})."`
+	MasterKeyFile string       `env:"WAYBILL_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key; master.key in the data folder, made when needed, unless set (${env})."`
+}
+
+// check refuses what can only be a mistake. A key file that is absent is none: the server runs without its key and says so.
+func (c storeConfig) check() error {
+	if c.DatabaseURL != "" {
+		return errors.New("WAYBILL_DATABASE_URL: other databases are not built yet; leave it empty for SQLite in the data folder")
+	}
+	if c.DataDir == "" {
+		return errors.New("WAYBILL_DATA_DIR: name a folder")
+	}
+	if c.MasterKey != "" && c.MasterKeyFile != "" {
+		return errors.New("WAYBILL_MASTER_KEY and WAYBILL_MASTER_KEY_FILE: set one of them")
+	}
+	if c.MasterKey != "" {
+		return checkKey("WAYBILL_MASTER_KEY", c.MasterKey.Reveal())
+	}
+	if c.MasterKeyFile == "" {
+		return nil
+	}
+	text, err := os.ReadFile(c.MasterKeyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("WAYBILL_MASTER_KEY_FILE: %w", err)
+	}
+	return checkKey("WAYBILL_MASTER_KEY_FILE", string(text))
+}
+
+func checkKey(name, text string) error {
+	if _, err := seal.Parse(text); err != nil {
+		return fmt.Errorf("%s: not a master key: %d bytes in base64 are wanted (openssl rand -base64 32 makes one)", name, seal.KeySize)
+	}
+	return nil
+}
+
+func (c storeConfig) key() db.KeySource {
+	return db.KeySource{Text: c.MasterKey, File: c.MasterKeyFile}
+}
+
+// serveConfig is what the server alone needs.
+type serveConfig struct {
+	Addr           string   `env:"WAYBILL_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Listen address (${env})."`
+	BaseURL        string   `env:"WAYBILL_BASE_URL" placeholder:"URL" help:"Public URL, when it is not the listen address (${env})."`
+	AllowHosts     string   `env:"WAYBILL_ALLOW_HOSTS" placeholder:"LIST" help:"Hosts and CIDRs that may be called although private, plain HTTP or a bare address (${env})."`
+	Log            string   `env:"WAYBILL_LOG" default:"text" enum:"text,json" help:"Log format: text or json (${env})."`
+	MetricsAddr    string   `env:"WAYBILL_METRICS_ADDR" placeholder:"HOST:PORT" help:"Separate listen address for /metrics, without a key (${env})."`
+	TrustedProxies []string `env:"WAYBILL_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks whose X-Forwarded headers are believed (${env})."`
+	TLSCert        string   `env:"WAYBILL_TLS_CERT" placeholder:"FILE" help:"Certificate, to serve HTTPS itself (${env})."`
+	TLSKey         string   `env:"WAYBILL_TLS_KEY" placeholder:"FILE" help:"Its key (${env})."`
+}
+
+// settings are the configuration in the types that are worked with.
+type settings struct {
+	base    *url.URL // nil = from the listener
+	rules   egress.Rules
+	proxies web.Proxies
+	tls     bool
+}
+
+func (c serveConfig) read() (settings, error) {
+	var s settings
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		return s, fmt.Errorf("WAYBILL_ADDR: %q is not HOST:PORT", c.Addr)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return s, errors.New("WAYBILL_TLS_CERT and WAYBILL_TLS_KEY: set both, or neither")
+	}
+	s.tls = c.TLSCert != ""
+	if c.BaseURL != "" {
+		u, err := url.Parse(c.BaseURL)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+			return s, fmt.Errorf("WAYBILL_BASE_URL: %q is not a URL such as https://waybill.example.com (a path is not supported)", c.BaseURL)
+		}
+		s.base = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	}
+	var err error
+	if s.rules, err = egress.ParseRules(c.AllowHosts); err != nil {
+		return s, err
+	}
+	s.proxies, err = parseProxies(c.TrustedProxies)
+	return s, err
+}
+
+func parseProxies(list []string) (web.Proxies, error) {
+	var out web.Proxies
+	for _, text := range list {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if a, bare := netip.ParseAddr(text); err != nil && bare == nil {
+			p, err = a.Prefix(a.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("WAYBILL_TRUSTED_PROXIES: %q is neither a network such as 10.0.0.0/8 nor an address", text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
+// urlOf is the URL at which a listener is reached when no other is configured.
+func urlOf(addr net.Addr, asked string, tls bool) *url.URL {
+	u := &url.URL{Scheme: "http", Host: addr.String()}
+	if tls {
+		u.Scheme = "https"
+	}
+	host, _, _ := net.SplitHostPort(asked)
+	_, port, _ := net.SplitHostPort(addr.String())
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	u.Host = net.JoinHostPort(host, port)
+	return u
+}

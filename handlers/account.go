@@ -1,0 +1,126 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/views"
+	"waybill/views/href"
+)
+
+func (h *Handlers) accountRoutes() []web.Route {
+	return []web.Route{
+		web.Get(model.SignedIn, href.Account(), h.showAccount),
+		web.Post(model.SignedIn, href.Account(), h.updateAccount),
+		web.Post(model.SignedIn, href.AccountPassword(), h.changePassword),
+		web.Post(model.SignedIn, href.RevokeOtherSessions(), h.endOtherSessions),
+		web.Post(model.SignedIn, href.RevokeSession(href.Pattern), h.endSession),
+	}
+}
+
+func (h *Handlers) showAccount(c echo.Context) error {
+	u, _ := h.User(c)
+	return h.accountPage(c, http.StatusOK, views.AccountForm{Name: u.Name, Version: u.Version}, nil)
+}
+
+func (h *Handlers) accountPage(c echo.Context, status int, f views.AccountForm, errors map[string]string) error {
+	ctx := c.Request().Context()
+	u, _ := h.User(c)
+	open, err := h.Store.Sessions(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	done, _, err := h.Store.AuditLog(ctx, db.AuditFilter{ActorID: string(u.ID)}, db.Page{Limit: 10})
+	if err != nil {
+		return err
+	}
+	props := views.AccountProps{User: u, Form: f, Errors: errors, Sessions: open, Current: h.Session(c).ID, Done: done, Now: h.Now()}
+	return h.Page(c, web.Bits{Status: status, Title: "Account"}, views.Account(props))
+}
+
+func (h *Handlers) updateAccount(c echo.Context) error {
+	f, err := web.Bind[views.AccountForm](c)
+	if err != nil {
+		return err
+	}
+	u, _ := h.User(c)
+	u.Name, u.Version = f.Name, f.Version
+	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
+	if fields, ok := web.Fields(err); ok {
+		return h.accountPage(c, http.StatusUnprocessableEntity, f, fields)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Account(), "Name saved.")
+}
+
+func (h *Handlers) changePassword(c echo.Context) error {
+	f, err := web.Bind[views.PasswordForm](c)
+	if err != nil {
+		return err
+	}
+	u, _ := h.User(c)
+	form := views.AccountForm{Name: u.Name, Version: u.Version}
+	if _, err := h.authenticate(c, u.Email, f.Current); fault.Is(err, fault.SignedOut) {
+		return h.accountPage(c, http.StatusUnprocessableEntity, form, map[string]string{"current": "This is not your current password."})
+	} else if err != nil {
+		return err
+	}
+	err = h.setPassword(c, u, f.Next, h.Session(c).ID)
+	if fields, ok := web.Fields(err); ok {
+		return h.accountPage(c, http.StatusUnprocessableEntity, form, fields)
+	}
+	if err != nil {
+		return err
+	}
+	if err := h.Web.SignIn(c, u); err != nil {
+		return err
+	}
+	return h.Done(c, href.Account(), "Password changed. You are signed out everywhere else.")
+}
+
+// setPassword stores a new password and ends all sessions of the user but keep.
+func (h *Handlers) setPassword(c echo.Context, u model.User, password string, keep model.SessionID) error {
+	ctx := c.Request().Context()
+	hash, err := h.newHash(ctx, password, u.Email, u.Name)
+	if err != nil {
+		return err
+	}
+	return h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.SetPassword(u.ID, hash, keep) })
+}
+
+func (h *Handlers) endOtherSessions(c echo.Context) error {
+	u, _ := h.User(c)
+	keep := h.Session(c).ID
+	err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.EndSessions(u.ID, keep) })
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Account(), "Signed out everywhere else.")
+}
+
+// endSession ends one of one's own sessions; somebody else's is as good as absent.
+func (h *Handlers) endSession(c echo.Context) error {
+	ctx := c.Request().Context()
+	u, _ := h.User(c)
+	own, err := h.Store.Sessions(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	id := web.ID[model.SessionID](c)
+	for _, s := range own {
+		if s.ID == id {
+			if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.EndSession(id) }); err != nil {
+				return err
+			}
+			return h.Done(c, href.Account(), "That session is signed out.")
+		}
+	}
+	return fault.Absent("session")
+}

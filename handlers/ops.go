@@ -1,0 +1,61 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/static"
+	"waybill/views/href"
+)
+
+func (h *Handlers) opsRoutes() []web.Route {
+	table := []web.Route{
+		web.Open(http.MethodGet, "/healthz", h.showHealth),
+		web.Open(http.MethodGet, "/readyz", h.showReadiness),
+		web.Open(http.MethodGet, static.Prefix+"*", echo.WrapHandler(h.o.Files)),
+		web.Open(http.MethodGet, "/robots.txt", showRobots),
+		web.Post(web.Public, href.Theme(), h.SetTheme),
+	}
+	if h.o.MetricsHere {
+		table = append(table, web.Program(http.MethodGet, model.Settings.View(), "/metrics", echo.WrapHandler(h.Metrics())))
+	}
+	return table
+}
+
+// Metrics answers in Prometheus' text format.
+func (h *Handlers) Metrics() http.Handler {
+	return promhttp.HandlerFor(h.o.Metrics, promhttp.HandlerOpts{})
+}
+
+// showHealth says that the process runs, whatever it can do.
+func (h *Handlers) showHealth(c echo.Context) error {
+	return c.String(http.StatusOK, "ok\n")
+}
+
+// showReadiness says whether calls should be sent here.
+func (h *Handlers) showReadiness(c echo.Context) error {
+	ctx := c.Request().Context()
+	if h.stopping.Load() {
+		return c.String(http.StatusServiceUnavailable, "stopping\n")
+	}
+	if err := h.Store.Ready(ctx); err != nil {
+		h.Log.Warn("not ready", "err", err)
+		return c.String(http.StatusServiceUnavailable, "the database takes no writes\n")
+	}
+	key, err := h.Key(ctx)
+	if err != nil {
+		return err
+	}
+	if !key.OK {
+		return c.String(http.StatusServiceUnavailable, key.Reason+"\n")
+	}
+	return c.String(http.StatusOK, "ready\n")
+}
+
+func showRobots(c echo.Context) error {
+	return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n")
+}

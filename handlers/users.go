@@ -1,0 +1,168 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/views"
+	"waybill/views/href"
+)
+
+func (h *Handlers) userRoutes() []web.Route {
+	view, manage := model.Users.View(), model.Users.Manage()
+	return []web.Route{
+		web.Get(view, href.Users(), h.listUsers),
+		web.Get(manage, href.NewUser(), h.newUser),
+		web.Post(manage, href.Users(), h.createUser),
+		web.Get(view, href.User(href.Pattern), h.showUser),
+		web.Post(manage, href.User(href.Pattern), h.updateUser),
+		web.Get(manage, href.DisableUser(href.Pattern), h.askDisableUser),
+		web.Post(manage, href.DisableUser(href.Pattern), h.disableUser),
+		web.Post(manage, href.EnableUser(href.Pattern), h.enableUser),
+		web.Post(manage, href.ResetUser(href.Pattern), h.resetUser),
+	}
+}
+
+var usersCrumb = crumb("Users", href.Users())
+
+func (h *Handlers) listUsers(c echo.Context) error {
+	q := c.QueryParam("q")
+	users, next, err := h.Store.Users(c.Request().Context(), q, db.Page{Cursor: c.QueryParam("cursor")})
+	if err != nil {
+		return err
+	}
+	props := views.UsersProps{Users: users, Query: q, CanEdit: h.may(c, model.Users.Manage()), Now: h.Now()}
+	props.Next, props.First = pages(c, next)
+	return h.Page(c, web.Bits{Title: "Users", Section: "users"}, views.Users(props))
+}
+
+func (h *Handlers) newUser(c echo.Context) error {
+	return h.userPage(c, http.StatusOK, views.UserProps{})
+}
+
+func (h *Handlers) showUser(c echo.Context) error {
+	u, err := h.Store.User(c.Request().Context(), web.ID[model.UserID](c))
+	if err != nil {
+		return err
+	}
+	return h.userPage(c, http.StatusOK, views.UserProps{User: u, Form: views.UserForm{Email: u.Email, Name: u.Name, Roles: u.Roles, Version: u.Version}})
+}
+
+func (h *Handlers) userPage(c echo.Context, status int, p views.UserProps) error {
+	me, _ := h.User(c)
+	p.CanEdit, p.Self, p.Now = h.may(c, model.Users.Manage()), p.User.ID == me.ID, h.Now()
+	for _, r := range model.BuiltinRoles() {
+		p.Roles = append(p.Roles, views.RoleChoice{Role: r, Lacks: string(h.Actor(c).Rights.Lacks(model.NewRights(r.Rights...)))})
+	}
+	name := "New user"
+	if p.User.ID != "" {
+		name = p.User.Name
+		if h.may(c, model.ViewAuditLog) {
+			done, _, err := h.Store.AuditLog(c.Request().Context(), db.AuditFilter{ActorID: string(p.User.ID)}, db.Page{Limit: 10})
+			if err != nil {
+				return err
+			}
+			p.Done = done
+		}
+	}
+	return h.Page(c, web.Bits{Status: status, Title: name, Section: "users", Crumbs: under(usersCrumb, name)}, views.User(p))
+}
+
+func (h *Handlers) createUser(c echo.Context) error {
+	f, err := web.Bind[views.UserForm](c)
+	if err != nil {
+		return err
+	}
+	ctx, hash := c.Request().Context(), ""
+	if f.Password != "" {
+		hash, err = h.newHash(ctx, f.Password, f.Email, f.Name)
+	}
+	if err == nil {
+		err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error {
+			return tx.CreateUser(&model.User{Email: f.Email, Name: f.Name, Roles: f.Roles}, hash)
+		})
+	}
+	if fields, ok := web.Fields(err); ok {
+		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{Form: f, Errors: fields})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Users(), f.Name+" was added.")
+}
+
+func (h *Handlers) updateUser(c echo.Context) error {
+	f, err := web.Bind[views.UserForm](c)
+	if err != nil {
+		return err
+	}
+	old, err := h.Store.User(c.Request().Context(), web.ID[model.UserID](c))
+	if err != nil {
+		return err
+	}
+	u := old
+	u.Email, u.Name, u.Roles, u.Version = f.Email, f.Name, f.Roles, f.Version
+	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
+	if fields, ok := web.Fields(err); ok {
+		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{User: old, Form: f, Errors: fields})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.User(u.ID), "Saved.")
+}
+
+func (h *Handlers) askDisableUser(c echo.Context) error {
+	u, err := h.Store.User(c.Request().Context(), web.ID[model.UserID](c))
+	if err != nil {
+		return err
+	}
+	return h.Page(c, web.Bits{Title: "Disable " + u.Name, Section: "users", Crumbs: under(usersCrumb, u.Name)}, views.DisableUser(u))
+}
+
+func (h *Handlers) disableUser(c echo.Context) error {
+	return h.switchUser(c, true, "Disabled: signed out everywhere, API keys refused.")
+}
+
+func (h *Handlers) enableUser(c echo.Context) error { return h.switchUser(c, false, "Enabled.") }
+
+func (h *Handlers) switchUser(c echo.Context, off bool, word string) error {
+	ctx := c.Request().Context()
+	u, err := h.Store.User(ctx, web.ID[model.UserID](c))
+	if err != nil {
+		return err
+	}
+	if off && u.ID == h.Actor(c).UserID {
+		return fault.New(fault.Conflict, "You cannot disable your own account; another administrator can.")
+	}
+	u.Disabled = off
+	if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) }); err != nil {
+		return err
+	}
+	return h.Done(c, href.User(u.ID), word)
+}
+
+func (h *Handlers) resetUser(c echo.Context) error {
+	f, err := web.Bind[views.PasswordForm](c)
+	if err != nil {
+		return err
+	}
+	u, err := h.Store.User(c.Request().Context(), web.ID[model.UserID](c))
+	if err != nil {
+		return err
+	}
+	err = h.setPassword(c, u, f.Next, "")
+	if fields, ok := web.Fields(err); ok {
+		form := views.UserForm{Email: u.Email, Name: u.Name, Roles: u.Roles, Version: u.Version}
+		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{User: u, Form: form, Errors: map[string]string{"reset": fields["password"]}})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.User(u.ID), "Password set; signed out everywhere.")
+}

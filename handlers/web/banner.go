@@ -1,0 +1,62 @@
+package web
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/views/ui"
+)
+
+// keyState remembers what the store said of the master key: asking opens every secret, so it is done when the
+// configuration changed, and once a minute.
+type keyState struct {
+	mu      sync.Mutex
+	version int64
+	at      time.Time
+	state   db.KeyState
+}
+
+// Key says whether secrets can be opened and sealed.
+func (w *Web) Key(ctx context.Context) (db.KeyState, error) {
+	version, err := w.Store.Version(ctx)
+	if err != nil {
+		return db.KeyState{}, err
+	}
+	w.key.mu.Lock()
+	defer w.key.mu.Unlock()
+	now := w.Now()
+	if age := now.Sub(w.key.at); w.key.version == version && age >= 0 && age < time.Minute {
+		return w.key.state, nil
+	}
+	state, err := w.Store.KeyState(ctx)
+	if err != nil {
+		return state, err
+	}
+	w.key.version, w.key.at, w.key.state = version, now, state
+	return state, nil
+}
+
+// banners are the standing messages above every page: that the master key is missing or wrong.
+func (w *Web) banners(c echo.Context) []ui.Banner {
+	key, err := w.Key(c.Request().Context())
+	if err != nil {
+		w.Log.Error("master key not checked", "request_id", RequestID(c), "err", err)
+		return nil
+	}
+	if key.OK && len(key.Locked) == 0 {
+		return nil
+	}
+	text := key.Reason
+	if key.OK {
+		text = "Some secrets do not open with this master key."
+	}
+	if len(key.Locked) > 0 {
+		text += " Locked: " + strings.Join(key.Locked, ", ") + "."
+	}
+	return []ui.Banner{{Tone: ui.Bad, Text: text}}
+}

@@ -1,0 +1,101 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+)
+
+// pageGuard lets through who holds the right; it is the only place where rights of pages are checked.
+func (w *Web) pageGuard(right model.Right) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if right == Public {
+				return next(c)
+			}
+			who, err := w.visitor(c)
+			if err != nil {
+				return err
+			}
+			if who == nil {
+				return fault.New(fault.SignedOut, "Sign in to see this page.")
+			}
+			if !who.rights.Has(right) {
+				return fault.Missing(string(right))
+			}
+			return next(c)
+		}
+	}
+}
+
+// apiGuard is pageGuard for programs: the bearer key decides.
+func (w *Web) apiGuard(right model.Right) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if right == Public {
+				return next(c)
+			}
+			a, err := w.keys.actor(c)
+			if err != nil {
+				return err
+			}
+			if !a.Rights.Has(right) {
+				return fault.Missing(string(right))
+			}
+			c.Set(actorKey, a)
+			return next(c)
+		}
+	}
+}
+
+const actorKey = "actor"
+
+// Actor is who asks, for the store's Write. On a public route nobody does: its zero value cannot write.
+func (w *Web) Actor(c echo.Context) model.Actor {
+	if a, ok := c.Get(actorKey).(model.Actor); ok {
+		return a
+	}
+	who, err := w.visitor(c)
+	if err != nil || who == nil {
+		return model.Actor{}
+	}
+	return model.Actor{Kind: model.ActorUser, UserID: who.user.ID, Name: who.user.Name, Address: Address(c), RequestID: RequestID(c), Rights: who.rights}
+}
+
+// sameOrigin refuses changes that another site asks the browser to make.
+func (w *Web) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := w.origins.Check(c.Request()); err != nil {
+			return &fault.Fault{Kind: fault.Forbidden, Code: "cross_origin", Cause: err,
+				Message: "This form was sent from another site, so nothing was done. Open the page on this server and try again."}
+		}
+		return next(c)
+	}
+}
+
+func limitBody(most int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if r.ContentLength > most {
+				return tooLarge(most)
+			}
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
+			return next(c)
+		}
+	}
+}
+
+func tooLarge(most int64) error {
+	return fault.New(fault.TooLarge, "The request is larger than %d MiB.", most>>20)
+}
+
+func compress() echo.MiddlewareFunc {
+	return middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Level: 5, Skipper: func(c echo.Context) bool {
+		return c.Request().Header.Get("Accept") == "text/event-stream"
+	}})
+}

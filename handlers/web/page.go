@@ -1,0 +1,161 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"waybill/views"
+	"waybill/views/ui"
+)
+
+// Bits are what a page says to its layout.
+type Bits struct {
+	Status  int // 0 = 200
+	Title   string
+	Section string // key of the navigation item that is current
+	Crumbs  []ui.Crumb
+}
+
+// Page answers with body in the layout: that of the app when somebody is signed in, else a card. When htmx asks for one
+// element and body has a fragment of that id, the fragment alone is the answer.
+func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
+	var out bytes.Buffer
+	ctx := c.Request().Context()
+	if id := target(c); id != "" {
+		if err := templ.RenderFragments(ctx, &out, body, id); err != nil {
+			return err
+		}
+	}
+	if out.Len() == 0 {
+		shell := w.shell(c, b)
+		layout := views.Layout(shell)
+		if shell.User == "" {
+			layout = views.Blank(shell)
+		}
+		if err := layout.Render(templ.WithChildren(ctx, body), &out); err != nil {
+			return err
+		}
+	}
+	status := b.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	return c.Blob(status, "text/html; charset=utf-8", out.Bytes())
+}
+
+func (w *Web) shell(c echo.Context, b Bits) views.Shell {
+	s := views.Shell{Title: b.Title, Section: b.Section, Crumbs: b.Crumbs, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: theme(c),
+		Flash: w.takeFlash(c), Version: w.Version, Instance: w.BaseURL.Host}
+	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
+		s.Path = "/"
+	}
+	if v, err := w.visitor(c); err == nil && v != nil {
+		s.User, s.Email, s.Nav = v.user.Name, v.user.Email, w.Nav(v.rights)
+		s.Banners = w.banners(c)
+	}
+	return s
+}
+
+// Htmx reports whether htmx asks, and not the browser itself.
+func Htmx(c echo.Context) bool { return c.Request().Header.Get("HX-Request") == "true" }
+
+// target is the id of the element that htmx will replace, "" when there is none. Version 4 sends tag#id.
+func target(c echo.Context) string {
+	if !Htmx(c) {
+		return ""
+	}
+	h := c.Request().Header.Get("HX-Target")
+	return h[strings.LastIndexByte(h, '#')+1:]
+}
+
+// Done answers a change that was made: with text as a flash on the page at url.
+func (w *Web) Done(c echo.Context, url, text string) error {
+	w.Flash(c, ui.OK, text)
+	return Redirect(c, url)
+}
+
+// Redirect leads the browser on with a GET.
+func Redirect(c echo.Context, url string) error {
+	if Htmx(c) {
+		c.Response().Header().Set("HX-Redirect", url)
+		return c.NoContent(http.StatusOK)
+	}
+	return c.Redirect(http.StatusSeeOther, url)
+}
+
+// SafeNext is a path on this server that a form or link asked to go on to, or "/" when it would lead elsewhere.
+func SafeNext(next string) string {
+	bad := strings.ContainsFunc(next, func(r rune) bool { return unicode.IsControl(r) || r == '\\' || r == unicode.ReplacementChar })
+	u, err := url.Parse(next)
+	if err != nil || bad || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+		return "/"
+	}
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.HasPrefix(u.Path, "//") {
+		return "/"
+	}
+	return next
+}
+
+const (
+	flashCookie = "waybill_flash"
+	themeCookie = "waybill_theme"
+)
+
+// Flash keeps a message for the next page that is shown.
+func (w *Web) Flash(c echo.Context, tone ui.Tone, text string) {
+	plain, err := json.Marshal(ui.Flash{Tone: tone, Text: text})
+	if err != nil {
+		return // two strings, always encodable
+	}
+	value, err := w.flashes.Encode(flashCookie, plain)
+	if err != nil {
+		w.Log.Warn("flash message not kept", "err", err)
+		return
+	}
+	w.cookie(c, flashCookie, value, 60)
+}
+
+func (w *Web) takeFlash(c echo.Context) *ui.Flash {
+	cookie, err := c.Cookie(flashCookie)
+	if err != nil || cookie.Value == "" {
+		return nil
+	}
+	w.cookie(c, flashCookie, "", -1)
+	var plain []byte
+	var f ui.Flash
+	if w.flashes.Decode(flashCookie, cookie.Value, &plain) != nil || json.Unmarshal(plain, &f) != nil {
+		return nil // kept by another process, or made up
+	}
+	return &f
+}
+
+func (w *Web) cookie(c echo.Context, name, value string, seconds int) {
+	http.SetCookie(c.Response(), &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, Secure: w.secure, SameSite: http.SameSiteLaxMode})
+}
+
+// theme is what the person chose, "" = as the system says.
+func theme(c echo.Context) string {
+	cookie, err := c.Cookie(themeCookie)
+	if err != nil || cookie.Value != "light" && cookie.Value != "dark" {
+		return ""
+	}
+	return cookie.Value
+}
+
+// SetTheme is POST /theme.
+func (w *Web) SetTheme(c echo.Context) error {
+	switch t := c.FormValue("theme"); t {
+	case "light", "dark":
+		w.cookie(c, themeCookie, t, 365*24*3600)
+	default:
+		w.cookie(c, themeCookie, "", -1)
+	}
+	return Redirect(c, SafeNext(c.FormValue("next")))
+}

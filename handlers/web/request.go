@@ -1,0 +1,87 @@
+package web
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+
+	"github.com/labstack/echo/v4"
+)
+
+const (
+	requestIDKey = "request_id"
+	addressKey   = "address"
+)
+
+// RequestID names this request in logs, error pages and the audit log.
+func RequestID(c echo.Context) string {
+	id, _ := c.Get(requestIDKey).(string)
+	return id
+}
+
+// Address is where the call came from, proxies looked through.
+func Address(c echo.Context) string {
+	a, _ := c.Get(addressKey).(netip.Addr)
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// Prepare is the outermost middleware: it names the request, settles who sent it, and turns a panic into an error.
+func (w *Web) Prepare(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+		id := "req_" + hex.EncodeToString(b[:])
+		c.Set(requestIDKey, id)
+		w.Proxies.settle(c.Request())
+		c.Set(addressKey, w.Proxies.client(c.Request()))
+		w.headers(c.Response().Header(), id)
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return next(c)
+	}
+}
+
+// policy is the Content-Security-Policy of everything that is served: own files only, nothing inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+
+var fixed = http.Header{
+	"Content-Security-Policy":    {policy},
+	"X-Content-Type-Options":     {"nosniff"},
+	"Referrer-Policy":            {"same-origin"},
+	"Cross-Origin-Opener-Policy": {"same-origin"},
+	"X-Robots-Tag":               {"noindex"},
+	"Permissions-Policy":         {"camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
+}
+
+func (w *Web) headers(h http.Header, id string) {
+	for name, values := range fixed {
+		h[name] = values
+	}
+	h["X-Request-Id"] = []string{id}
+	if w.secure {
+		h["Strict-Transport-Security"] = []string{"max-age=31536000"}
+	}
+}
+
+// pageHeaders keeps pages out of every cache: they show what one person may see.
+func pageHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Cache-Control", "no-store")
+		h.Add("Vary", "HX-Request")
+		return next(c)
+	}
+}

@@ -1,0 +1,82 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db/model"
+)
+
+// Public is the right of routes that everybody may call. It is written out, never left empty.
+const Public model.Right = "public"
+
+// Face is the kind of caller that a route is made for.
+type Face int
+
+const (
+	Page  Face = iota // a browser with a session; answers are pages
+	API               // a program with an API key; answers are JSON
+	Plain             // neither: probes, assets, inbound calls
+)
+
+// Route is one row of the route table. Only Mount puts routes into echo, and it refuses one without a right.
+type Route struct {
+	Method, Path string
+	Right        model.Right
+	Face         Face
+	Handler      echo.HandlerFunc
+}
+
+// Get is a page that shows something.
+func Get(right model.Right, path string, h echo.HandlerFunc) Route {
+	return Route{Method: http.MethodGet, Path: path, Right: right, Handler: h}
+}
+
+// Post is a form that changes something.
+func Post(right model.Right, path string, h echo.HandlerFunc) Route {
+	return Route{Method: http.MethodPost, Path: path, Right: right, Handler: h}
+}
+
+// Program is a route of the JSON API.
+func Program(method string, right model.Right, path string, h echo.HandlerFunc) Route {
+	return Route{Method: method, Path: path, Right: right, Face: API, Handler: h}
+}
+
+// Open is a route that asks for nobody's name.
+func Open(method, path string, h echo.HandlerFunc) Route {
+	return Route{Method: method, Path: path, Right: Public, Face: Plain, Handler: h}
+}
+
+// Bounds of what a request may carry, in bytes. The API's leaves room for the largest batch and its syntax.
+const (
+	pageBody = 2 << 20
+	apiBody  = 9 << 20
+)
+
+// Mount puts the table into e, each route behind what its face and its right demand. A GET answers HEAD too.
+func (w *Web) Mount(e *echo.Echo, table []Route) error {
+	for _, r := range table {
+		if r.Right == "" || r.Handler == nil {
+			return fmt.Errorf("route %s %s has no right or no handler", r.Method, r.Path)
+		}
+		guards := []echo.MiddlewareFunc{w.pageGuard(r.Right)}
+		switch r.Face {
+		case API:
+			guards = []echo.MiddlewareFunc{limitBody(apiBody), w.apiGuard(r.Right)}
+		case Plain:
+			guards = nil
+			if r.Right != Public {
+				return fmt.Errorf("route %s %s asks nobody's name, so it cannot need %q", r.Method, r.Path, r.Right)
+			}
+		case Page:
+			guards = []echo.MiddlewareFunc{pageHeaders, compress(), limitBody(pageBody), w.sameOrigin, w.pageGuard(r.Right)}
+		}
+		e.Add(r.Method, r.Path, r.Handler, guards...)
+		if r.Method == http.MethodGet {
+			e.Add(http.MethodHead, r.Path, r.Handler, guards...)
+		}
+	}
+	return nil
+}

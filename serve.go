@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/net/netutil"
+
+	"waybill/db"
+	"waybill/handlers"
+	"waybill/handlers/web"
+	"waybill/static"
+)
+
+type serveCmd struct {
+	serveConfig
+}
+
+// grace is how long running requests and attempts may take to end after the first signal.
+const grace = 25 * time.Second
+
+// Run serves until a signal or a failed disk ends it.
+func (c serveCmd) Run(sc *storeConfig, io streams) error {
+	started := time.Now()
+	if err := sc.check(); err != nil {
+		return err
+	}
+	set, err := c.read()
+	if err != nil {
+		return err
+	}
+	if err := prepareProcess(); err != nil {
+		return err
+	}
+	log := newLog(c.Log, io.err)
+	lock, err := lockFolder(sc.DataDir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer listener.Close()
+	store, err := openStore(sc, log)
+	if err != nil {
+		return err
+	}
+	if set.base == nil {
+		set.base = urlOf(listener.Addr(), c.Addr, set.tls)
+	}
+	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections)}
+	return errors.Join(s.run(sc.DataDir, started), store.Close())
+}
+
+// prepareProcess makes new files private, gives the dispatcher room beside the render workers, and takes the key out of
+// the environment, where children and crash reports would see it.
+func prepareProcess() error {
+	syscall.Umask(0o077)
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(4, runtime.NumCPU()+2))
+	}
+	return os.Unsetenv("WAYBILL_MASTER_KEY")
+}
+
+func newLog(format string, to io.Writer) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(to, nil))
+	}
+	return slog.New(slog.NewTextHandler(to, nil))
+}
+
+// lockFolder keeps a second server away from the data folder for as long as the file is open.
+func lockFolder(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "waybill.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		full, _ := filepath.Abs(dir)
+		return nil, errors.Join(fmt.Errorf("another Waybill server runs on the data folder %s", full), f.Close())
+	}
+	return f, nil
+}
+
+func openStore(sc *storeConfig, log *slog.Logger) (*db.Store, error) {
+	return db.Open(context.Background(), db.Options{Dir: sc.DataDir, Now: time.Now, Key: sc.key(), Log: log})
+}
+
+// server is one run of the serve command.
+type server struct {
+	config   serveConfig
+	settings settings
+	log      *slog.Logger
+	store    *db.Store
+	listener net.Listener
+}
+
+const mostConnections = 4096
+
+func (s *server) run(dir string, started time.Time) error {
+	files, err := static.New()
+	if err != nil {
+		return err
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	h, err := handlers.New(handlers.Options{
+		Options: web.Options{Store: s.store, Now: time.Now, Log: s.log, BaseURL: s.settings.base, Version: programVersion(), Proxies: s.settings.proxies},
+		Files:   files, Metrics: metrics, MetricsHere: s.config.MetricsAddr == "",
+	})
+	if err != nil {
+		return err
+	}
+	e, err := h.Echo()
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 2)
+	web := s.serve(s.listener, e, s.settings.tls, ended)
+	defer web.Close()
+	if s.config.MetricsAddr != "" {
+		l, err := net.Listen("tcp", s.config.MetricsAddr)
+		if err != nil {
+			return fmt.Errorf("listen for metrics: %w", err)
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", h.Metrics())
+		defer s.serve(l, mux, false, ended).Close()
+	}
+	if !files.Has("htmx.js") {
+		s.log.Info("live pages and fonts are not built in; `make assets` fetches them (everything works without)")
+	}
+	s.log.Info("Waybill is ready", "url", s.settings.base.String(), "version", programVersion(), "data", dir, "took", time.Since(started).Round(time.Millisecond))
+	if err := s.announceSetup(h); err != nil {
+		return err
+	}
+	return s.wait(web, h, ended)
+}
+
+func (s *server) announceSetup(h *handlers.Handlers) error {
+	path, err := h.Start(context.Background())
+	if err != nil || path == "" {
+		return err
+	}
+	s.log.Info("Nobody can sign in yet. Open this link, which works once, to create the first administrator", "link", s.settings.base.String()+path)
+	return nil
+}
+
+// serve answers on l; what ends it goes to ended.
+func (s *server) serve(l net.Listener, h http.Handler, tls bool, ended chan<- error) *http.Server {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      6 * time.Minute, // a test of a destination may wait for its timeout of at most 5 minutes
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if tls {
+			ended <- srv.ServeTLS(l, s.config.TLSCert, s.config.TLSKey)
+			return
+		}
+		ended <- srv.Serve(l)
+	}()
+	return srv
+}
+
+// wait blocks until something ends the server, and then ends the rest in order. A second signal ends the process.
+func (s *server) wait(srv *http.Server, h *handlers.Handlers, ended <-chan error) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	var cause error
+	select {
+	case sig := <-signals:
+		s.log.Info("stopping", "signal", sig.String(), "grace", grace)
+	case <-s.store.Failed():
+		cause = errors.New("the database could not be written; stopping, so that nothing is accepted that is not stored")
+	case err := <-ended:
+		cause = fmt.Errorf("serve: %w", err)
+	}
+	go func() {
+		sig := <-signals
+		s.log.Warn("stopping at once", "signal", sig.String())
+		os.Exit(1)
+	}()
+	h.Stopping()
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil && cause == nil {
+		s.log.Warn("some requests were cut off", "err", err)
+	}
+	if cause == nil {
+		s.log.Info("stopped")
+	}
+	return cause
+}

@@ -1,0 +1,66 @@
+package views
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"waybill/db/model"
+)
+
+func itoa[N ~int | ~int64](n N) string { return strconv.FormatInt(int64(n), 10) }
+
+func has(list []string, one string) bool { return slices.Contains(list, one) }
+
+// joined lists names for people.
+func joined(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// words writes an identifier as text with a capital: "api_key" is "Api key".
+func words(id string) string {
+	s := strings.NewReplacer("_", " ", ".", " ").Replace(id)
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// sentence says what an audit row is about: "connection.updated" is "Connection updated".
+func sentence(a model.Audit) string { return words(a.Action) }
+
+// live makes a search field filter while one types, where htmx is there: it replaces the element with that id.
+func live(url, id string) templ.Attributes {
+	return templ.Attributes{"hx-get": url, "hx-target": "#" + id, "hx-trigger": "input changed delay:250ms", "hx-sync": "this:replace", "hx-replace-url": "true"}
+}
+
+// browser names a User-Agent for people: good enough to tell one's own devices apart.
+func browser(agent string) string {
+	name, system := "", ""
+	for _, b := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"}} {
+		if strings.Contains(agent, b[0]) {
+			name = b[1]
+			break
+		}
+	}
+	for _, s := range [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}} {
+		if strings.Contains(agent, s[0]) {
+			system = s[1]
+			break
+		}
+	}
+	switch {
+	case name == "" && system == "":
+		return "Unknown program"
+	case name == "":
+		return system
+	case system == "":
+		return name
+	}
+	return name + " on " + system
+}
