@@ -1,0 +1,135 @@
+// Package filter evaluates the small expressions that decide whether an event is sent on: filters of actions now,
+// conditions of workflows later.
+//
+// The language is that of github.com/expr-lang/expr with the null rules of SEMANTICS 1: a member that is absent reads
+// as null; <, <=, >, >= and "in" with null are false; == and != compare with it; any other error counts as "no". It
+// refuses what cannot be bounded (ranges, reduce, text building functions, regular expressions that are computed) and
+// stops what takes too many steps, so that an expression costs microseconds, or some ten milliseconds at the worst.
+// It knows db/model only: no clock, no network, no store.
+package filter
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/types"
+	"github.com/expr-lang/expr/vm"
+)
+
+// Bounds of an expression (SEMANTICS 1).
+const (
+	MaxSource = 16 << 10 // bytes
+	MaxNodes  = 200
+	MaxNested = 2 // closures inside of each other
+
+	maxSteps    = 1 << 20 // of one evaluation; a step is an operation or 16 bytes of text
+	maxElements = 1 << 20 // in lists that one evaluation makes
+)
+
+// Program is a compiled expression; it is safe for use by many goroutines.
+type Program struct {
+	source string
+	paths  []path
+	data   bool        // looks into event.data
+	code   *vm.Program // nil: the empty expression, which always holds
+}
+
+// Problem says why an expression cannot be compiled.
+type Problem struct {
+	Line, Column int // from 1, in characters
+	Message      string
+}
+
+func (p *Problem) Error() string {
+	return fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Message)
+}
+
+// Compile checks an expression and makes it ready to run. The empty one always holds.
+func Compile(source string) (p *Program, problem *Problem) {
+	defer func() {
+		if v := recover(); v != nil {
+			p, problem = nil, &Problem{Line: 1, Column: 1, Message: "The expression cannot be understood."}
+		}
+	}()
+	if strings.TrimSpace(source) == "" {
+		return &Program{}, nil
+	}
+	if len(source) > MaxSource || !utf8.ValidString(source) {
+		return nil, &Problem{Line: 1, Column: 1, Message: fmt.Sprintf("An expression is UTF-8 text of at most %d KiB.", MaxSource>>10)}
+	}
+	plain := conf.CreateNew()
+	plain.MaxNodes = MaxNodes
+	tree, err := parser.ParseWithConfig(source, plain)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	found := &survey{source: source}
+	if problem := found.walk(tree.Node, scope{}); problem != nil {
+		return nil, problem
+	}
+	code, err := expr.Compile(source, options()...)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	if words := neverBool(code.Node()); words != "" {
+		return nil, &Problem{Line: 1, Column: 1, Message: fmt.Sprintf("The expression gives %s, not true or false; compare it with something.", words)}
+	}
+	return &Program{source: source, paths: found.paths, data: found.data, code: code}, nil
+}
+
+func options() []expr.Option {
+	event := types.Map{"id": types.String, "name": types.String, "subject": types.String, "time": types.String, "data": types.Any}
+	return append([]expr.Option{
+		expr.Env(types.Map{"event": event, meterName: types.TypeOf((*meter)(nil))}),
+		expr.MaxNodes(0), // counted before the rewriting
+		expr.Optimize(false),
+		expr.Patch(rewriter{}),
+	}, functions()...)
+}
+
+// Source is the expression as it was typed.
+func (p *Program) Source() string { return p.source }
+
+// Eval runs the expression. When it does not hold, shown is what it looked at ("event.data.total = 5"), for people; an
+// error counts as "no" and is a sentence for people.
+func (p *Program) Eval(e *Env) (ok bool, shown string, err error) {
+	if p.code == nil {
+		return true, "", nil
+	}
+	ok, err = p.run(e)
+	if !ok || err != nil {
+		return false, p.shown(e), err
+	}
+	return true, "", nil
+}
+
+func (p *Program) run(e *Env) (bool, error) {
+	event, err := e.event(p.data)
+	if err != nil {
+		return false, err
+	}
+	machine := vm.VM{MemoryBudget: maxElements}
+	out, err := machine.Run(p.code, map[string]any{"event": event, meterName: &meter{left: maxSteps}})
+	if err != nil {
+		return false, explain(err)
+	}
+	ok, isBool := out.(bool)
+	if !isBool {
+		return false, words("The expression gives %s, not true or false.", kindOf(out))
+	}
+	return ok, nil
+}
+
+func problemOf(err error) *Problem {
+	var f *file.Error
+	if errors.As(err, &f) {
+		return &Problem{Line: max(1, f.Line), Column: f.Column + 1, Message: sentence(f.Message)}
+	}
+	return &Problem{Line: 1, Column: 1, Message: sentence(err.Error())}
+}
