@@ -20,8 +20,10 @@ import (
 	"golang.org/x/net/netutil"
 
 	"waybill/db"
+	"waybill/db/model"
 	"waybill/handlers"
 	"waybill/handlers/web"
+	"waybill/jobs"
 	"waybill/static"
 )
 
@@ -64,7 +66,9 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 		set.base = urlOf(listener.Addr(), c.Addr, set.tls)
 	}
 	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections)}
-	return errors.Join(s.run(sc.DataDir, started), store.Close())
+	s.jobs = jobs.New(jobs.Options{Store: store, Now: time.Now, Log: log, Rules: set.rules, Version: programVersion(), Node: model.NewNodeID(time.Now())})
+	err = s.run(sc.DataDir, started)
+	return errors.Join(err, s.jobs.Stop(0), store.Close())
 }
 
 // prepareProcess makes new files private, gives the dispatcher room beside the render workers, and takes the key out of
@@ -110,6 +114,7 @@ type server struct {
 	settings settings
 	log      *slog.Logger
 	store    *db.Store
+	jobs     *jobs.Service
 	listener net.Listener
 }
 
@@ -120,17 +125,18 @@ func (s *server) run(dir string, started time.Time) error {
 	if err != nil {
 		return err
 	}
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h, err := handlers.New(handlers.Options{
 		Options: web.Options{Store: s.store, Now: time.Now, Log: s.log, BaseURL: s.settings.base, Version: programVersion(), Proxies: s.settings.proxies},
-		Files:   files, Metrics: metrics, MetricsHere: s.config.MetricsAddr == "",
+		Files:   files, Jobs: s.jobs, Metrics: s.metrics(), MetricsHere: s.config.MetricsAddr == "",
 	})
 	if err != nil {
 		return err
 	}
 	e, err := h.Echo()
 	if err != nil {
+		return err
+	}
+	if err := s.jobs.Start(context.Background()); err != nil {
 		return err
 	}
 	ended := make(chan error, 2)
@@ -153,6 +159,20 @@ func (s *server) run(dir string, started time.Time) error {
 		return err
 	}
 	return s.wait(web, h, ended)
+}
+
+// metrics are the counters of the process and of what jobs does.
+func (s *server) metrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	count := func(name, help string, value func(jobs.Stats) int64) {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "waybill_" + name, Help: help}, func() float64 { return float64(value(s.jobs.Stats())) }))
+	}
+	count("events_accepted_total", "Events stored since the start.", func(s jobs.Stats) int64 { return s.Accepted })
+	count("attempts_total", "Attempts made since the start.", func(s jobs.Stats) int64 { return s.Attempts })
+	count("deliveries_delivered_total", "Attempts that the other side accepted.", func(s jobs.Stats) int64 { return s.Delivered })
+	count("deliveries_failed_total", "Deliveries that ended as failed.", func(s jobs.Stats) int64 { return s.Failed })
+	return r
 }
 
 func (s *server) announceSetup(h *handlers.Handlers) error {
@@ -207,11 +227,14 @@ func (s *server) wait(srv *http.Server, h *handlers.Handlers, ended <-chan error
 	h.Stopping()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil && cause == nil {
-		s.log.Warn("some requests were cut off", "err", err)
+	requests := make(chan error, 1)
+	go func() { requests <- srv.Shutdown(ctx) }()
+	err := s.jobs.Stop(grace)
+	if cut := <-requests; cut != nil {
+		s.log.Warn("some requests were cut off", "err", cut)
 	}
-	if cause == nil {
+	if cause == nil && err == nil {
 		s.log.Info("stopped")
 	}
-	return cause
+	return errors.Join(cause, err)
 }
