@@ -203,7 +203,7 @@ func TestHostilePeersAreBounded(t *testing.T) {
 			c := local(t)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			x, err := c.Do(context.Background(), Request{Method: "GET", URL: url, Timeout: time.Second})
+			x, err := c.Do(context.Background(), Request{Method: "GET", URL: url, Timeout: 500 * time.Millisecond})
 			runtime.ReadMemStats(&after)
 			var class model.ErrorClass
 			if err != nil {
