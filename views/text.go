@@ -32,7 +32,19 @@ func words(id string) string {
 }
 
 // sentence says what an audit row is about: "connection.updated" is "Connection updated".
-func sentence(a model.Audit) string { return words(a.Action) }
+func sentence(a model.Audit) string {
+	switch a.Action {
+	case "session.created":
+		return "Signed in"
+	case "session.ended":
+		return "Signed out"
+	case "session.refused":
+		return "Sign-in refused"
+	case "user.password_set":
+		return "Password set"
+	}
+	return words(a.Action)
+}
 
 // live makes a search field filter while one types, where htmx is there: it replaces the element with that id.
 func live(url, id string) templ.Attributes {
