@@ -1,0 +1,116 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"log/slog"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"waybill/db/model"
+)
+
+func open(t *testing.T, dir string, key KeySource) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), Options{Dir: dir, Now: time.Now, Key: key, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func opened(t *testing.T) *Store {
+	t.Helper()
+	s := open(t, t.TempDir(), KeySource{})
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+// evaluator works out string constants of this package, concatenations included.
+type evaluator map[string]ast.Expr
+
+func (e evaluator) text(x ast.Expr) (string, error) {
+	switch x := x.(type) {
+	case *ast.BasicLit:
+		if x.Kind == token.STRING {
+			return strconv.Unquote(x.Value)
+		}
+	case *ast.BinaryExpr:
+		a, err := e.text(x.X)
+		if err != nil {
+			return "", err
+		}
+		b, err := e.text(x.Y)
+		return a + b, err
+	case *ast.Ident:
+		if v, ok := e[x.Name]; ok {
+			return e.text(v)
+		}
+	case *ast.SelectorExpr:
+		if x.Sel.Name == "Administrator" {
+			return model.Administrator, nil
+		}
+	}
+	return "", fmt.Errorf("%T is not text", x)
+}
+
+// Every SQL constant of the package must fit the schema.
+func TestStatementsPrepare(t *testing.T) {
+	consts := evaluator{}
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), f.Name(), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.CONST {
+				continue
+			}
+			for _, spec := range g.Specs {
+				v := spec.(*ast.ValueSpec)
+				for i, name := range v.Names {
+					if i < len(v.Values) {
+						consts[name.Name] = v.Values[i]
+					}
+				}
+			}
+		}
+	}
+	s, statement, seen := opened(t), regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b`), 0
+	for name, x := range consts {
+		query, err := consts.text(x)
+		if err != nil || !statement.MatchString(query) {
+			continue
+		}
+		seen++
+		err = s.Write(context.Background(), model.System("test"), func(tx *Tx) error {
+			_, err := tx.prepare(query)
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if seen < 80 {
+		t.Errorf("only %d statements were found; the search is broken", seen)
+	}
+}
