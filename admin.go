@@ -42,8 +42,8 @@ func operator(command string) model.Actor {
 	return model.Actor{Kind: model.ActorCLI, Name: "waybill " + command, Rights: model.NewRights(model.AllRights()...)}
 }
 
-// password reads one line from standard input, or makes a password and says so on out.
-func password(fromStdin bool, io streams, about ...string) (string, error) {
+// readPassword reads one line from standard input, or makes a password and says so on out.
+func readPassword(fromStdin bool, io streams, about ...string) (string, error) {
 	if !fromStdin {
 		made := strings.ToLower(rand.Text()[:24])
 		_, err := fmt.Fprintln(io.out, "password: "+made)
@@ -72,7 +72,7 @@ func (c userCreateCmd) Run(sc *storeConfig, io streams) error {
 		if _, _, err := store.UserByEmail(ctx, c.Email); err == nil {
 			return fmt.Errorf("there is already a user with the address %s", c.Email)
 		}
-		text, err := password(c.PasswordStdin, io, c.Email, c.Name)
+		text, err := readPassword(c.PasswordStdin, io, c.Email, c.Name)
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (c userPasswdCmd) Run(sc *storeConfig, io streams) error {
 		if err != nil {
 			return err
 		}
-		text, err := password(c.PasswordStdin, io, u.Email, u.Name)
+		text, err := readPassword(c.PasswordStdin, io, u.Email, u.Name)
 		if err != nil {
 			return err
 		}
