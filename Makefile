@@ -1,0 +1,48 @@
+# What one needs to run, test and check Waybill. Everything but Go, make and npm is fetched here.
+.DEFAULT_GOAL := help
+.PHONY: help run build assets test lint check dev generate
+
+LINT  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FLAGS ?=
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+run: assets ## Run the server, with live pages and fonts
+	go run . serve
+
+build: assets ## Build the binary
+	go build -trimpath -o waybill .
+
+assets: static/dist/htmx.js ## Fetch what browsers get besides our own files (npm, once)
+
+static/dist/htmx.js: static/package-lock.json static/fetch/main.go
+	go run ./static/fetch
+	@touch $@
+
+# The test tools (axe) come with the assets; Chromium is looked for, never fetched.
+static/node_modules/axe-core/axe.min.js: static/package-lock.json
+	go run ./static/fetch -dev
+	@touch $@ static/dist/htmx.js
+
+test: static/node_modules/axe-core/axe.min.js ## Run all tests (FLAGS=-race, E2E=require)
+	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome >/dev/null || \
+		echo "No Chromium on PATH: browser tests are skipped. On Debian: apt-get install chromium. CHROMIUM=path names another one."
+	go test -timeout 20m $(FLAGS) ./...
+
+generate: ## Make Go of the templates
+	go tool templ generate
+
+lint: ## Run the linters of .golangci.yml
+	go run $(LINT) run ./...
+
+check: ## All that a change must pass: format, generated code, vet, lint, tests
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "gofmt these files"; exit 1; }
+	go tool templ generate
+	git diff --exit-code -- '*_templ.go'
+	go vet ./...
+	$(MAKE) lint
+	$(MAKE) test
+
+dev: assets ## Run the server and start it anew after each change
+	go tool templ generate --watch --cmd "go run . serve"
