@@ -1,0 +1,166 @@
+// Package api is the JSON API under /api/v1: typed requests and answers for each noun, and the OpenAPI 3.1 document
+// that is made from the same types.
+//
+// It turns bodies into nouns of db/model, has jobs check them, has db store them, and turns nouns into bodies; rules of
+// the business are not here. huma reads, validates and documents; its operations become rows of the one route table of
+// handlers/web, whose guards decide who may call before a body is read, and whose error handler writes every problem
+// document. It refuses to repeat in an answer what was submitted: a problem names fields and rules, never values.
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"waybill/db"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/jobs"
+)
+
+// Prefix is where the API lives.
+const Prefix = "/api/v1"
+
+// API answers programs.
+type API struct {
+	web   *web.Web
+	store *db.Store
+	jobs  *jobs.Service
+
+	huma   huma.API
+	routes []web.Route
+	right  model.Right // of the operation that is being registered
+}
+
+// Routes is the API's part of the route table.
+func Routes(w *web.Web, s *jobs.Service) []web.Route {
+	a := &API{web: w, store: w.Store, jobs: s}
+	a.huma = huma.NewAPI(a.config(), (*adapter)(a))
+	a.credentials()
+	a.connections()
+	a.destinations()
+	a.actions()
+	a.events()
+	a.deliveries()
+	a.users()
+	a.apiKeys()
+	a.auditLog()
+	return append(a.routes, a.document())
+}
+
+// call is one request of a known caller.
+type call struct {
+	context.Context
+	actor model.Actor
+}
+
+// body is an answer that holds one thing, made one that was created.
+type (
+	body[T any] struct{ Body T }
+	made[T any] struct {
+		Location string `header:"Location"`
+		Body     T
+	}
+	none struct{}
+)
+
+// list is one page of things.
+type list[T any] struct {
+	Items      []T    `json:"items"`
+	NextCursor string `json:"next_cursor" doc:"Where the next page begins; empty on the last one"`
+}
+
+// paging is what every list can be asked for.
+type paging struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" doc:"How many to list; 50 when absent"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (p paging) page() db.Page { return db.Page{Limit: p.Limit, Cursor: p.Cursor} }
+
+// byID is the input of what concerns one thing.
+type byID struct {
+	ID string `path:"id"`
+}
+
+// removal is byID for DELETE.
+type removal struct {
+	byID
+	Force bool `query:"force" doc:"Also cancel unsettled deliveries and remove what depends on it. Has no effect on things that nothing can hold."`
+}
+
+// listed answers with one page, each item as show makes it.
+func listed[N, T any](items []N, next string, err error, show func(N) T) (*body[list[T]], error) {
+	if err != nil {
+		return nil, err
+	}
+	out := list[T]{Items: make([]T, len(items)), NextCursor: next}
+	for i, n := range items {
+		out.Items[i] = show(n)
+	}
+	return &body[list[T]]{out}, nil
+}
+
+func single[T any](v T, err error) (*body[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &body[T]{v}, nil
+}
+
+func created[T any](v T, path string, err error) (*made[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &made[T]{Prefix + path, v}, nil
+}
+
+// write stores a change on behalf of the caller.
+func (a *API) write(c call, fn func(tx *db.Tx) error) error {
+	return a.store.Write(c, c.actor, fn)
+}
+
+// route describes one operation. Status is that of success, 0 for the one that the method suggests.
+type route struct {
+	method, path, id, summary, tag, text string
+	right                                model.Right
+	status                               int
+}
+
+// add registers an operation: its documentation, its row in the route table, and h as what it does.
+func add[I, O any](a *API, r route, h func(c call, in *I) (*O, error)) {
+	op := huma.Operation{OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Description: r.text, Tags: []string{r.tag},
+		DefaultStatus: r.status, MaxBodyBytes: mostBody, Security: bearerOnly}
+	if op.DefaultStatus == 0 {
+		op.DefaultStatus = map[string]int{http.MethodPost: http.StatusCreated, http.MethodDelete: http.StatusNoContent}[r.method]
+	}
+	a.explainRight(&op, r.right)
+	op.Responses = a.problems(r)
+	a.right = r.right
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(call{ctx, ctx.Value(actorKey{}).(model.Actor)}, in)
+		if err != nil {
+			return nil, failure{err}
+		}
+		return out, nil
+	})
+}
+
+// mostBody bounds the body of everything but events: a template of 256 KiB in which every byte is escaped fits.
+const mostBody = 2 << 20
+
+// problems lists the ways in which a call can go wrong.
+func (a *API) problems(r route) map[string]*huma.Response {
+	codes := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests}
+	if strings.Contains(r.path, "{") {
+		codes = append(codes, http.StatusNotFound)
+	}
+	if r.method != http.MethodGet {
+		codes = append(codes, http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusServiceUnavailable)
+	}
+	slices.Sort(codes)
+	return a.problemResponses(codes...)
+}

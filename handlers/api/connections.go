@@ -1,0 +1,154 @@
+package api
+
+import (
+	"net/http"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+)
+
+// connection is a connection as it is answered.
+type connection struct {
+	meta
+	Name           string         `json:"name"`
+	Description    string         `json:"description"`
+	Type           string         `json:"type"`
+	BaseURL        string         `json:"base_url"`
+	Port           int            `json:"port" doc:"0 = as in base_url"`
+	CredentialID   string         `json:"credential_id" doc:"Empty = no authentication"`
+	TimeoutSeconds int            `json:"timeout_seconds"`
+	TimeoutMessage string         `json:"timeout_message"`
+	Enabled        bool           `json:"enabled"`
+	ServiceUserID  string         `json:"service_user_id"`
+	Settings       map[string]any `json:"settings"`
+	EffectiveURL   string         `json:"effective_url" readOnly:"true" doc:"base_url with the port in it"`
+	InboundURL     string         `json:"inbound_url" readOnly:"true"`
+	Warnings       []string       `json:"warnings" readOnly:"true" doc:"What will be refused when something is sent"`
+}
+
+func (a *API) connection(c model.Connection) connection {
+	out := connection{meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Description: c.Description, Type: string(c.Type),
+		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
+		Enabled: c.Enabled, Settings: c.Settings, EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
+	if out.Settings == nil {
+		out.Settings = map[string]any{}
+	}
+	return out
+}
+
+type connectionInput struct {
+	versioned
+	Name           string         `json:"name"`
+	Description    string         `json:"description"`
+	Type           string         `json:"type" doc:"webhook (default) or custom_http"`
+	BaseURL        string         `json:"base_url" doc:"Scheme and host, perhaps a port and a path; never templated"`
+	Port           int            `json:"port" minimum:"0" maximum:"65535" doc:"0 = as in base_url"`
+	CredentialID   string         `json:"credential_id" doc:"Empty = no authentication"`
+	TimeoutSeconds int            `json:"timeout_seconds" minimum:"0" maximum:"300" doc:"0 = 30"`
+	TimeoutMessage string         `json:"timeout_message" doc:"What people see when the other side does not answer in time"`
+	Enabled        *bool          `json:"enabled" doc:"true when absent"`
+	ServiceUserID  string         `json:"service_user_id" doc:"Not supported yet: must be empty"`
+	Settings       map[string]any `json:"settings" doc:"No type of this version has settings"`
+}
+
+func (in connectionInput) connection() (model.Connection, []fault.Field) {
+	var bad fault.Check
+	if in.ServiceUserID != "" {
+		bad.Add("service_user_id", "This version of Waybill takes no inbound calls yet; leave the service user empty.")
+	}
+	return model.Connection{Name: in.Name, Description: in.Description, Type: model.ConnectionType(in.Type), BaseURL: in.BaseURL, Port: in.Port,
+		CredentialID: model.CredentialID(in.CredentialID), TimeoutSeconds: in.TimeoutSeconds, TimeoutMessage: in.TimeoutMessage,
+		Enabled: or(in.Enabled, true), Settings: in.Settings, Version: in.Version}, bad.Fields()
+}
+
+func (a *API) connections() {
+	view, manage := model.Connections.View(), model.Connections.Manage()
+	add(a, route{http.MethodGet, "/connections", "list-connections", "List connections", "Connections", "", view, 0}, a.listConnections)
+	add(a, route{http.MethodPost, "/connections", "create-connection", "Create a connection", "Connections", "", manage, 0}, a.createConnection)
+	add(a, route{http.MethodGet, "/connections/{id}", "show-connection", "Show a connection", "Connections", "", view, 0}, a.showConnection)
+	add(a, route{http.MethodPut, "/connections/{id}", "update-connection", "Replace a connection", "Connections", "", manage, 0}, a.updateConnection)
+	add(a, route{http.MethodDelete, "/connections/{id}", "delete-connection", "Delete a connection", "Connections", "", manage, 0}, a.deleteConnection)
+}
+
+func (a *API) listConnections(c call, in *struct {
+	paging
+	Q            string `query:"q" doc:"A part of the name or of the base URL"`
+	Type         string `query:"type"`
+	CredentialID string `query:"credential_id"`
+}) (*body[list[connection]], error) {
+	f := db.ConnectionFilter{Query: in.Q, Type: model.ConnectionType(in.Type), CredentialID: model.CredentialID(in.CredentialID)}
+	items, next, err := a.store.Connections(c, f, in.page())
+	return listed(items, next, err, a.connection)
+}
+
+func (a *API) createConnection(c call, in *struct{ Body connectionInput }) (*made[connection], error) {
+	n, bad := in.Body.connection()
+	err := also(a.jobs.CheckConnection(&n), bad)
+	if err == nil {
+		err = a.write(c, func(tx *db.Tx) error { return tx.CreateConnection(&n) })
+	}
+	return created(a.connection(n), "/connections/"+string(n.ID), err)
+}
+
+func (a *API) showConnection(c call, in *byID) (*body[connection], error) {
+	n, err := a.store.Connection(c, model.ConnectionID(in.ID))
+	return single(a.connection(n), err)
+}
+
+func (a *API) updateConnection(c call, in *struct {
+	byID
+	Body connectionInput
+}) (*body[connection], error) {
+	n, bad := in.Body.connection()
+	n.ID = model.ConnectionID(in.ID)
+	if _, err := a.store.Connection(c, n.ID); err != nil {
+		return nil, err
+	}
+	err := also(a.jobs.CheckConnection(&n), bad)
+	if err == nil {
+		err = a.write(c, func(tx *db.Tx) error { return tx.UpdateConnection(&n) })
+	}
+	return single(a.connection(n), err)
+}
+
+func (a *API) deleteConnection(c call, in *removal) (*none, error) {
+	id := model.ConnectionID(in.ID)
+	drop := func() error {
+		return a.write(c, func(tx *db.Tx) error { return tx.DeleteConnection(id, in.Force) })
+	}
+	err := drop()
+	if !tooManyOpen(err) {
+		return nil, err
+	}
+	for p := (db.Page{Limit: db.MaxPage}); ; {
+		some, next, err := a.store.Destinations(c, id, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range some {
+			if err := a.cancelAll(c, d.Target()); err != nil {
+				return nil, err
+			}
+		}
+		if p.Cursor = next; next == "" {
+			return nil, drop()
+		}
+	}
+}
+
+// tooManyOpen says that a forced delete has to cancel deliveries in steps first.
+func tooManyOpen(err error) bool {
+	f := fault.Of(err)
+	return f != nil && f.Code == "too_many_open"
+}
+
+// cancelAll cancels every open delivery of a target, step by step.
+func (a *API) cancelAll(c call, target model.TargetID) error {
+	for {
+		n, err := a.store.CancelOf(c, c.actor, target)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}

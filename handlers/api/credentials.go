@@ -1,0 +1,146 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/scheme"
+)
+
+// credential is a credential as it is answered.
+type credential struct {
+	meta
+	Name        string         `json:"name"`
+	Type        string         `json:"type"`
+	Description string         `json:"description"`
+	Config      map[string]any `json:"config" doc:"The settings that are not secret"`
+	Secrets     []string       `json:"secrets" readOnly:"true" doc:"Names of the secrets that are stored"`
+}
+
+func showCredential(c model.Credential) credential {
+	out := credential{meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Type: string(c.Type), Description: c.Description,
+		Config: c.Config, Secrets: full(c.Stored)}
+	if out.Config == nil {
+		out.Config = map[string]any{}
+	}
+	return out
+}
+
+type credentialInput struct {
+	versioned
+	Name        string         `json:"name"`
+	Type        string         `json:"type" doc:"basic {username, password*}, bearer {token*} or header {header_name, header_value*}; * is secret"`
+	Description string         `json:"description"`
+	Config      map[string]any `json:"config" doc:"Settings and secrets; a secret that is absent or empty on PUT stays as it is stored"`
+}
+
+// credential gives the noun and the secrets that were typed; secrets never stay in the noun.
+func (in credentialInput) credential() (model.Credential, model.Secrets, []fault.Field) {
+	c := model.Credential{Name: in.Name, Type: model.CredentialType(in.Type), Description: in.Description, Version: in.Version}
+	kind, ok := scheme.ByType(c.Type)
+	if !ok {
+		return c, nil, nil
+	}
+	config, secrets, bad := kind.Split(in.Config)
+	c.Config = config
+	return c, secrets, bad
+}
+
+// notYet are the types of CONTRACT that this engine cannot apply.
+var notYet = []string{"oauth2", "aws_sigv4", "platform_api_key", "client_secret", "client_certificate"}
+
+// checkCredential cleans and checks; complaints about settings are named by their place in config.
+func (a *API) checkCredential(c *model.Credential, secrets model.Secrets, split []fault.Field) error {
+	if slices.Contains(notYet, string(c.Type)) {
+		return unsupported("type", "This version of Waybill cannot apply credentials of this type yet; use basic, bearer or header.")
+	}
+	f := fault.Of(also(a.jobs.CheckCredential(c, secrets), split))
+	if f == nil {
+		return nil
+	}
+	for i, x := range f.Fields {
+		if !slices.Contains([]string{"", "name", "type", "description"}, x.Name) {
+			f.Fields[i].Name = "config." + x.Name
+		}
+	}
+	return f
+}
+
+func (a *API) credentials() {
+	view, manage := model.Credentials.View(), model.Credentials.Manage()
+	add(a, route{http.MethodGet, "/credentials", "list-credentials", "List credentials", "Credentials", "", view, 0}, a.listCredentials)
+	add(a, route{http.MethodPost, "/credentials", "create-credential", "Create a credential", "Credentials", "", manage, 0}, a.createCredential)
+	add(a, route{http.MethodGet, "/credentials/{id}", "show-credential", "Show a credential", "Credentials", "", view, 0}, a.showCredential)
+	add(a, route{http.MethodPut, "/credentials/{id}", "update-credential", "Replace a credential", "Credentials", "", manage, 0}, a.updateCredential)
+	add(a, route{http.MethodDelete, "/credentials/{id}", "delete-credential", "Delete a credential", "Credentials", "", manage, 0}, a.deleteCredential)
+	add(a, route{http.MethodGet, "/credentials/{id}/usage", "list-credential-usage", "List what uses a credential", "Credentials", "", view, 0}, a.credentialUsage)
+	add(a, route{http.MethodPost, "/credentials/{id}/test", "test-credential", "Apply a credential to a sample request", "Credentials",
+		"Opens the stored secrets and signs a request that is shown, with the secrets masked, and not sent.", manage, http.StatusOK}, a.testCredential)
+}
+
+func (a *API) listCredentials(c call, in *struct {
+	paging
+	Q    string `query:"q" doc:"A part of the name"`
+	Type string `query:"type"`
+}) (*body[list[credential]], error) {
+	items, next, err := a.store.Credentials(c, db.CredentialFilter{Query: in.Q, Type: model.CredentialType(in.Type)}, in.page())
+	return listed(items, next, err, showCredential)
+}
+
+func (a *API) createCredential(c call, in *struct{ Body credentialInput }) (*made[credential], error) {
+	n, secrets, bad := in.Body.credential()
+	err := a.checkCredential(&n, secrets, bad)
+	if err == nil {
+		err = a.write(c, func(tx *db.Tx) error { return tx.CreateCredential(&n, secrets) })
+	}
+	return created(showCredential(n), "/credentials/"+string(n.ID), err)
+}
+
+func (a *API) showCredential(c call, in *byID) (*body[credential], error) {
+	n, err := a.store.Credential(c, model.CredentialID(in.ID))
+	return single(showCredential(n), err)
+}
+
+func (a *API) updateCredential(c call, in *struct {
+	byID
+	Body credentialInput
+}) (*body[credential], error) {
+	old, err := a.store.Credential(c, model.CredentialID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	n, secrets, bad := in.Body.credential()
+	n.ID = old.ID
+	if n.Type == old.Type {
+		n.Stored = old.Stored
+	}
+	if err = a.checkCredential(&n, secrets, bad); err == nil {
+		err = a.write(c, func(tx *db.Tx) error { return tx.UpdateCredential(&n, secrets) })
+	}
+	return single(showCredential(n), err)
+}
+
+func (a *API) deleteCredential(c call, in *removal) (*none, error) {
+	return nil, a.write(c, func(tx *db.Tx) error { return tx.DeleteCredential(model.CredentialID(in.ID)) })
+}
+
+// use is one thing that needs another.
+type use struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func (a *API) credentialUsage(c call, in *byID) (*body[list[use]], error) {
+	uses, err := a.store.CredentialUsage(c, model.CredentialID(in.ID))
+	return listed(uses, "", err, func(u db.Use) use { return use{u.Kind, u.ID, u.Name} })
+}
+
+// unsupported refuses a field of the contract that this engine cannot honour, instead of ignoring it.
+func unsupported(field, why string) error {
+	return &fault.Fault{Kind: fault.Invalid, Code: "not_supported", Message: "Some fields ask for what this version cannot do.",
+		Fields: []fault.Field{{Name: field, Message: why}}}
+}

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"errors"
+	"time"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+)
+
+// meta is what every object carries.
+type meta struct {
+	ID        string  `json:"id" readOnly:"true"`
+	CreatedAt *string `json:"created_at" format:"date-time" readOnly:"true"`
+	UpdatedAt *string `json:"updated_at" format:"date-time" readOnly:"true"`
+	Version   int64   `json:"version" doc:"Grows with every change; send it back on PUT to be told of changes in between"`
+}
+
+func newMeta[ID ~string](id ID, made, changed time.Time, version int64) meta {
+	return meta{string(id), stamp(made), stamp(changed), version}
+}
+
+// versioned is what an input carries to be told of changes in between.
+type versioned struct {
+	Version int64 `json:"version,omitempty" minimum:"0" doc:"The version that GET gave; absent or 0 overwrites whatever is there"`
+}
+
+// stamp is a time in an answer, nil when it did not happen.
+func stamp(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	s := model.Stamp(t)
+	return &s
+}
+
+// or is *p, or what stands in for it when it is absent or null.
+func or[T any](p *T, absent T) T {
+	if p == nil {
+		return absent
+	}
+	return *p
+}
+
+// full gives an empty list instead of null.
+func full[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
+
+// between is a span of time as two query parameters.
+type between struct {
+	From string `query:"from" format:"date-time" doc:"At or after (RFC 3339)"`
+	To   string `query:"to" format:"date-time" doc:"Before (RFC 3339)"`
+}
+
+func (b between) times() (from, to time.Time, err error) {
+	var bad fault.Check
+	from, to = parseTime(&bad, "from", b.From), parseTime(&bad, "to", b.To)
+	return from, to, bad.Err()
+}
+
+// parseTime reads RFC 3339 text; "" is the zero time.
+func parseTime(bad *fault.Check, field, text string) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		bad.Add(field, "A time as in RFC 3339, for instance 2030-01-31T12:00:00Z.")
+	}
+	return t
+}
+
+// also adds complaints to what a check found; other errors win.
+func also(err error, more []fault.Field) error {
+	if len(more) == 0 {
+		return err
+	}
+	var bad fault.Check
+	bad.Join("", more)
+	var f *fault.Fault
+	if errors.As(err, &f) && f.Kind == fault.Invalid {
+		bad.Join("", f.Fields)
+	} else if err != nil {
+		return err
+	}
+	return bad.Err()
+}

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"waybill/db/fault"
+)
+
+// failure carries an operation's error through huma to the one error handler.
+type failure struct{ error }
+
+func (failure) GetStatus() int { return http.StatusInternalServerError }
+
+// catch takes every error that huma is about to write out of its hands: those of operations as they are, its own as
+// faults without the values that were submitted.
+func catch(ctx huma.Context, _ string, v any) (any, error) {
+	x := ctx.(*exchange)
+	switch e := v.(type) {
+	case failure:
+		x.err = e.error
+	case *huma.ErrorModel:
+		x.err = refusal(e, x.unread)
+	default:
+		return v, nil
+	}
+	return nil, nil
+}
+
+// refusal says what huma found wrong with a request.
+func refusal(e *huma.ErrorModel, unread error) error {
+	switch {
+	case unread != nil:
+		return brokenBody(unread)
+	case e.Status == http.StatusRequestEntityTooLarge:
+		return fault.New(fault.TooLarge, "The request body is larger than %d MiB.", mostBody>>20)
+	case e.Status == http.StatusUnsupportedMediaType:
+		return fault.New(fault.Unsupported, "Send the body as application/json.")
+	case e.Status == http.StatusBadRequest:
+		f := fault.New(fault.Malformed, "The request body must be JSON.")
+		for _, d := range e.Errors {
+			if d.Location == "body" {
+				f.Message = d.Message
+			}
+		}
+		return f
+	case e.Status == http.StatusUnprocessableEntity:
+		var bad fault.Check
+		for _, d := range e.Errors {
+			bad.Add(place(d.Location), "%s", sentence(d.Message))
+		}
+		return bad.Err()
+	}
+	return errors.New("huma: " + e.Detail)
+}
+
+// brokenBody is the fault of a body that ended early or is too large.
+func brokenBody(err error) error {
+	var big *http.MaxBytesError
+	if errors.As(err, &big) {
+		return err
+	}
+	return &fault.Fault{Kind: fault.Malformed, Message: "The request body did not arrive whole.", Cause: err}
+}
+
+// place is where a complaint belongs, as outsiders name it: body.headers[0].name is headers[0].name.
+func place(location string) string {
+	for _, prefix := range []string{"body.", "query.", "path.", "header."} {
+		if rest, ok := strings.CutPrefix(location, prefix); ok {
+			return rest
+		}
+	}
+	if location == "body" {
+		return ""
+	}
+	return location
+}
+
+// sentence makes one of huma's phrases.
+func sentence(s string) string {
+	if s == "" {
+		return "This is not valid."
+	}
+	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
+}
+
+// badJSON says where and why a text is not JSON, without showing it.
+func badJSON(err error) *fault.Fault {
+	var at *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &at):
+		return fault.New(fault.Malformed, "The body is not good JSON: at byte %d an object repeats one of its names.", at.ByteOffset)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fault.New(fault.Malformed, "The body is not valid JSON: it ends too early.")
+	case errors.As(err, &at):
+		return fault.New(fault.Malformed, "The body is not valid JSON: look at byte %d.", at.ByteOffset)
+	}
+	return fault.New(fault.Malformed, "The body is not valid JSON.")
+}
