@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/parser"
 )
 
@@ -33,54 +34,66 @@ type table struct {
 // stands for the tag at src.
 type segment struct{ gen, src, length int }
 
-// compilePart scans and compiles one part. It runs no code of the template.
-func compilePart(p Part) (*part, *Problem) {
+// parsePart scans and parses one part; the tree is nil for a plain one. It takes time and stack in proportion to the
+// source, which is what lets it run in the server's process.
+func parsePart(p Part) (*part, *ast.Program, *Problem) {
 	c := &part{Part: p, facts: facts{names: map[string]bool{}}}
 	if Plain(p.Source) {
-		return c, nil
+		return c, nil, nil
 	}
 	if !utf8.ValidString(p.Source) {
-		return nil, &Problem{Part: p.Name, Message: "the template is not valid UTF-8"}
+		return nil, nil, &Problem{Part: p.Name, Message: "the template is not valid UTF-8"}
 	}
 	nodes, err := scan(p.Source, p.Place, &c.facts)
 	if err != nil {
-		return nil, c.problem(err.at, err.text, err.bound)
+		return nil, nil, c.problem(err.at, err.text, err.bound)
 	}
 	c.nodes = nodes
 	g := &generator{src: p.Source}
 	g.generate(nodes)
 	c.table = table{segments: g.segments, lines: lineStarts(g.code.String())}
-	prog, problem := c.compile(g.code.String())
-	if problem != nil {
-		return nil, problem
-	}
-	c.prog, c.helpers = prog, helpersIn(c.facts.names)
-	return c, nil
+	var tree *ast.Program
+	problem := c.guard(func() (err error) {
+		// goja must not read source maps: a sourceMappingURL comment could name any file.
+		tree, err = parser.ParseFile(nil, c.Name, g.code.String(), 0, parser.WithDisableSourceMaps)
+		return err
+	})
+	return c, tree, problem
 }
 
-// compile never lets goja read a source map: a sourceMappingURL comment could name any file.
-func (c *part) compile(code string) (prog *goja.Program, problem *Problem) {
+// compilePart does what parsePart does and compiles. It runs in workers only: goja folds constants in a time that
+// grows exponentially with their number.
+func compilePart(p Part) (*part, *Problem) {
+	c, tree, problem := parsePart(p)
+	if problem == nil && tree != nil {
+		c.helpers = helpersIn(c.facts.names)
+		problem = c.guard(func() (err error) {
+			c.prog, err = goja.CompileAST(tree, false)
+			return err
+		})
+	}
+	return c, problem
+}
+
+// guard turns errors and panics of goja's parser and compiler into a problem.
+func (c *part) guard(f func() error) (problem *Problem) {
 	defer func() {
 		if x := recover(); x != nil {
-			prog, problem = nil, &Problem{Part: c.Name, Message: "this JavaScript cannot be compiled"}
+			problem = &Problem{Part: c.Name, Message: "this JavaScript cannot be compiled"}
 		}
 	}()
-	ast, err := parser.ParseFile(nil, c.Name, code, 0, parser.WithDisableSourceMaps)
-	if err == nil {
-		prog, err = goja.CompileAST(ast, false)
-	}
-	if err == nil {
-		return prog, nil
-	}
+	err := f()
 	var list parser.ErrorList
 	var syntax *goja.CompilerSyntaxError
 	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, &list) && len(list) > 0:
-		return nil, c.syntax(c.table.offset(list[0].Position.Line, list[0].Position.Column), list[0].Message)
+		return c.syntax(c.table.offset(list[0].Position.Line, list[0].Position.Column), list[0].Message)
 	case errors.As(err, &syntax):
-		return nil, c.syntax(syntax.Offset, syntax.Message)
+		return c.syntax(syntax.Offset, syntax.Message)
 	}
-	return nil, &Problem{Part: c.Name, Message: err.Error()}
+	return &Problem{Part: c.Name, Message: err.Error()}
 }
 
 // syntax is the problem of a syntax error at a generated offset.

@@ -18,6 +18,7 @@ type task struct {
 	job    Job
 	ctx    context.Context
 	result chan result // holds one
+	check  bool        // compile it only
 	alone  bool        // its worker was lost with others in the group: it is rendered by itself
 }
 

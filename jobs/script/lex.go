@@ -11,6 +11,7 @@ const (
 	maxWeight      = 2000 // open brackets plus the tokens of the statements and expressions that are open around a token
 	maxRegexp      = 1000 // bytes of a regular expression literal
 	maxRegexpDepth = 30   // its open groups
+	maxArrowDepth  = 4    // arrow functions within the parameters of one: goja parses those anew at each level
 	reservedPrefix = "__wb"
 )
 
@@ -31,19 +32,21 @@ type facts struct {
 // lexer reads JavaScript just well enough to know where a tag ends. It decides between a regular expression and a
 // division by the token before; goja parses the code later and judges it.
 type lexer struct {
-	src   string
-	pos   int
-	stack []bracket
-	last  token
-	chain int // tokens of the innermost open statement or expression
-	sum   int // chains and brackets around it
-	facts *facts
+	src    string
+	pos    int
+	stack  []bracket
+	last   token
+	chain  int // tokens of the innermost open statement or expression
+	sum    int // chains and brackets around it
+	arrows int // depth of arrow functions in the parentheses that closed last
+	facts  *facts
 }
 
 type bracket struct {
 	open    byte // ( [ { or $ for the ${ of a template literal
 	at      int
 	chain   int
+	arrows  int  // depth of arrow functions inside
 	control bool // ( after if, while, for, with
 	block   bool // { that holds statements
 }
@@ -429,6 +432,8 @@ func (l *lexer) close(c byte) *scanError {
 	l.settle()
 	l.chain = b.chain
 	l.stack = l.stack[:len(l.stack)-1]
+	l.inner(b.arrows)
+	l.arrows = b.arrows
 	l.pos++
 	switch {
 	case b.open == '$':
@@ -443,6 +448,13 @@ func (l *lexer) close(c byte) *scanError {
 	return nil
 }
 
+// inner tells the open bracket of arrow functions inside it.
+func (l *lexer) inner(arrows int) {
+	if n := len(l.stack); n > 0 {
+		l.stack[n-1].arrows = max(l.stack[n-1].arrows, arrows)
+	}
+}
+
 func (l *lexer) punctuation(c byte) *scanError {
 	at := l.pos
 	rest := l.src[at:]
@@ -453,6 +465,11 @@ func (l *lexer) punctuation(c byte) *scanError {
 			l.put(operator, "")
 		}
 	case strings.HasPrefix(rest, "=>"):
+		if src := strings.TrimRight(l.src[:at], " \t\r\n"); strings.HasSuffix(src, ")") {
+			if l.inner(l.arrows + 1); l.arrows >= maxArrowDepth {
+				return &scanError{at: at, text: "arrow functions are nested too deeply in the parameters of each other", bound: BoundDepth}
+			}
+		}
 		l.pos += 2
 		l.put(arrow, "")
 	case strings.HasPrefix(rest, "?.") && !(len(rest) > 2 && isDigit(rest[2])):

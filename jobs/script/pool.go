@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -80,6 +81,30 @@ func (p *Pool) Preview(ctx context.Context, job Job) (Output, error) {
 	return p.render(ctx, p.previews, job)
 }
 
+// Check reports what is wrong with parts, at most one problem for each, without running any of them. It compiles in
+// the worker of the previews. The error is that of ctx, ErrClosed, or says that no worker could be had.
+func (p *Pool) Check(ctx context.Context, parts []Part) ([]Problem, error) {
+	out := Check(parts)
+	for _, part := range parts {
+		if Plain(part.Source) || slices.ContainsFunc(out, func(x Problem) bool { return x.Part == part.Name || x.Part == "" }) {
+			continue
+		}
+		_, err := p.run(ctx, p.previews, &task{job: Job{Template: &Template{Parts: []Part{part}}}, check: true})
+		var problem *Problem
+		var lost *Lost
+		switch {
+		case err == nil:
+		case errors.As(err, &problem):
+			out = append(out, *problem)
+		case errors.As(err, &lost):
+			out = append(out, Problem{Part: part.Name, Message: lost.Message, Bound: lost.Bound})
+		default:
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 func (p *Pool) render(ctx context.Context, l *lane, job Job) (Output, error) {
 	if problem := checkJob(&job); problem != nil {
 		return Output{}, problem
@@ -87,7 +112,12 @@ func (p *Pool) render(ctx context.Context, l *lane, job Job) (Output, error) {
 	if out, ok := plainOutput(job.Template.Parts); ok {
 		return out, nil
 	}
-	t := &task{job: job, ctx: ctx, result: make(chan result, 1)}
+	return p.run(ctx, l, &task{job: job})
+}
+
+// run hands t to a lane and waits.
+func (p *Pool) run(ctx context.Context, l *lane, t *task) (Output, error) {
+	t.ctx, t.result = ctx, make(chan result, 1)
 	if !l.submit(t) {
 		return Output{}, ErrClosed
 	}

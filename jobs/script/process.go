@@ -142,7 +142,7 @@ func (p *process) encode(group []*task) []byte {
 		p.parts = appendTemplate(p.parts[:0], group[0].job.Template.Parts)
 		b = binary.AppendUvarint(appendString(b, p.parts), uint64(len(group)))
 		for _, t := range group {
-			b = appendJob(b, &t.job)
+			b = appendJob(b, &t.job, t.check)
 		}
 		return b
 	})
@@ -156,7 +156,8 @@ func (p *process) verdict(printed string) *Lost {
 		return &Lost{BoundTime, fmt.Sprintf("the template did not stop within %v, so its worker was ended", hardLimit)}
 	case strings.Contains(printed, "stack exceeds") || strings.Contains(printed, "stack overflow"):
 		return &Lost{BoundDepth, "the template exhausted the stack of its worker"}
-	case strings.Contains(printed, "out of memory") || strings.Contains(printed, "cannot allocate"):
+	case strings.Contains(printed, "out of memory") || strings.Contains(printed, "cannot allocate") || strings.Contains(printed, "SIGSEGV"):
+		// Go's collector dereferences nil when the kernel refuses it memory.
 		return &Lost{BoundMemory, "the template exhausted the memory of its worker"}
 	}
 	return &Lost{BoundWorker, "the worker died while it rendered this template"}

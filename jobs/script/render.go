@@ -269,10 +269,12 @@ func (r *run) caught(x any) *Problem {
 	case errors.As(err, &deep):
 		return r.place(deep.Stack(), bounds[BoundDepth], BoundDepth)
 	case errors.As(err, &thrown):
-		return r.place(thrown.Stack(), r.describe(thrown.Value()), "")
+		message, bound := r.describe(thrown.Value())
+		return r.place(thrown.Stack(), message, bound)
 	}
 	if v, ok := x.(goja.Value); ok {
-		return &Problem{Part: r.name(), Message: r.describe(v)}
+		message, bound := r.describe(v)
+		return &Problem{Part: r.name(), Message: message, Bound: bound}
 	}
 	return &Problem{Part: r.name(), Message: fmt.Sprintf("the JavaScript engine failed: %.200v", x)}
 }
@@ -302,12 +304,20 @@ func (r *run) place(stack []goja.StackFrame, message, bound string) *Problem {
 	return &Problem{Part: r.part.Name, Message: message, Bound: bound}
 }
 
-// describe is the text of a thrown value. It may run code of the template, which may throw in its turn.
-func (r *run) describe(v goja.Value) (text string) {
+// describe is the text of a thrown value. Making it may run code of the template, which may throw or be stopped.
+func (r *run) describe(v goja.Value) (text, bound string) {
+	defer func() {
+		if err, _ := recover().(error); err != nil {
+			var stopped *goja.InterruptedError
+			if errors.As(err, &stopped) {
+				bound, _ = stopped.Value().(string)
+				text = bounds[bound]
+			}
+		}
+	}()
 	text = "the template threw a value that has no text"
-	defer func() { _ = recover() }()
 	if v != nil {
 		text = v.String()
 	}
-	return text
+	return text, ""
 }

@@ -19,7 +19,7 @@
 //
 // JavaScript runs in worker processes only, never in this one: a Pool starts them, bounds them, kills and replaces
 // them, and believes nothing that they say. The package knows no database, key, network or file. Its neighbours are
-// jobs/deliver and jobs, which render, and the checks of jobs, which call Check before anything is stored.
+// jobs/deliver and jobs, which render, and the checks of jobs, which call Pool.Check before anything is stored.
 package script
 
 import (
@@ -123,14 +123,16 @@ func (l *Lost) Error() string { return l.Message }
 // Plain reports whether source holds no tag, so that it renders to itself and needs no worker.
 func Plain(source string) bool { return !strings.Contains(source, "{{") }
 
-// Check reports what is wrong with parts without running any of it: at most one problem for each part.
+// Check reports what is wrong with the syntax of parts: at most one problem for each part. It scans and parses, in
+// this process, in a time that is in proportion to the source. What only the compiler finds (a name declared twice, a
+// break without a loop) is reported by Pool.Check, which is the one to call before anything is stored.
 func Check(parts []Part) []Problem {
 	if p := checkSize(parts); p != nil {
 		return []Problem{*p}
 	}
 	var out []Problem
 	for _, part := range parts {
-		if _, p := compilePart(part); p != nil {
+		if _, _, p := parsePart(part); p != nil {
 			out = append(out, *p)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dop251/goja"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -18,6 +19,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+		os.Exit(0)
+	}
+	if len(os.Args) == 2 && strings.HasPrefix(os.Args[1], "lie-") {
+		lie(strings.TrimPrefix(os.Args[1], "lie-"), os.Stdin, os.Stdout)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
@@ -38,6 +43,13 @@ func body(place Place, source string) *Template {
 
 func job(t *Template, input string) Job {
 	return Job{Template: t, Input: []byte(input), Now: testNow, Seed: "msg_1"}
+}
+
+// newBareRun is a runtime without a template.
+func newBareRun() *run {
+	r := &run{rt: goja.New(), now: testNow, seed: "msg_1", left: MaxOutput}
+	r.confine(false)
+	return r
 }
 
 const order = `{"data":[{"id":7,"name":"Ann \"A\" <&>\n","tags":["x","y"],"total":12.50,"none":null,"when":"2026-02-03","big":12345678901234567890,"ok":true,"nested":{"b":1,"a":{"c":2}}}],"events":[]}`
@@ -116,14 +128,15 @@ func TestLanguage(t *testing.T) {
 			if diff := cmp.Diff(c.want, say(t, p, c.place, c.source, order)); diff != "" {
 				t.Errorf("want - got +\n%s", diff)
 			}
-			if problems := Check(body(c.place, c.source).Parts); problems != nil {
-				t.Errorf("Check: %v", problems)
+			if problems, err := p.Check(t.Context(), body(c.place, c.source).Parts); problems != nil || err != nil {
+				t.Errorf("Check: %v %v", problems, err)
 			}
 		})
 	}
 }
 
 func TestCompileErrors(t *testing.T) {
+	p := newTestPool(t, Options{})
 	for _, c := range []struct {
 		place  Place
 		source string
@@ -156,7 +169,10 @@ func TestCompileErrors(t *testing.T) {
 		{JSONBody, `{"a":{{@if(1)}}"{{#else}}1{{/if}}}`, "template, line 1, column 27: the branches of this block differ in whether a JSON string is open at their end"},
 		{Text, "{{ /(/ }}", "template, line 1, column 4: Unterminated group"},
 	} {
-		problems := Check(body(c.place, c.source).Parts)
+		problems, err := p.Check(t.Context(), body(c.place, c.source).Parts)
+		if err != nil {
+			t.Fatal(err)
+		}
 		got := "nothing"
 		if len(problems) > 0 {
 			got = problems[0].Error()

@@ -110,8 +110,13 @@ func readTemplate(b []byte) ([]Part, bool) {
 	return parts, !c.bad
 }
 
-func appendJob(b []byte, j *Job) []byte {
-	b = binary.AppendVarint(b, j.Now.UnixNano())
+// appendJob appends a job; one that only checks is compiled, not run.
+func appendJob(b []byte, j *Job, check bool) []byte {
+	kind := byte(0)
+	if check {
+		kind = 1
+	}
+	b = binary.AppendVarint(append(b, kind), j.Now.UnixNano())
 	return appendString(appendString(b, j.Seed), j.Input)
 }
 
