@@ -17,10 +17,10 @@ import (
 
 // law is the import law: each package of ours, and which packages of ours it may import. What is not listed is refused;
 // a new package needs a row, and with it a thought about where it belongs. Handlers see jobs alone of what acts; of
-// connector and scheme they read the descriptions of types and kinds, which are data.
+// connector, scheme and script they read the descriptions of types, kinds and helpers, which are data.
 var law = map[string][]string{
 	".":              {"db", "db/fault", "db/model", "db/seal", "handlers", "handlers/web", "jobs", "jobs/bench", "jobs/egress", "jobs/script", "static"},
-	"handlers":       {"db", "db/fault", "db/model", "handlers/api", "handlers/web", "jobs", "jobs/connector", "jobs/scheme", "static", "views", "views/href", "views/ui"},
+	"handlers":       {"db", "db/fault", "db/model", "handlers/api", "handlers/web", "jobs", "jobs/connector", "jobs/scheme", "jobs/script", "static", "views", "views/href", "views/ui"},
 	"handlers/api":   {"db", "db/fault", "db/model", "handlers/web", "jobs", "jobs/connector", "jobs/scheme", "views/href"},
 	"handlers/web":   {"db", "db/fault", "db/model", "views", "views/href", "views/ui"},
 	"views":          {"db/fault", "db/model", "views/href", "views/ui"},

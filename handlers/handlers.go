@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"waybill/db/model"
+	"waybill/handlers/api"
 	"waybill/handlers/web"
 	"waybill/jobs"
 	"waybill/static"
@@ -29,8 +30,6 @@ type Options struct {
 	Metrics *prometheus.Registry
 	// MetricsHere is false when /metrics has an address of its own.
 	MetricsHere bool
-	// More are the routes of other packages, the JSON API's for instance.
-	More []web.Route
 }
 
 // Handlers answer the pages.
@@ -56,7 +55,7 @@ func New(o Options) (*Handlers, error) {
 // Routes is the route table of the whole program.
 func (h *Handlers) Routes() []web.Route {
 	return slices.Concat(h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(),
-		h.connectionRoutes(), h.credentialRoutes(), h.o.More)
+		h.connectionRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
 
 // Mount puts the whole program into e.

@@ -1,0 +1,220 @@
+package handlers
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/views"
+	"waybill/views/href"
+	"waybill/views/ui"
+)
+
+func (h *Handlers) actionRoutes() []web.Route {
+	view, manage := model.Connections.View(), model.Connections.Manage()
+	return []web.Route{
+		web.Get(view, href.Actions(), h.listActions),
+		web.Get(manage, href.NewAction(), h.newAction),
+		web.Post(manage, href.Actions(), h.createAction),
+		web.Get(view, href.Action(href.Pattern), h.showAction),
+		web.Get(manage, href.EditAction(href.Pattern), h.editAction),
+		web.Post(manage, href.Action(href.Pattern), h.updateAction),
+		web.Post(manage, href.ToggleAction(href.Pattern), h.toggleAction),
+		web.Get(manage, href.DeleteAction(href.Pattern), h.askDeleteAction),
+		web.Post(manage, href.DeleteAction(href.Pattern), h.deleteAction),
+	}
+}
+
+var actionsCrumb = crumb("Actions", href.Actions())
+
+// choice is a destination as pickers show it.
+func choice(around db.Routing, d model.Destination) views.DestinationChoice {
+	out := views.DestinationChoice{ID: d.ID, Name: d.Name, Connection: around.Connections[d.ConnectionID].Name}
+	switch {
+	case !d.Enabled:
+		out.Off = "destination is off"
+	case !around.Connections[d.ConnectionID].Enabled:
+		out.Off = "connection is off"
+	}
+	return out
+}
+
+// choices are all destinations, by connection and name.
+func choices(around db.Routing) []views.DestinationChoice {
+	var out []views.DestinationChoice
+	for d := range maps.Values(around.Destinations) {
+		out = append(out, choice(around, d))
+	}
+	slices.SortFunc(out, func(a, b views.DestinationChoice) int {
+		return cmp.Or(strings.Compare(a.Connection, b.Connection), strings.Compare(a.Name, b.Name), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return out
+}
+
+func actionItem(around db.Routing, a model.Action) views.ActionItem {
+	return views.ActionItem{Action: a, To: choice(around, around.Destinations[a.DestinationID])}
+}
+
+func (h *Handlers) listActions(c echo.Context) error {
+	ctx, q := c.Request().Context(), c.QueryParam("q")
+	list, next, err := h.Store.Actions(ctx, db.ActionFilter{Query: q}, db.Page{Cursor: c.QueryParam("cursor")})
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(ctx)
+	if err != nil {
+		return err
+	}
+	props := views.ActionsProps{Query: q, CanEdit: h.may(c, model.Connections.Manage()), Ready: len(around.Destinations) > 0, Now: h.Now()}
+	for _, a := range list {
+		props.Items = append(props.Items, actionItem(around, a))
+	}
+	props.Next, props.First = pages(c, next)
+	return h.Page(c, web.Bits{Title: "Actions", Section: "actions"}, views.Actions(props))
+}
+
+func (h *Handlers) newAction(c echo.Context) error {
+	f := views.ActionForm{DestinationID: c.QueryParam("destination_id"), Enabled: true}
+	return h.actionForm(c, http.StatusOK, views.ActionFormProps{Form: f})
+}
+
+// actionForm shows the form of an action, as it is typed in p.
+func (h *Handlers) actionForm(c echo.Context, status int, p views.ActionFormProps) error {
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	p.Destinations = choices(around)
+	if h.may(c, model.Events.View()) {
+		if p.Names, err = h.Store.EventNames(c.Request().Context()); err != nil {
+			return err
+		}
+	}
+	bits := web.Bits{Status: status, Title: "New action", Section: "actions", Crumbs: under(actionsCrumb, "New")}
+	if p.ID != "" {
+		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{actionsCrumb, crumb(p.Saved, href.Action(p.ID)), {Label: "Edit"}}
+	}
+	return h.Page(c, bits, views.EditAction(p))
+}
+
+// actionTyped is the posted form and the action that it describes over old.
+func (h *Handlers) actionTyped(c echo.Context, old model.Action) (views.ActionForm, model.Action, error) {
+	f, err := web.Bind[views.ActionForm](c)
+	if err != nil {
+		return f, old, err
+	}
+	a := old
+	a.Version, a.Name, a.Description, a.Event, a.Enabled = f.Version, f.Name, f.Description, f.Event, f.Enabled
+	a.Filter, a.DestinationID = strings.ReplaceAll(f.Filter, "\r\n", "\n"), model.DestID(f.DestinationID)
+	return f, a, h.o.Jobs.CheckAction(&a)
+}
+
+func (h *Handlers) createAction(c echo.Context) error {
+	f, a, err := h.actionTyped(c, model.Action{})
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateAction(&a) })
+	}
+	if p, status, ok := wrong(err, ""); ok {
+		return h.actionForm(c, status, views.ActionFormProps{Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Action(a.ID), a.Name+" is made.")
+}
+
+func (h *Handlers) action(c echo.Context) (model.Action, error) {
+	return h.Store.Action(c.Request().Context(), web.ID[model.ActionID](c))
+}
+
+func (h *Handlers) showAction(c echo.Context) error {
+	a, err := h.action(c)
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	props := views.ActionProps{Item: actionItem(around, a), Delete: actionDeletion(a), CanEdit: h.may(c, model.Connections.Manage()),
+		SeeDeliveries: h.may(c, model.Deliveries.View()), Now: h.Now()}
+	return h.Page(c, web.Bits{Title: a.Name, Section: "actions", Crumbs: under(actionsCrumb, a.Name)}, views.Action(props))
+}
+
+func (h *Handlers) editAction(c echo.Context) error {
+	a, err := h.action(c)
+	if err != nil {
+		return err
+	}
+	f := views.ActionForm{Version: a.Version, Name: a.Name, Description: a.Description, Event: a.Event, Filter: a.Filter, DestinationID: string(a.DestinationID), Enabled: a.Enabled}
+	return h.actionForm(c, http.StatusOK, views.ActionFormProps{ID: a.ID, Saved: a.Name, Form: f})
+}
+
+func (h *Handlers) updateAction(c echo.Context) error {
+	old, err := h.action(c)
+	if err != nil {
+		return err
+	}
+	f, a, err := h.actionTyped(c, old)
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAction(&a) })
+	}
+	if p, status, ok := wrong(err, href.Action(old.ID)); ok {
+		if p.Theirs != "" {
+			f.Version = old.Version
+		}
+		return h.actionForm(c, status, views.ActionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Action(a.ID), a.Name+" is saved.")
+}
+
+func (h *Handlers) toggleAction(c echo.Context) error {
+	a, err := h.action(c)
+	if err != nil {
+		return err
+	}
+	a.Enabled = switchedOn(c)
+	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAction(&a) }); err != nil {
+		return err
+	}
+	words := a.Name + " is on."
+	if !a.Enabled {
+		words = a.Name + " is off. Events pass it by."
+	}
+	return h.Done(c, href.Action(a.ID), words)
+}
+
+func actionDeletion(a model.Action) views.DeleteProps {
+	return views.DeleteProps{Noun: "action", Name: a.Name, Action: href.DeleteAction(a.ID), Cancel: href.Action(a.ID),
+		Consequence: "Events named “" + a.Event + "” are no longer sent by it. Deliveries that it has caused go on. This cannot be undone."}
+}
+
+func (h *Handlers) askDeleteAction(c echo.Context) error {
+	a, err := h.action(c)
+	if err != nil {
+		return err
+	}
+	bits := web.Bits{Title: "Delete " + a.Name, Section: "actions", Crumbs: []ui.Crumb{actionsCrumb, crumb(a.Name, href.Action(a.ID)), {Label: "Delete"}}}
+	return h.Page(c, bits, views.Delete(actionDeletion(a)))
+}
+
+func (h *Handlers) deleteAction(c echo.Context) error {
+	a, err := h.action(c)
+	if err != nil {
+		return err
+	}
+	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteAction(a.ID) }); err != nil {
+		return err
+	}
+	return h.Done(c, href.Actions(), a.Name+" is deleted.")
+}

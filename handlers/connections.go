@@ -1,0 +1,354 @@
+package handlers
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/jobs/connector"
+	"waybill/views"
+	"waybill/views/href"
+	"waybill/views/ui"
+)
+
+func (h *Handlers) connectionRoutes() []web.Route {
+	view, manage := model.Connections.View(), model.Connections.Manage()
+	return []web.Route{
+		web.Get(view, href.Connections(), h.listConnections),
+		web.Get(manage, href.NewConnection(), h.pickConnectionType),
+		web.Get(manage, href.NewConnectionOf(":type"), h.newConnection),
+		web.Post(manage, href.Connections(), h.createConnection),
+		web.Get(view, href.Connection(href.Pattern), h.showConnection),
+		web.Get(manage, href.EditConnection(href.Pattern), h.editConnection),
+		web.Post(manage, href.Connection(href.Pattern), h.updateConnection),
+		web.Post(manage, href.ToggleConnection(href.Pattern), h.toggleConnection),
+		web.Get(manage, href.DeleteConnection(href.Pattern), h.askDeleteConnection),
+		web.Post(manage, href.DeleteConnection(href.Pattern), h.deleteConnection),
+	}
+}
+
+var connectionsCrumb = crumb("Connections", href.Connections())
+
+func connectionKind(t connector.Type) views.Kind {
+	return views.Kind{Type: string(t.Type), Title: t.Title, Summary: t.Summary, Docs: t.Docs, Fields: t.Fields}
+}
+
+func (h *Handlers) listConnections(c echo.Context) error {
+	ctx, q := c.Request().Context(), c.QueryParam("q")
+	list, next, err := h.Store.Connections(ctx, db.ConnectionFilter{Query: q}, db.Page{Cursor: c.QueryParam("cursor")})
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(ctx)
+	if err != nil {
+		return err
+	}
+	props := views.ConnectionsProps{Query: q, CanEdit: h.may(c, model.Connections.Manage())}
+	for _, x := range list {
+		props.Items = append(props.Items, h.connectionItem(x, around))
+	}
+	props.Next, props.First = pages(c, next)
+	return h.Page(c, web.Bits{Title: "Connections", Section: "connections"}, views.Connections(props))
+}
+
+// connectionItem is x with what stands around it.
+func (h *Handlers) connectionItem(x model.Connection, around db.Routing) views.ConnectionItem {
+	kind, _ := connector.ByType(x.Type)
+	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Refused: strings.Join(h.o.Jobs.Warnings(x), " "),
+		Credential: around.Credentials[x.CredentialID].Name, Destinations: len(destinationsOf(around, x.ID))}
+}
+
+// destinationsOf are the destinations of one connection by name.
+func destinationsOf(around db.Routing, id model.ConnectionID) []model.Destination {
+	var out []model.Destination
+	for d := range maps.Values(around.Destinations) {
+		if d.ConnectionID == id {
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b model.Destination) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return out
+}
+
+func (h *Handlers) pickConnectionType(c echo.Context) error {
+	var kinds []views.Kind
+	for _, t := range connector.Types() {
+		kinds = append(kinds, connectionKind(t))
+	}
+	bits := web.Bits{Title: "New connection", Section: "connections", Crumbs: under(connectionsCrumb, "New")}
+	return h.Page(c, bits, views.ConnectionTypes(kinds))
+}
+
+func (h *Handlers) newConnection(c echo.Context) error {
+	t, ok := connector.ByType(model.ConnectionType(c.Param("type")))
+	if !ok {
+		return fault.Absent("type of connection")
+	}
+	f := views.ConnectionForm{Type: string(t.Type), Auth: "none", TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true}
+	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{Form: f})
+}
+
+// connectionForm shows the form of a connection, as it is typed in p.
+func (h *Handlers) connectionForm(c echo.Context, status int, p views.ConnectionFormProps) error {
+	t, ok := connector.ByType(model.ConnectionType(p.Form.Type))
+	if !ok {
+		return fault.Absent("type of connection")
+	}
+	p.Kind = connectionKind(t)
+	if h.may(c, model.Credentials.View()) {
+		around, err := h.Store.Routing(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		p.Credentials = slices.SortedFunc(maps.Values(around.Credentials), func(a, b model.Credential) int { return strings.Compare(a.Name, b.Name) })
+	}
+	if h.may(c, model.Credentials.Manage()) {
+		p.Kinds = credentialKinds()
+	}
+	p.Form.CredentialType = cmp.Or(p.Form.CredentialType, string(model.CredentialBearer))
+	bits := web.Bits{Status: status, Title: "New connection", Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb("New", href.NewConnection()), {Label: t.Title}}}
+	if p.ID != "" {
+		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{connectionsCrumb, crumb(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
+	}
+	return h.Page(c, bits, views.EditConnection(p))
+}
+
+// connectionTyped is the posted form, the connection that it describes over old, and the credential that is made with it.
+func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.ConnectionForm, model.Connection, *newCredential, error) {
+	f, err := web.Bind[views.ConnectionForm](c)
+	if err != nil {
+		return f, old, nil, err
+	}
+	var bad fault.Check
+	x := old
+	x.Name, x.Description, x.BaseURL, x.Type = f.Name, f.Description, f.BaseURL, model.ConnectionType(f.Type)
+	x.TimeoutMessage, x.Enabled, x.Version = f.TimeoutMessage, f.Enabled, f.Version
+	x.Port, x.TimeoutSeconds = number(&bad, "port", f.Port), number(&bad, "timeout_seconds", f.TimeoutSeconds)
+	if old.ID != "" {
+		x.Type = old.Type
+	}
+	made, err := h.connectionAuth(c, &f, &x, &bad)
+	if err != nil {
+		return f, x, nil, err
+	}
+	err = both(h.o.Jobs.CheckConnection(&x), bad.Err())
+	if made != nil {
+		made.Name = cmp.Or(made.Name, x.Name)
+		err = both(err, made.check(h))
+	}
+	return f, x, made, err
+}
+
+// connectionAuth reads how the connection proves who it is.
+func (h *Handlers) connectionAuth(c echo.Context, f *views.ConnectionForm, x *model.Connection, bad *fault.Check) (*newCredential, error) {
+	was := x.CredentialID
+	x.CredentialID = ""
+	switch f.Auth {
+	case "pick":
+		if x.CredentialID = model.CredentialID(f.CredentialID); x.CredentialID == "" {
+			bad.Add("credential_id", "Choose a credential, or “Carry no credential”.")
+		}
+		if x.CredentialID != was && !h.may(c, model.Credentials.View()) {
+			return nil, fault.Missing(string(model.Credentials.View()))
+		}
+	case "new":
+		if !h.may(c, model.Credentials.Manage()) {
+			return nil, fault.Missing(string(model.Credentials.Manage()))
+		}
+		made := readNewCredential(c, f)
+		return &made, nil
+	case "keep":
+		x.CredentialID = was
+	}
+	return nil, nil
+}
+
+func (h *Handlers) createConnection(c echo.Context) error {
+	f, x, made, err := h.connectionTyped(c, model.Connection{})
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+			if err := made.create(tx, &x); err != nil {
+				return err
+			}
+			return tx.CreateConnection(&x)
+		})
+	}
+	if p, status, ok := wrong(err, ""); ok {
+		return h.connectionForm(c, status, views.ConnectionFormProps{Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.connectionSaved(c, f, x, x.Name+" is connected. Say what is sent there.")
+}
+
+// connectionSaved leads on, and warns of what will be refused.
+func (h *Handlers) connectionSaved(c echo.Context, f views.ConnectionForm, x model.Connection, words string) error {
+	url := href.Connection(x.ID)
+	if f.Go != "" {
+		url = href.Destinations(x.ID)
+	}
+	if w := h.o.Jobs.Warnings(x); len(w) > 0 {
+		h.Flash(c, ui.Warn, "Saved, but requests will be refused: "+strings.Join(w, " "))
+		return web.Redirect(c, url)
+	}
+	return h.Done(c, url, words)
+}
+
+func (h *Handlers) connection(c echo.Context) (model.Connection, error) {
+	return h.Store.Connection(c.Request().Context(), web.ID[model.ConnectionID](c))
+}
+
+func (h *Handlers) showConnection(c echo.Context) error {
+	x, err := h.connection(c)
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	kind, _ := connector.ByType(x.Type)
+	props := views.ConnectionProps{Item: h.connectionItem(x, around), Docs: kind.Docs, Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
+		CanEdit: h.may(c, model.Connections.Manage()), SeeCredential: h.may(c, model.Credentials.View()), Now: h.Now()}
+	if props.Delete, err = h.connectionDeletion(c, x); err != nil {
+		return err
+	}
+	return h.Page(c, web.Bits{Title: x.Name, Section: "connections", Crumbs: under(connectionsCrumb, x.Name)}, views.Connection(props))
+}
+
+// actionsOf are the actions that send to any of these destinations.
+func actionsOf(around db.Routing, destinations ...model.Destination) []model.Action {
+	var out []model.Action
+	for _, a := range around.Actions {
+		if slices.ContainsFunc(destinations, func(d model.Destination) bool { return d.ID == a.DestinationID }) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (h *Handlers) editConnection(c echo.Context) error {
+	x, err := h.connection(c)
+	if err != nil {
+		return err
+	}
+	f := views.ConnectionForm{Version: x.Version, Type: string(x.Type), Name: x.Name, Description: x.Description, BaseURL: x.BaseURL, Auth: "none",
+		CredentialID: string(x.CredentialID), TimeoutSeconds: strconv.Itoa(x.TimeoutSeconds), TimeoutMessage: x.TimeoutMessage, Enabled: x.Enabled}
+	if x.Port > 0 {
+		f.Port = strconv.Itoa(x.Port)
+	}
+	if x.CredentialID != "" {
+		f.Auth = "keep"
+		if h.may(c, model.Credentials.View()) {
+			f.Auth = "pick"
+		}
+	}
+	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{ID: x.ID, Saved: x.Name, Form: f})
+}
+
+func (h *Handlers) updateConnection(c echo.Context) error {
+	old, err := h.connection(c)
+	if err != nil {
+		return err
+	}
+	f, x, made, err := h.connectionTyped(c, old)
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+			if err := made.create(tx, &x); err != nil {
+				return err
+			}
+			return tx.UpdateConnection(&x)
+		})
+	}
+	if p, status, ok := wrong(err, href.Connection(old.ID)); ok {
+		if p.Theirs != "" {
+			f.Version = old.Version
+		}
+		return h.connectionForm(c, status, views.ConnectionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.connectionSaved(c, f, x, x.Name+" is saved.")
+}
+
+func (h *Handlers) toggleConnection(c echo.Context) error {
+	x, err := h.connection(c)
+	if err != nil {
+		return err
+	}
+	x.Enabled = switchedOn(c)
+	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateConnection(&x) }); err != nil {
+		return err
+	}
+	words := x.Name + " is on. What was held goes out now."
+	if !x.Enabled {
+		words = x.Name + " is off. Deliveries to it are held until it is on again."
+	}
+	return h.Done(c, href.Connection(x.ID), words)
+}
+
+// connectionDeletion is what deleting a connection means.
+func (h *Handlers) connectionDeletion(c echo.Context, x model.Connection) (views.DeleteProps, error) {
+	p := views.DeleteProps{Noun: "connection", Name: x.Name, Action: href.DeleteConnection(x.ID), Cancel: href.Connection(x.ID), Force: true,
+		OpenURL: href.Deliveries(), Consequence: "Nothing uses it. This cannot be undone."}
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return p, err
+	}
+	destinations := destinationsOf(around, x.ID)
+	var ids []model.DestID
+	for _, d := range destinations {
+		p.Needs = append(p.Needs, views.Need{Kind: "Destination", Name: d.Name, URL: href.Destination(d.ID)})
+		ids = append(ids, d.ID)
+	}
+	p.Needs = append(p.Needs, actionNeeds(actionsOf(around, destinations...))...)
+	p.Open, err = h.open(c.Request().Context(), ids...)
+	return p, err
+}
+
+func (h *Handlers) askDeleteConnection(c echo.Context) error {
+	x, err := h.connection(c)
+	if err != nil {
+		return err
+	}
+	return h.askConnection(c, http.StatusOK, x, "")
+}
+
+func (h *Handlers) askConnection(c echo.Context, status int, x model.Connection, conflict string) error {
+	p, err := h.connectionDeletion(c, x)
+	if err != nil {
+		return err
+	}
+	p.Conflict = conflict
+	bits := web.Bits{Status: status, Title: "Delete " + x.Name, Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Delete"}}}
+	return h.Page(c, bits, views.Delete(p))
+}
+
+func (h *Handlers) deleteConnection(c echo.Context) error {
+	x, err := h.connection(c)
+	if err != nil {
+		return err
+	}
+	force := typed(c, "force") == "true"
+	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteConnection(x.ID, force) })
+	if words, yes := inTheWay(err); yes {
+		return h.askConnection(c, http.StatusConflict, x, words)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Connections(), x.Name+" is deleted.")
+}

@@ -1,0 +1,310 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/jobs/scheme"
+	"waybill/views"
+	"waybill/views/href"
+	"waybill/views/ui"
+)
+
+func (h *Handlers) credentialRoutes() []web.Route {
+	view, manage := model.Credentials.View(), model.Credentials.Manage()
+	return []web.Route{
+		web.Get(view, href.Credentials(), h.listCredentials),
+		web.Get(manage, href.NewCredential(), h.pickCredentialType),
+		web.Get(manage, href.NewCredentialOf(":type"), h.newCredential),
+		web.Post(manage, href.Credentials(), h.createCredential),
+		web.Get(view, href.Credential(href.Pattern), h.showCredential),
+		web.Get(manage, href.EditCredential(href.Pattern), h.editCredential),
+		web.Post(manage, href.Credential(href.Pattern), h.updateCredential),
+		web.Get(manage, href.DeleteCredential(href.Pattern), h.askDeleteCredential),
+		web.Post(manage, href.DeleteCredential(href.Pattern), h.deleteCredential),
+	}
+}
+
+var credentialsCrumb = crumb("Credentials", href.Credentials())
+
+func credentialKind(k scheme.Kind) views.Kind {
+	return views.Kind{Type: string(k.Type), Title: k.Title, Summary: k.Summary, Weak: k.Weak, Fields: k.Fields}
+}
+
+func credentialKinds() []views.Kind {
+	var out []views.Kind
+	for _, k := range scheme.Kinds() {
+		out = append(out, credentialKind(k))
+	}
+	return out
+}
+
+func (h *Handlers) listCredentials(c echo.Context) error {
+	ctx, q := c.Request().Context(), c.QueryParam("q")
+	list, next, err := h.Store.Credentials(ctx, db.CredentialFilter{Query: q}, db.Page{Cursor: c.QueryParam("cursor")})
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(ctx)
+	if err != nil {
+		return err
+	}
+	users := map[model.CredentialID]int{}
+	for _, x := range around.Connections {
+		users[x.CredentialID]++
+	}
+	props := views.CredentialsProps{Query: q, CanEdit: h.may(c, model.Credentials.Manage()), Now: h.Now()}
+	for _, x := range list {
+		kind, _ := scheme.ByType(x.Type)
+		props.Items = append(props.Items, views.CredentialItem{Credential: x, Kind: kind.Title, Users: users[x.ID]})
+	}
+	props.Next, props.First = pages(c, next)
+	return h.Page(c, web.Bits{Title: "Credentials", Section: "credentials"}, views.Credentials(props))
+}
+
+func (h *Handlers) pickCredentialType(c echo.Context) error {
+	bits := web.Bits{Title: "New credential", Section: "credentials", Crumbs: under(credentialsCrumb, "New")}
+	return h.Page(c, bits, views.CredentialTypes(credentialKinds()))
+}
+
+func (h *Handlers) newCredential(c echo.Context) error {
+	return h.credentialForm(c, http.StatusOK, views.CredentialFormProps{Form: views.CredentialForm{Type: c.Param("type")}})
+}
+
+// credentialForm shows the form of a credential, as it is typed in p.
+func (h *Handlers) credentialForm(c echo.Context, status int, p views.CredentialFormProps) error {
+	k, ok := scheme.ByType(model.CredentialType(p.Form.Type))
+	if !ok {
+		return fault.Absent("kind of credential")
+	}
+	p.Kind = credentialKind(k)
+	bits := web.Bits{Status: status, Title: "New credential", Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb("New", href.NewCredential()), {Label: k.Title}}}
+	if p.ID != "" {
+		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{credentialsCrumb, crumb(p.Saved, href.Credential(p.ID)), {Label: "Edit"}}
+	}
+	return h.Page(c, bits, views.EditCredential(p))
+}
+
+// typedSecrets parts the inputs of a kind's fields into settings and secrets; prefix stands before their names.
+func typedSecrets(c echo.Context, k scheme.Kind, prefix string) (plain map[string]string, config model.Config, secrets model.Secrets) {
+	plain, config, secrets = map[string]string{}, model.Config{}, model.Secrets{}
+	for _, f := range k.Fields {
+		v := typed(c, prefix+f.Name)
+		switch {
+		case f.Kind == model.FieldSecret && v != "":
+			secrets[f.Name] = model.Secret(v)
+		case f.Kind != model.FieldSecret:
+			plain[f.Name], config[f.Name] = v, v
+		}
+	}
+	return plain, config, secrets
+}
+
+// credentialTyped is the posted form, and the credential with its secrets that it describes over old.
+func (h *Handlers) credentialTyped(c echo.Context, old model.Credential) (views.CredentialForm, model.Credential, model.Secrets, error) {
+	f, err := web.Bind[views.CredentialForm](c)
+	if err != nil {
+		return f, old, nil, err
+	}
+	if old.ID != "" {
+		f.Type = string(old.Type)
+	}
+	k, ok := scheme.ByType(model.CredentialType(f.Type))
+	if !ok {
+		return f, old, nil, fault.Absent("kind of credential")
+	}
+	x := old
+	x.Name, x.Description, x.Type, x.Version = f.Name, f.Description, k.Type, f.Version
+	var secrets model.Secrets
+	f.Config, x.Config, secrets = typedSecrets(c, k, "config.")
+	return f, x, secrets, h.o.Jobs.CheckCredential(&x, secrets)
+}
+
+// fieldsUnder renames the complaints about the fields of kind k: they stand in inputs whose names begin with prefix.
+func fieldsUnder(err error, k scheme.Kind, prefix string) error {
+	f := fault.Of(err)
+	if f == nil || f.Kind != fault.Invalid {
+		return err
+	}
+	var bad fault.Check
+	for _, x := range f.Fields {
+		name := strings.TrimPrefix(x.Name, "config.")
+		for _, field := range k.Fields {
+			if field.Name == name {
+				x.Name = prefix + name
+			}
+		}
+		bad.Add(x.Name, "%s", x.Message)
+	}
+	return bad.Err()
+}
+
+func (h *Handlers) createCredential(c echo.Context) error {
+	f, x, secrets, err := h.credentialTyped(c, model.Credential{})
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateCredential(&x, secrets) })
+	}
+	k, _ := scheme.ByType(x.Type)
+	if p, status, ok := wrong(fieldsUnder(err, k, "config."), ""); ok {
+		return h.credentialForm(c, status, views.CredentialFormProps{Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Credential(x.ID), x.Name+" is stored.")
+}
+
+func (h *Handlers) credential(c echo.Context) (model.Credential, error) {
+	return h.Store.Credential(c.Request().Context(), web.ID[model.CredentialID](c))
+}
+
+func (h *Handlers) showCredential(c echo.Context) error {
+	x, err := h.credential(c)
+	if err != nil {
+		return err
+	}
+	k, _ := scheme.ByType(x.Type)
+	props := views.CredentialProps{Credential: x, Kind: credentialKind(k), CanEdit: h.may(c, model.Credentials.Manage()), Now: h.Now()}
+	if props.Delete, err = h.credentialDeletion(c, x); err != nil {
+		return err
+	}
+	props.Users = props.Delete.Needs
+	return h.Page(c, web.Bits{Title: x.Name, Section: "credentials", Crumbs: under(credentialsCrumb, x.Name)}, views.Credential(props))
+}
+
+func (h *Handlers) editCredential(c echo.Context) error {
+	x, err := h.credential(c)
+	if err != nil {
+		return err
+	}
+	f := views.CredentialForm{Version: x.Version, Type: string(x.Type), Name: x.Name, Description: x.Description, Config: map[string]string{}}
+	for name := range x.Config {
+		f.Config[name] = x.Config.Text(name)
+	}
+	return h.credentialForm(c, http.StatusOK, views.CredentialFormProps{ID: x.ID, Saved: x.Name, Stored: x.Stored, Form: f})
+}
+
+func (h *Handlers) updateCredential(c echo.Context) error {
+	old, err := h.credential(c)
+	if err != nil {
+		return err
+	}
+	f, x, secrets, err := h.credentialTyped(c, old)
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateCredential(&x, secrets) })
+	}
+	k, _ := scheme.ByType(old.Type)
+	if p, status, ok := wrong(fieldsUnder(err, k, "config."), href.Credential(old.ID)); ok {
+		if p.Theirs != "" {
+			f.Version = old.Version
+		}
+		return h.credentialForm(c, status, views.CredentialFormProps{ID: old.ID, Saved: old.Name, Stored: old.Stored, Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Credential(x.ID), x.Name+" is saved.")
+}
+
+// credentialDeletion is what deleting a credential means: nothing may use it.
+func (h *Handlers) credentialDeletion(c echo.Context, x model.Credential) (views.DeleteProps, error) {
+	p := views.DeleteProps{Noun: "credential", Name: x.Name, Action: href.DeleteCredential(x.ID), Cancel: href.Credential(x.ID),
+		Consequence: "Nothing uses it. Its secrets are gone for good."}
+	users, err := h.Store.CredentialUsage(c.Request().Context(), x.ID)
+	for _, u := range users {
+		p.Needs = append(p.Needs, views.Need{Kind: "Connection", Name: u.Name, URL: href.Connection(u.ID)})
+	}
+	return p, err
+}
+
+func (h *Handlers) askDeleteCredential(c echo.Context) error {
+	x, err := h.credential(c)
+	if err != nil {
+		return err
+	}
+	return h.askCredential(c, http.StatusOK, x, "")
+}
+
+func (h *Handlers) askCredential(c echo.Context, status int, x model.Credential, conflict string) error {
+	p, err := h.credentialDeletion(c, x)
+	if err != nil {
+		return err
+	}
+	p.Conflict = conflict
+	bits := web.Bits{Status: status, Title: "Delete " + x.Name, Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb(x.Name, href.Credential(x.ID)), {Label: "Delete"}}}
+	return h.Page(c, bits, views.Delete(p))
+}
+
+func (h *Handlers) deleteCredential(c echo.Context) error {
+	x, err := h.credential(c)
+	if err != nil {
+		return err
+	}
+	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteCredential(x.ID) })
+	if words, yes := inTheWay(err); yes {
+		return h.askCredential(c, http.StatusConflict, x, words)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Credentials(), x.Name+" is deleted.")
+}
+
+// newCredential is a credential that is made together with a connection; nil makes none.
+type newCredential struct {
+	model.Credential
+	secrets model.Secrets
+	kind    scheme.Kind
+}
+
+// readNewCredential reads it from the connection's form, and keeps in f what is not secret.
+func readNewCredential(c echo.Context, f *views.ConnectionForm) newCredential {
+	k, _ := scheme.ByType(model.CredentialType(f.CredentialType))
+	n := newCredential{kind: k, Credential: model.Credential{Name: f.CredentialName, Type: model.CredentialType(f.CredentialType)}}
+	var plain map[string]string
+	plain, n.Config, n.secrets = typedSecrets(c, k, views.CredentialInput(f.CredentialType, ""))
+	f.CredentialTyped = map[string]string{}
+	for name, v := range plain {
+		f.CredentialTyped[f.CredentialType+"."+name] = v
+	}
+	return n
+}
+
+// check gives the complaints the names of the connection's inputs.
+func (n *newCredential) check(h *Handlers) error {
+	err := fieldsUnder(h.o.Jobs.CheckCredential(&n.Credential, n.secrets), n.kind, views.CredentialInput(string(n.Type), ""))
+	f := fault.Of(err)
+	if f == nil {
+		return err
+	}
+	var bad fault.Check
+	for _, x := range f.Fields {
+		switch x.Name {
+		case "name", "type", "description":
+			x.Name = "credential_" + x.Name
+		}
+		bad.Add(x.Name, "%s", x.Message)
+	}
+	return bad.Err()
+}
+
+// create stores it and has x use it.
+func (n *newCredential) create(tx *db.Tx, x *model.Connection) error {
+	if n == nil {
+		return nil
+	}
+	err := tx.CreateCredential(&n.Credential, n.secrets)
+	if f := fault.Of(err); f != nil && f.Code == "duplicate_name" {
+		var bad fault.Check
+		bad.Add("credential_name", "%s", f.Message)
+		return bad.Err()
+	}
+	x.CredentialID = n.Credential.ID
+	return err
+}

@@ -1,0 +1,111 @@
+package handlers
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/views"
+	"waybill/views/href"
+)
+
+func (h *Handlers) deliveryRoutes() []web.Route {
+	view, manage := model.Deliveries.View(), model.Deliveries.Manage()
+	return []web.Route{
+		web.Get(view, href.Deliveries(), h.listDeliveries),
+		web.Get(view, href.Delivery(href.Pattern), h.showDelivery),
+		web.Post(manage, href.RetryDelivery(href.Pattern), h.retryDelivery),
+		web.Post(manage, href.CancelDelivery(href.Pattern), h.cancelDelivery),
+	}
+}
+
+var deliveriesCrumb = crumb("Deliveries", href.Deliveries())
+
+func (h *Handlers) listDeliveries(c echo.Context) error {
+	id := strings.TrimSpace(c.QueryParam("event_id"))
+	if strings.HasPrefix(id, "dlv_") {
+		return web.Redirect(c, href.Delivery(id))
+	}
+	p := views.DeliveriesProps{Status: model.Status(c.QueryParam("status")), EventID: id, Destination: model.DestID(c.QueryParam("destination_id")),
+		Lane: c.QueryParam("lane"), Now: h.Now()}
+	if !slices.Contains(model.Statuses(), p.Status) {
+		p.Status = ""
+	}
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	filter := db.DeliveryFilter{EventID: model.EventID(id), DestinationID: p.Destination, Status: p.Status, Lane: model.Lane(p.Lane)}
+	list, next, err := h.deliveries(c, filter, db.Page{Cursor: c.QueryParam("cursor")})
+	if err != nil {
+		return err
+	}
+	p.Items, p.Destinations, p.Planned = list, choices(around), planned(around)
+	p.Next, p.First = pages(c, next)
+	return h.Page(c, web.Bits{Title: "Deliveries", Section: "deliveries"}, views.Deliveries(p))
+}
+
+// deliveries reads a list; what is just being sent only the dispatcher knows.
+func (h *Handlers) deliveries(c echo.Context, f db.DeliveryFilter, page db.Page) ([]model.Delivery, string, error) {
+	if f.Status == model.Sending {
+		f.Status, f.IDs = "", append([]model.DeliveryID{}, h.o.Jobs.Sending()...)
+	}
+	list, next, err := h.Store.Deliveries(c.Request().Context(), f, page)
+	for i := range list {
+		h.o.Jobs.Now(&list[i])
+	}
+	return list, next, err
+}
+
+// planned is how many attempts the schedule of each destination has.
+func planned(around db.Routing) map[model.DestID]int {
+	out := make(map[model.DestID]int, len(around.Destinations))
+	for id, d := range around.Destinations {
+		out[id] = len(d.RetrySchedule)
+	}
+	return out
+}
+
+func (h *Handlers) showDelivery(c echo.Context) error {
+	ctx := c.Request().Context()
+	d, err := h.Store.Delivery(ctx, web.ID[model.DeliveryID](c))
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(ctx)
+	if err != nil {
+		return err
+	}
+	h.o.Jobs.Now(&d)
+	p := views.DeliveryProps{Delivery: d, Planned: len(around.Destinations[d.DestinationID].RetrySchedule), CanManage: h.may(c, model.Deliveries.Manage()),
+		SeeSetup: h.may(c, model.Connections.View()), SeeEvent: h.may(c, model.Events.View()), Now: h.Now()}
+	for _, a := range around.Actions {
+		if a.ID == d.ActionID {
+			p.Action = a.Name
+		}
+	}
+	if p.Attempts, err = h.Store.Attempts(ctx, d.ID); err != nil {
+		return err
+	}
+	return h.Page(c, web.Bits{Title: "Delivery of " + d.EventName, Section: "deliveries", Crumbs: under(deliveriesCrumb, string(d.ID))}, views.Delivery(p))
+}
+
+func (h *Handlers) retryDelivery(c echo.Context) error {
+	d, err := h.o.Jobs.Retry(c.Request().Context(), h.Actor(c), web.ID[model.DeliveryID](c))
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Delivery(d.ID), "It goes out again, with the same id.")
+}
+
+func (h *Handlers) cancelDelivery(c echo.Context) error {
+	d, err := h.o.Jobs.Cancel(c.Request().Context(), h.Actor(c), web.ID[model.DeliveryID](c))
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Delivery(d.ID), "The delivery is cancelled.")
+}

@@ -1,0 +1,115 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/views"
+	"waybill/views/href"
+)
+
+// wrong turns err into what a form that is shown again says, and its status; ok is false when the page is no place for
+// it. theirs is the URL of what is stored, for when somebody else saved meanwhile.
+func wrong(err error, theirs string) (p views.Problems, status int, ok bool) {
+	f := fault.Of(err)
+	if f == nil {
+		return p, 0, false
+	}
+	p.Fields = map[string]string{}
+	switch {
+	case f.Kind == fault.Stale:
+		p.Theirs = theirs
+		return p, http.StatusConflict, true
+	case f.Code == "duplicate_name":
+		p.Fields["name"] = f.Message
+		return p, http.StatusConflict, true
+	case f.Kind != fault.Invalid:
+		return p, 0, false
+	}
+	for _, x := range f.Fields {
+		if p.Fields[x.Name] == "" {
+			p.Fields[x.Name] = x.Message
+		}
+	}
+	if len(f.Fields) == 0 {
+		p.Fields[""] = f.Message
+	}
+	return p, http.StatusUnprocessableEntity, true
+}
+
+// number reads a whole number that was typed; empty is 0. What is no number becomes a complaint about the field.
+func number(bad *fault.Check, field, typed string) int {
+	typed = strings.TrimSpace(typed)
+	if typed == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(typed)
+	if err != nil {
+		bad.Add(field, "A whole number, such as 30.")
+		return 0
+	}
+	return n
+}
+
+// both joins the complaints of two checks, so that a person sees all of them at once.
+func both(a, b error) error {
+	fa, fb := fault.Of(a), fault.Of(b)
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case fa == nil || fb == nil:
+		return errors.Join(a, b)
+	}
+	var all fault.Check
+	all.Join("", fa.Fields)
+	all.Join("", fb.Fields)
+	return all.Err()
+}
+
+// typed is one input of the posted form.
+func typed(c echo.Context, name string) string { return c.FormValue(name) }
+
+// switchedOn reads the value that a switch button posts.
+func switchedOn(c echo.Context) bool { return typed(c, "value") == "on" }
+
+// needs are the actions that stand in the way of deleting something, as links.
+func actionNeeds(list []model.Action) []views.Need {
+	var out []views.Need
+	for _, a := range list {
+		out = append(out, views.Need{Kind: "Action", Name: a.Name, URL: href.Action(a.ID)})
+	}
+	return out
+}
+
+// open counts the deliveries to these destinations that are not settled, up to a page of each kind.
+func (h *Handlers) open(ctx context.Context, destinations ...model.DestID) (n int, err error) {
+	for _, id := range destinations {
+		for _, status := range []model.Status{model.Pending, model.Retrying, model.Held} {
+			list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{DestinationID: id, Status: status}, db.Page{Limit: db.MaxPage})
+			if err != nil {
+				return 0, err
+			}
+			n += len(list)
+		}
+	}
+	return n, nil
+}
+
+// inTheWay reports whether err says that a thing is in use, and in which words.
+func inTheWay(err error) (words string, yes bool) {
+	f := fault.Of(err)
+	if f == nil || f.Kind != fault.Conflict {
+		return "", false
+	}
+	return f.Message, true
+}

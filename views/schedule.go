@@ -1,0 +1,84 @@
+package views
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Schedule writes a retry schedule for people: "0 s, 5 s, 1 m, 2 h". ParseSchedule reads what it writes.
+func Schedule(seconds []int) string {
+	parts := make([]string, len(seconds))
+	for i, s := range seconds {
+		parts[i] = wait(s)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// wait writes seconds in the largest unit that they are a whole number of; up to two days as hours.
+func wait(s int) string {
+	switch {
+	case s >= 2*86400 && s%86400 == 0:
+		return itoa(s/86400) + " d"
+	case s >= 3600 && s%3600 == 0:
+		return itoa(s/3600) + " h"
+	case s >= 60 && s%60 == 0:
+		return itoa(s/60) + " m"
+	}
+	return itoa(s) + " s"
+}
+
+var unitSeconds = map[string]int{
+	"": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "minute": 60, "minutes": 60,
+	"h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
+}
+
+// ParseSchedule reads waits that are parted by commas, semicolons or line breaks; a wait is a whole number and a unit
+// (s, m, h, d), seconds without one. The error is a sentence for the person who typed it. Nothing typed is nil.
+func ParseSchedule(text string) ([]int, error) {
+	var out []int
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ';' || r == '\n' }) {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		digits := strings.TrimRight(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+		unit, known := unitSeconds[strings.ToLower(strings.TrimSpace(part[len(digits):]))]
+		n, err := strconv.Atoi(digits)
+		if err != nil || !known || n < 0 || n > 1e7 {
+			return nil, fmt.Errorf("“%s” is no wait. Write a number and a unit, parted by commas: 0 s, 5 s, 1 m, 2 h, 1 d.", part)
+		}
+		out = append(out, n*unit)
+	}
+	return out, nil
+}
+
+// scheduleHint says what a schedule amounts to.
+func scheduleHint(text string) string {
+	const rule = "The wait before each attempt, counted from the end of the one before; as many attempts as there are waits."
+	seconds, err := ParseSchedule(text)
+	if err != nil || len(seconds) == 0 {
+		return rule
+	}
+	total := 0
+	for _, s := range seconds {
+		total += s
+	}
+	attempts := itoa(len(seconds)) + " attempts"
+	if len(seconds) == 1 {
+		attempts = "1 attempt"
+	}
+	return rule + " This is " + attempts + " over about " + about(total) + "."
+}
+
+func about(s int) string {
+	switch {
+	case s >= 2*86400:
+		return itoa((s+43200)/86400) + " days"
+	case s >= 2*3600:
+		return itoa((s+1800)/3600) + " hours"
+	case s >= 120:
+		return itoa((s+30)/60) + " minutes"
+	}
+	return itoa(s) + " seconds"
+}
