@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"waybill/db/fault"
 )
 
 // Bounds of one commit group.
@@ -166,12 +168,22 @@ func (w *writer) take() []*op {
 func (w *writer) commit(group []*op) {
 	var finished []*op
 	for left := group; len(left) > 0; {
+		if w.dead() {
+			for _, o := range left {
+				o.err = errDead
+			}
+			finished = append(finished, left...)
+			break
+		}
 		done, again, err := w.transaction(left)
 		if err != nil && len(left) == 1 {
 			left[0].err = err
 			done, again = left, nil
 		} else if err != nil { // the commit itself failed: each closure by itself, so that only the guilty one suffers
 			for _, o := range left {
+				if o.err = err; w.dead() { // after a failed fsync, a second one that succeeds proves nothing
+					continue
+				}
 				if _, _, err := w.transaction([]*op{o}); err != nil {
 					o.err = err
 				}
@@ -319,6 +331,18 @@ func (w *writer) call(tx *Tx, o *op) (err error) {
 func (w *writer) rollback(tx *Tx) {
 	// SQLite may have rolled back by itself (disk full); then there is nothing left to roll back.
 	_ = tx.exec("ROLLBACK")
+}
+
+var errDead = &fault.Fault{Kind: fault.Unavailable, Code: "disk_error", Message: "The database of this server could not be written; nothing was stored."}
+
+// dead reports whether judge gave the file up.
+func (w *writer) dead() bool {
+	select {
+	case <-w.failed:
+		return true
+	default:
+		return false
+	}
 }
 
 // judge stops the store when the file itself can no longer be trusted.

@@ -101,6 +101,8 @@ UPDATE deliveries SET status = $1, owner = '', next_attempt_at = $2, attempts = 
   version = version + 1
 WHERE id = $12 AND owner = $13`
 
+const countAttempt = `UPDATE deliveries SET attempts = max(attempts, $1) WHERE id = $2`
+
 const insertAttempt = `
 INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address, status_code, class, error, template, verdict, next_at, timings,
   request_headers, response_headers, request_size, response_size, request_body, body_is_data, response_body)
@@ -138,12 +140,15 @@ func (tx *Tx) finish(owner model.NodeID, id model.DeliveryID, o model.Outcome) e
 	if o.Crashed {
 		crashed = 1
 	}
-	if err := tx.exec(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, id, owner); err != nil {
+	marked, err := tx.count(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, id, owner)
+	a := o.Attempt
+	if err != nil || a == nil {
 		return err
 	}
-	a := o.Attempt
-	if a == nil {
-		return nil
+	if marked == 0 { // else the next attempt would take this one's number
+		if err := tx.exec(countAttempt, a.Number, id); err != nil {
+			return err
+		}
 	}
 	return tx.exec(insertAttempt, id, a.Number, a.ID, ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, a.Class, a.Error, a.Template, o.Status,
 		ms(o.NextAt), encode(a.Timings), encode(a.Request.Headers), encode(a.Response.Headers), a.Request.Size, a.Response.Size,

@@ -1,0 +1,179 @@
+package dbtest
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"waybill/db"
+	"waybill/db/model"
+)
+
+// change is one exported method of Tx that changes something.
+type change struct {
+	method string
+	action string // what the audit log says; "" = bookkeeping without a row
+	touch  bool   // the version grows
+	run    func(tx *db.Tx, x *Setup) error
+}
+
+func every() []change {
+	var extra struct {
+		user    model.User
+		session model.Session
+		key     model.APIKey
+	}
+	return []change{
+		{"Failed", "", false, func(tx *db.Tx, x *Setup) error { return tx.Failed("k") }},
+		{"Cleared", "", false, func(tx *db.Tx, x *Setup) error { return tx.Cleared("k") }},
+		{"CreateUser", "user.created", true, func(tx *db.Tx, x *Setup) error {
+			extra.user = model.User{Email: "bo@example.com", Name: "Bo"}
+			return tx.CreateUser(&extra.user, "")
+		}},
+		{"UpdateUser", "user.updated", true, func(tx *db.Tx, x *Setup) error {
+			extra.user.Name = "Bob"
+			return tx.UpdateUser(&extra.user)
+		}},
+		{"SetPassword", "user.password_set", true, func(tx *db.Tx, x *Setup) error { return tx.SetPassword(extra.user.ID, "hash", "") }},
+		{"CreateSession", "session.created", false, func(tx *db.Tx, x *Setup) error {
+			extra.session.UserID = extra.user.ID
+			return tx.CreateSession(&extra.session, []byte("hash"))
+		}},
+		{"RefuseSession", "session.refused", false, func(tx *db.Tx, x *Setup) error { return tx.RefuseSession("eve@example.com", "", "wrong password") }},
+		{"EndSession", "session.ended", false, func(tx *db.Tx, x *Setup) error { return tx.EndSession(extra.session.ID) }},
+		{"EndSessions", "session.ended", false, func(tx *db.Tx, x *Setup) error {
+			if err := tx.CreateSession(&extra.session, []byte("hash")); err != nil {
+				return err
+			}
+			return tx.EndSessions(extra.user.ID, "")
+		}},
+		{"CreateAPIKey", "api_key.created", true, func(tx *db.Tx, x *Setup) error {
+			extra.key = model.APIKey{Name: "k", UserID: x.User.ID}
+			return tx.CreateAPIKey(&extra.key, []byte("hash"))
+		}},
+		{"RevokeAPIKey", "api_key.revoked", true, func(tx *db.Tx, x *Setup) error { return tx.RevokeAPIKey(extra.key.ID) }},
+		{"DeleteUser", "user.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteUser(extra.user.ID) }},
+		{"CreateCredential", "credential.created", true, func(tx *db.Tx, x *Setup) error {
+			return tx.CreateCredential(&model.Credential{Name: "second", Type: model.CredentialBearer}, model.Secrets{"token": "t"})
+		}},
+		{"UpdateCredential", "credential.updated", true, func(tx *db.Tx, x *Setup) error {
+			return tx.UpdateCredential(&x.Credential, model.Secrets{"password": "another"})
+		}},
+		{"CreateConnection", "connection.created", true, func(tx *db.Tx, x *Setup) error { return tx.CreateConnection(connection("second")) }},
+		{"UpdateConnection", "connection.disabled", true, func(tx *db.Tx, x *Setup) error {
+			x.Connection.Enabled = false
+			return tx.UpdateConnection(&x.Connection)
+		}},
+		{"CreateDestination", "destination.created", true, func(tx *db.Tx, x *Setup) error {
+			d := x.Destination
+			d.Name = "second"
+			return tx.CreateDestination(&d, Signing)
+		}},
+		{"SwitchOffDestination", "destination.disabled", true, func(tx *db.Tx, x *Setup) error {
+			return tx.SwitchOffDestination(x.Destination.ID, "410")
+		}},
+		{"UpdateDestination", "destination.enabled", true, func(tx *db.Tx, x *Setup) error {
+			x.Destination.Version = 0
+			return tx.UpdateDestination(&x.Destination)
+		}},
+		{"CreateAction", "action.created", true, func(tx *db.Tx, x *Setup) error {
+			a := x.Action
+			a.Name = "second"
+			return tx.CreateAction(&a)
+		}},
+		{"UpdateAction", "action.updated", true, func(tx *db.Tx, x *Setup) error {
+			x.Action.Filter = "true"
+			return tx.UpdateAction(&x.Action)
+		}},
+		{"RetryDelivery", "delivery.retried", false, func(tx *db.Tx, x *Setup) error { _, err := tx.RetryDelivery("dlv_1"); return err }},
+		{"CancelDelivery", "delivery.cancelled", false, func(tx *db.Tx, x *Setup) error { _, err := tx.CancelDelivery("dlv_1"); return err }},
+		{"DeleteAction", "action.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteAction(x.Action.ID) }},
+		{"DeleteDestination", "destination.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteDestination(x.Destination.ID, true) }},
+		{"DeleteConnection", "connection.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteConnection(x.Connection.ID, true) }},
+		{"DeleteCredential", "credential.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteCredential(x.Credential.ID) }},
+	}
+}
+
+// reading are the exported methods of Tx that change nothing.
+const reading = "Now Actor"
+
+func audited(t *testing.T, s *db.Store) {
+	list, known := every(), reading
+	for _, c := range list {
+		known += " " + c.method
+	}
+	for m := range reflect.TypeFor[*db.Tx]().Methods() {
+		if !strings.Contains(" "+known+" ", " "+m.Name+" ") {
+			t.Errorf("Tx.%s is not in the list of changes; does it write its audit row?", m.Name)
+		}
+	}
+	x := Fill(t, s)
+	p := x.Publication("")
+	p.Deliveries[0].ID = "dlv_1"
+	publish(t, s, p)
+	newest := func() (int, model.Audit) {
+		log, _, err := s.AuditLog(ctx, db.AuditFilter{}, db.Page{Limit: db.MaxPage})
+		ok(t, "audit log", err)
+		return len(log), log[0]
+	}
+	for _, c := range list {
+		rows, _ := newest()
+		version, _ := s.Version(ctx)
+		Write(t, s, func(tx *db.Tx) error { return c.run(tx, &x) })
+		after, last := newest()
+		if c.action == "" {
+			equal(t, c.method+": audit rows", rows, after)
+			continue
+		}
+		if after <= rows {
+			t.Errorf("%s left no audit row", c.method)
+			continue
+		}
+		grown, _ := s.Version(ctx)
+		equal(t, c.method+": action", c.action, last.Action)
+		equal(t, c.method+": kind", strings.Split(c.action, ".")[0], last.Kind)
+		equal(t, c.method+": the version grows", c.touch, grown > version)
+		equal(t, c.method+": actor", "usr_admin", last.ActorID)
+		equal(t, c.method+": address", "192.0.2.1", last.Address)
+		equal(t, c.method+": request", "req_1", last.RequestID)
+		if last.Object == "" || (last.ObjectID == "" && c.method != "RefuseSession") {
+			t.Errorf("%s: the row does not name its object: %+v", c.method, last)
+		}
+	}
+	bad, err := s.VerifyAudit(ctx)
+	ok(t, "verify", err)
+	equal(t, "broken row", 0, bad)
+}
+
+func auditLog(t *testing.T, s *db.Store) {
+	c := connection("Shop \xff") // what is not UTF-8 must not break the chain
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateConnection(c) })
+	c.Description = strings.Repeat("long ", 1000) + "\xff"
+	Write(t, s, func(tx *db.Tx) error { return tx.UpdateConnection(c) })
+	robot := model.Actor{Kind: model.ActorKey, UserID: "usr_1", KeyID: "key_1", Name: "robot", Rights: model.Rights{}}
+	ok(t, "write", s.Write(ctx, robot, func(tx *db.Tx) error { return tx.CreateConnection(connection("Other")) }))
+	bad, err := s.VerifyAudit(ctx)
+	ok(t, "verify", err)
+	equal(t, "broken row", 0, bad)
+	now := time.Now()
+	for _, c := range []struct {
+		f    db.AuditFilter
+		want int
+	}{
+		{db.AuditFilter{}, 3}, {db.AuditFilter{ObjectID: string(c.ID)}, 2}, {db.AuditFilter{ActorID: "usr_1"}, 1}, {db.AuditFilter{Kind: "user"}, 0},
+		{db.AuditFilter{Query: "ROBOT"}, 1}, {db.AuditFilter{Query: "created"}, 2}, {db.AuditFilter{Query: "shop"}, 2},
+		{db.AuditFilter{From: now.Add(time.Hour)}, 0}, {db.AuditFilter{To: now.Add(time.Hour)}, 3},
+	} {
+		log, _, err := s.AuditLog(ctx, c.f, db.Page{})
+		ok(t, "audit log", err)
+		equal(t, fmt.Sprintf("rows by %+v", c.f), c.want, len(log))
+	}
+	log, _, err := s.AuditLog(ctx, db.AuditFilter{ActorID: "usr_1"}, db.Page{})
+	ok(t, "audit log", err)
+	equal(t, "via", "key_1", log[0].Via)
+	if err := s.Write(ctx, model.Actor{}, func(*db.Tx) error { return nil }); err == nil {
+		t.Error("a write without an actor was taken")
+	}
+}

@@ -1,0 +1,239 @@
+package dbtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+)
+
+func user(email string, roles ...string) *model.User {
+	return &model.User{Email: email, Name: "Somebody", Roles: roles}
+}
+
+// actorOf is what signing in as u gives.
+func actorOf(u model.User) model.Actor {
+	return model.Actor{Kind: model.ActorUser, UserID: u.ID, Name: u.Name, Rights: u.Rights()}
+}
+
+func users(t *testing.T, s *db.Store) {
+	n, err := s.CountUsers(ctx)
+	ok(t, "count", err)
+	equal(t, "users at first", 0, n)
+	admin, viewer := user(" Ada@Example.COM ", model.Administrator), user("vi@example.com", model.Viewer, model.Viewer)
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateUser(admin, "hash-a") })
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateUser(viewer, "") })
+	equal(t, "email", "ada@example.com", admin.Email)
+	equal(t, "roles", 1, len(viewer.Roles))
+	got, hash, err := s.UserByEmail(ctx, "ADA@example.com")
+	ok(t, "by email", err)
+	equal(t, "hash", "hash-a", hash)
+	equal(t, "id", admin.ID, got.ID)
+	_, _, err = s.UserByEmail(ctx, "nobody@example.com")
+	wantFault(t, "unknown email", err, fault.NotFound, "")
+	list, _, err := s.Users(ctx, "VI@", db.Page{})
+	ok(t, "list", err)
+	equal(t, "found", 1, len(list))
+
+	as := func(a model.Actor, fn func(tx *db.Tx) error) error { return s.Write(ctx, a, fn) }
+	update := func(a model.Actor, u model.User) error {
+		return as(a, func(tx *db.Tx) error { return tx.UpdateUser(&u) })
+	}
+	manager := model.Actor{Kind: model.ActorUser, UserID: "usr_m", Name: "Mo", Rights: model.NewRights(model.Users.Manage())}
+	wantFault(t, "taken email", as(Admin(), func(tx *db.Tx) error { return tx.CreateUser(user("ada@example.com"), "") }), fault.Conflict, "duplicate_email")
+	wantFault(t, "unknown role", as(Admin(), func(tx *db.Tx) error { return tx.CreateUser(user("x@example.com", "King"), "") }), fault.Invalid, "")
+	wantFault(t, "not an address", as(Admin(), func(tx *db.Tx) error { return tx.CreateUser(user("x"), "") }), fault.Invalid, "")
+	err = as(manager, func(tx *db.Tx) error { return tx.CreateUser(user("y@example.com", model.Viewer), "") })
+	wantFault(t, "handing out what one lacks", err, fault.Forbidden, "")
+	equal(t, "named right", string(model.Credentials.View()), fault.Of(err).Right)
+	ok(t, "a user without rights", as(manager, func(tx *db.Tx) error { return tx.CreateUser(user("y@example.com"), "") }))
+
+	up := *viewer
+	up.Roles = []string{model.Administrator}
+	wantFault(t, "raising oneself", update(actorOf(*viewer), up), fault.Forbidden, "")
+	taken := *admin
+	taken.Email = "mine@example.com"
+	wantFault(t, "changing the address of one with more rights", update(actorOf(*viewer), taken), fault.Forbidden, "")
+	err = as(manager, func(tx *db.Tx) error { return tx.SetPassword(admin.ID, "mine", "") })
+	wantFault(t, "setting the password of one with more rights", err, fault.Forbidden, "")
+	ok(t, "one's own password", as(actorOf(*viewer), func(tx *db.Tx) error { return tx.SetPassword(viewer.ID, "hash-v", "") }))
+	_, hash, err = s.UserByEmail(ctx, viewer.Email)
+	ok(t, "by email", err)
+	equal(t, "new hash", "hash-v", hash)
+
+	for _, last := range []func(u *model.User){func(u *model.User) { u.Disabled = true }, func(u *model.User) { u.Roles = []string{model.Viewer} }} {
+		u := *admin
+		last(&u)
+		wantFault(t, "last administrator", update(Admin(), u), fault.Conflict, "last_administrator")
+	}
+	remove := func(id model.UserID) error {
+		return as(Admin(), func(tx *db.Tx) error { return tx.DeleteUser(id) })
+	}
+	wantFault(t, "delete the last administrator", remove(admin.ID), fault.Conflict, "last_administrator")
+	second := user("second@example.com", model.Administrator)
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateUser(second, "") })
+	off := *admin
+	off.Disabled = true
+	ok(t, "disable one of two", update(Admin(), off))
+	wantFault(t, "delete the last active one", remove(second.ID), fault.Conflict, "last_administrator")
+	ok(t, "delete a disabled one", remove(admin.ID))
+}
+
+func sessions(t *testing.T, s *db.Store) {
+	u := user("ada@example.com", model.Administrator)
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateUser(u, "hash") })
+	signIn := func(token string) model.Session {
+		t.Helper()
+		x := model.Session{UserID: u.ID, Agent: "browser", Address: "192.0.2.7"}
+		Write(t, s, func(tx *db.Tx) error { return tx.CreateSession(&x, db.HashKey(token)) })
+		return x
+	}
+	by := func(token string, now time.Time) error {
+		_, _, err := s.SessionByToken(ctx, db.HashKey(token), now)
+		return err
+	}
+	one, now := signIn("one"), time.Now()
+	got, who, err := s.SessionByToken(ctx, db.HashKey("one"), now)
+	ok(t, "by token", err)
+	equal(t, "session", one, got)
+	equal(t, "user", u.ID, who.ID)
+	wantFault(t, "unknown token", by("two", now), fault.SignedOut, "")
+	wantFault(t, "idle", by("one", now.Add(model.SessionIdle+time.Minute)), fault.SignedOut, "")
+	for at := now; at.Before(now.Add(model.SessionLife - time.Hour)); at = at.Add(11 * time.Hour) {
+		x, _, err := s.SessionByToken(ctx, db.HashKey("one"), at)
+		ok(t, "in use", err)
+		ok(t, "seen", s.SeenSession(ctx, x, at))
+	}
+	wantFault(t, "too old", by("one", now.Add(model.SessionLife+time.Minute)), fault.SignedOut, "")
+
+	two, _ := signIn("two"), signIn("three")
+	Write(t, s, func(tx *db.Tx) error { return tx.SetPassword(u.ID, "new", two.ID) })
+	wantFault(t, "after a password change", by("three", now), fault.SignedOut, "")
+	ok(t, "the one that changed it", by("two", now))
+	Write(t, s, func(tx *db.Tx) error { return tx.EndSession(two.ID) })
+	wantFault(t, "signed out", by("two", now), fault.SignedOut, "")
+	four, _ := signIn("four"), signIn("five")
+	Write(t, s, func(tx *db.Tx) error { return tx.EndSessions(u.ID, four.ID) })
+	list, err := s.Sessions(ctx, u.ID)
+	ok(t, "list", err)
+	equal(t, "left", 1, len(list))
+	n, err := s.ForgetSessions(ctx, now)
+	ok(t, "forget", err)
+	equal(t, "forgotten too early", 0, n)
+	n, err = s.ForgetSessions(ctx, now.Add(model.SessionLife+time.Minute))
+	ok(t, "forget", err)
+	equal(t, "forgotten", 1, n)
+
+	signIn("six")
+	other := user("bo@example.com", model.Administrator)
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateUser(other, "hash") })
+	stored, err := s.User(ctx, u.ID)
+	ok(t, "user", err)
+	stored.Disabled = true
+	Write(t, s, func(tx *db.Tx) error { return tx.UpdateUser(&stored) })
+	wantFault(t, "disabled", by("six", now), fault.SignedOut, "")
+	err = s.Write(ctx, Admin(), func(tx *db.Tx) error { return tx.CreateSession(&model.Session{UserID: u.ID}, db.HashKey("seven")) })
+	wantFault(t, "signing in while disabled", err, fault.SignedOut, "")
+}
+
+func apiKeys(t *testing.T, s *db.Store) {
+	u := user("ada@example.com", model.Administrator)
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateUser(u, "hash") })
+	secret, hash, hint := db.NewKey()
+	equal(t, "well formed", true, db.WellFormed(secret.Reveal()))
+	equal(t, "mistyped", false, db.WellFormed(secret.Reveal()[:20]+"!"+secret.Reveal()[21:]))
+	now := time.Now()
+	k := model.APIKey{Name: " the  shop ", UserID: u.ID, Hint: hint, ExpiresAt: now.Add(time.Hour)}
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateAPIKey(&k, hash) })
+	got, who, err := s.APIKeyByHash(ctx, db.HashKey(secret.Reveal()), now)
+	ok(t, "by hash", err)
+	equal(t, "name", "the shop", got.Name)
+	equal(t, "user", u.ID, who.ID)
+	by := func(now time.Time) error {
+		_, _, err := s.APIKeyByHash(ctx, hash, now)
+		return err
+	}
+	wantFault(t, "expired", by(now.Add(2*time.Hour)), fault.SignedOut, "")
+	used := func(at, want time.Time) {
+		t.Helper()
+		ok(t, "used", s.UsedAPIKey(ctx, k.ID, at))
+		got, err := s.APIKey(ctx, k.ID)
+		ok(t, "read", err)
+		equal(t, "last used", want.UnixMilli(), got.LastUsedAt.UnixMilli())
+	}
+	used(now, now)
+	used(now.Add(time.Second), now)
+	used(now.Add(time.Minute), now.Add(time.Minute))
+
+	create := func(a model.Actor, k model.APIKey) error {
+		_, hash, hint := db.NewKey()
+		k.Hint = hint
+		return s.Write(ctx, a, func(tx *db.Tx) error { return tx.CreateAPIKey(&k, hash) })
+	}
+	clerk := model.Actor{Kind: model.ActorUser, UserID: "usr_c", Name: "Cy", Rights: model.NewRights(model.APIKeys.Manage())}
+	wantFault(t, "a key for one with more rights", create(clerk, model.APIKey{Name: "k", UserID: u.ID}), fault.Forbidden, "")
+	wantFault(t, "a key for nobody", create(Admin(), model.APIKey{Name: "k", UserID: "usr_none"}), fault.Invalid, "")
+	wantFault(t, "a key without a name", create(Admin(), model.APIKey{UserID: u.ID}), fault.Invalid, "")
+	wantFault(t, "a key that is over", create(Admin(), model.APIKey{Name: "k", UserID: u.ID, ExpiresAt: now.Add(-time.Hour)}), fault.Invalid, "")
+	err = s.Write(ctx, Admin(), func(tx *db.Tx) error { return tx.DeleteUser(u.ID) })
+	wantFault(t, "delete a user with keys", err, fault.Conflict, "in_use")
+	Write(t, s, func(tx *db.Tx) error { return tx.RevokeAPIKey(k.ID) })
+	Write(t, s, func(tx *db.Tx) error { return tx.RevokeAPIKey(k.ID) })
+	wantFault(t, "revoked", by(now), fault.SignedOut, "")
+	list, _, err := s.APIKeys(ctx, db.Page{})
+	ok(t, "list", err)
+	equal(t, "listed", 1, len(list))
+	equal(t, "version", 2, list[0].Version)
+}
+
+func throttling(t *testing.T, s *db.Store) {
+	now := time.Now()
+	keys := db.ThrottleKeys("Ada@example.com", "192.0.2.77")
+	equal(t, "same account, same network", keys[0]+keys[1], db.ThrottleKeys("ada@example.com ", "192.0.2.3")[0]+db.ThrottleKeys("", "192.0.2.3:80")[1])
+	equal(t, "IPv6 network", "network:2001:db8:1:2::/64", db.ThrottleKeys("", "2001:db8:1:2:3::4")[1])
+	var before time.Duration
+	for i := 1; i <= 20; i++ {
+		Write(t, s, func(tx *db.Tx) error { now = tx.Now(); return tx.Failed(keys...) })
+		until, err := s.Throttled(ctx, keys[:1], now)
+		ok(t, "throttled", err)
+		if i < 5 {
+			equal(t, "free failures", true, until.IsZero())
+			continue
+		}
+		wait := until.Sub(now.Truncate(time.Millisecond))
+		if wait > 15*time.Minute || (wait <= before && wait < 15*time.Minute) {
+			t.Errorf("failure %d: waits %v, the one before %v", i, wait, before)
+		}
+		before = wait
+	}
+	equal(t, "the longest wait", 15*time.Minute, before)
+	Write(t, s, func(tx *db.Tx) error { return tx.Cleared(keys[0]) })
+	until, err := s.Throttled(context.Background(), keys[:1], now)
+	ok(t, "throttled", err)
+	equal(t, "cleared", true, until.IsZero())
+	until, err = s.Throttled(ctx, keys, now)
+	ok(t, "throttled", err)
+	equal(t, "the network", false, until.IsZero())
+	until, err = s.Throttled(ctx, keys, now.Add(time.Hour))
+	ok(t, "throttled", err)
+	equal(t, "later", true, until.IsZero())
+	n, err := s.ForgetThrottles(ctx, now.Add(25*time.Hour))
+	ok(t, "forget", err)
+	equal(t, "forgotten", 1, n)
+}
+
+func nodes(t *testing.T, s *db.Store) {
+	ok(t, "start", s.StartNode(ctx, "nod_1"))
+	ok(t, "beat", s.BeatNode(ctx, "nod_1"))
+	list, err := s.Nodes(ctx)
+	ok(t, "list", err)
+	equal(t, "nodes", 1, len(list))
+	equal(t, "beat after start", false, list[0].HeartbeatAt.Before(list[0].StartedAt))
+	ok(t, "end", s.EndNode(ctx, "nod_1"))
+	list, err = s.Nodes(ctx)
+	ok(t, "list", err)
+	equal(t, "nodes", 0, len(list))
+}
