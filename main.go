@@ -37,6 +37,7 @@ type commands struct {
 	Key    struct {
 		Doctor keyDoctorCmd `cmd:"" help:"Say whether the master key opens what is stored."`
 	} `cmd:"" help:"The master key."`
+	Bench        benchCmd        `cmd:"" help:"Measure this program on this machine."`
 	Doctor       doctorCmd       `cmd:"" help:"Check this installation."`
 	Version      versionCmd      `cmd:"" help:"Print the version."`
 	RenderWorker renderWorkerCmd `cmd:"" hidden:"" name:"render-worker"`

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"waybill/jobs/bench"
+)
+
+type benchCmd struct {
+	Seconds     int `help:"How long each load runs, in seconds." default:"4"`
+	Connections int `help:"Connections of the load." default:"128"`
+}
+
+// Run drives this very program as another process, on a data folder of its own.
+func (c benchCmd) Run(io streams) error {
+	if c.Seconds < 1 || c.Connections < 1 {
+		return fmt.Errorf("--seconds and --connections are at least 1")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return bench.Run(ctx, bench.Options{Self: self, Out: io.out, Seconds: time.Duration(c.Seconds) * time.Second, Connections: c.Connections})
+}
