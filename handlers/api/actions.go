@@ -9,7 +9,7 @@ import (
 
 // action is an action as it is answered.
 type action struct {
-	meta
+	Meta
 	Name          string `json:"name"`
 	Description   string `json:"description"`
 	Event         string `json:"event"`
@@ -23,7 +23,7 @@ func showAction(n model.Action) action {
 }
 
 type actionInput struct {
-	versioned
+	Versioned
 	Name          string `json:"name"`
 	Description   string `json:"description"`
 	Event         string `json:"event" doc:"A name, or a pattern: * is one segment, ** the rest"`
@@ -47,7 +47,7 @@ func (a *API) actions() {
 }
 
 func (a *API) listActions(c call, in *struct {
-	paging
+	Paging
 	Q             string `query:"q" doc:"A part of the name or of the event pattern"`
 	DestinationID string `query:"destination_id"`
 	ConnectionID  string `query:"connection_id" doc:"Of the destination"`
@@ -66,13 +66,13 @@ func (a *API) createAction(c call, in *struct{ Body actionInput }) (*made[action
 	return created(showAction(n), "/actions/"+string(n.ID), err)
 }
 
-func (a *API) showAction(c call, in *byID) (*body[action], error) {
+func (a *API) showAction(c call, in *ByID) (*body[action], error) {
 	n, err := a.store.Action(c, model.ActionID(in.ID))
 	return single(showAction(n), err)
 }
 
 func (a *API) updateAction(c call, in *struct {
-	byID
+	ByID
 	Body actionInput
 }) (*body[action], error) {
 	n := in.Body.action()
@@ -87,6 +87,6 @@ func (a *API) updateAction(c call, in *struct {
 	return single(showAction(n), err)
 }
 
-func (a *API) deleteAction(c call, in *removal) (*none, error) {
+func (a *API) deleteAction(c call, in *Removal) (*none, error) {
 	return nil, a.write(c, func(tx *db.Tx) error { return tx.DeleteAction(model.ActionID(in.ID)) })
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -25,11 +26,12 @@ type adapter API
 func (a *adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	path := strings.NewReplacer("{", ":", "}", "").Replace(op.Path)
 	a.routes = append(a.routes, web.Program(op.Method, a.right, Prefix+path, func(c echo.Context) error {
-		x := &exchange{op: op, c: c, web: a.web}
+		x := &exchange{op: op, c: c, web: a.web, header: http.Header{}}
 		handler(x)
 		if x.err != nil {
 			return x.err
 		}
+		maps.Copy(c.Response().Header(), x.header)
 		if x.out.Len() == 0 {
 			return c.NoContent(x.status)
 		}
@@ -47,6 +49,7 @@ type exchange struct {
 	c      echo.Context
 	web    *web.Web
 	status int
+	header http.Header
 	out    bytes.Buffer
 	err    error // what went wrong
 	unread error // why the body could not be read
@@ -95,6 +98,6 @@ func (x *exchange) GetMultipartForm() (*multipart.Form, error) { return nil, htt
 func (x *exchange) SetReadDeadline(time.Time) error            { return nil } // the server's own timeouts rule
 func (x *exchange) SetStatus(code int)                         { x.status = code }
 func (x *exchange) Status() int                                { return x.status }
-func (x *exchange) SetHeader(name, value string)               { x.c.Response().Header().Set(name, value) }
-func (x *exchange) AppendHeader(name, value string)            { x.c.Response().Header().Add(name, value) }
+func (x *exchange) SetHeader(name, value string)               { x.header.Set(name, value) }
+func (x *exchange) AppendHeader(name, value string)            { x.header.Add(name, value) }
 func (x *exchange) BodyWriter() io.Writer                      { return &x.out }

@@ -73,22 +73,22 @@ type list[T any] struct {
 	NextCursor string `json:"next_cursor" doc:"Where the next page begins; empty on the last one"`
 }
 
-// paging is what every list can be asked for.
-type paging struct {
+// Paging is what every list can be asked for.
+type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" doc:"How many to list; 50 when absent"`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
-func (p paging) page() db.Page { return db.Page{Limit: p.Limit, Cursor: p.Cursor} }
+func (p Paging) page() db.Page { return db.Page{Limit: p.Limit, Cursor: p.Cursor} }
 
-// byID is the input of what concerns one thing.
-type byID struct {
+// ByID is the input of what concerns one thing.
+type ByID struct {
 	ID string `path:"id"`
 }
 
-// removal is byID for DELETE.
-type removal struct {
-	byID
+// Removal is ByID for DELETE.
+type Removal struct {
+	ByID
 	Force bool `query:"force" doc:"Also cancel unsettled deliveries and remove what depends on it. Has no effect on things that nothing can hold."`
 }
 

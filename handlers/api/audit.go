@@ -35,8 +35,8 @@ func (a *API) auditLog() {
 }
 
 func (a *API) listAudit(c call, in *struct {
-	paging
-	between
+	Paging
+	Between
 	ObjectID string `query:"object_id"`
 	ActorID  string `query:"actor_id"`
 	Kind     string `query:"kind"`

@@ -10,7 +10,7 @@ import (
 
 // connection is a connection as it is answered.
 type connection struct {
-	meta
+	Meta
 	Name           string         `json:"name"`
 	Description    string         `json:"description"`
 	Type           string         `json:"type"`
@@ -28,7 +28,7 @@ type connection struct {
 }
 
 func (a *API) connection(c model.Connection) connection {
-	out := connection{meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Description: c.Description, Type: string(c.Type),
+	out := connection{Meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Description: c.Description, Type: string(c.Type),
 		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
 		Enabled: c.Enabled, Settings: c.Settings, EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
 	if out.Settings == nil {
@@ -38,7 +38,7 @@ func (a *API) connection(c model.Connection) connection {
 }
 
 type connectionInput struct {
-	versioned
+	Versioned
 	Name           string         `json:"name"`
 	Description    string         `json:"description"`
 	Type           string         `json:"type" doc:"webhook (default) or custom_http"`
@@ -72,7 +72,7 @@ func (a *API) connections() {
 }
 
 func (a *API) listConnections(c call, in *struct {
-	paging
+	Paging
 	Q            string `query:"q" doc:"A part of the name or of the base URL"`
 	Type         string `query:"type"`
 	CredentialID string `query:"credential_id"`
@@ -91,13 +91,13 @@ func (a *API) createConnection(c call, in *struct{ Body connectionInput }) (*mad
 	return created(a.connection(n), "/connections/"+string(n.ID), err)
 }
 
-func (a *API) showConnection(c call, in *byID) (*body[connection], error) {
+func (a *API) showConnection(c call, in *ByID) (*body[connection], error) {
 	n, err := a.store.Connection(c, model.ConnectionID(in.ID))
 	return single(a.connection(n), err)
 }
 
 func (a *API) updateConnection(c call, in *struct {
-	byID
+	ByID
 	Body connectionInput
 }) (*body[connection], error) {
 	n, bad := in.Body.connection()
@@ -112,7 +112,7 @@ func (a *API) updateConnection(c call, in *struct {
 	return single(a.connection(n), err)
 }
 
-func (a *API) deleteConnection(c call, in *removal) (*none, error) {
+func (a *API) deleteConnection(c call, in *Removal) (*none, error) {
 	id := model.ConnectionID(in.ID)
 	drop := func() error {
 		return a.write(c, func(tx *db.Tx) error { return tx.DeleteConnection(id, in.Force) })

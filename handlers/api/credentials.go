@@ -12,7 +12,7 @@ import (
 
 // credential is a credential as it is answered.
 type credential struct {
-	meta
+	Meta
 	Name        string         `json:"name"`
 	Type        string         `json:"type"`
 	Description string         `json:"description"`
@@ -21,7 +21,7 @@ type credential struct {
 }
 
 func showCredential(c model.Credential) credential {
-	out := credential{meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Type: string(c.Type), Description: c.Description,
+	out := credential{Meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Type: string(c.Type), Description: c.Description,
 		Config: c.Config, Secrets: full(c.Stored)}
 	if out.Config == nil {
 		out.Config = map[string]any{}
@@ -30,7 +30,7 @@ func showCredential(c model.Credential) credential {
 }
 
 type credentialInput struct {
-	versioned
+	Versioned
 	Name        string         `json:"name"`
 	Type        string         `json:"type" doc:"basic {username, password*}, bearer {token*} or header {header_name, header_value*}; * is secret"`
 	Description string         `json:"description"`
@@ -82,7 +82,7 @@ func (a *API) credentials() {
 }
 
 func (a *API) listCredentials(c call, in *struct {
-	paging
+	Paging
 	Q    string `query:"q" doc:"A part of the name"`
 	Type string `query:"type"`
 }) (*body[list[credential]], error) {
@@ -99,13 +99,13 @@ func (a *API) createCredential(c call, in *struct{ Body credentialInput }) (*mad
 	return created(showCredential(n), "/credentials/"+string(n.ID), err)
 }
 
-func (a *API) showCredential(c call, in *byID) (*body[credential], error) {
+func (a *API) showCredential(c call, in *ByID) (*body[credential], error) {
 	n, err := a.store.Credential(c, model.CredentialID(in.ID))
 	return single(showCredential(n), err)
 }
 
 func (a *API) updateCredential(c call, in *struct {
-	byID
+	ByID
 	Body credentialInput
 }) (*body[credential], error) {
 	old, err := a.store.Credential(c, model.CredentialID(in.ID))
@@ -123,7 +123,7 @@ func (a *API) updateCredential(c call, in *struct {
 	return single(showCredential(n), err)
 }
 
-func (a *API) deleteCredential(c call, in *removal) (*none, error) {
+func (a *API) deleteCredential(c call, in *Removal) (*none, error) {
 	return nil, a.write(c, func(tx *db.Tx) error { return tx.DeleteCredential(model.CredentialID(in.ID)) })
 }
 
@@ -134,7 +134,7 @@ type use struct {
 	Name string `json:"name"`
 }
 
-func (a *API) credentialUsage(c call, in *byID) (*body[list[use]], error) {
+func (a *API) credentialUsage(c call, in *ByID) (*body[list[use]], error) {
 	uses, err := a.store.CredentialUsage(c, model.CredentialID(in.ID))
 	return listed(uses, "", err, func(u db.Use) use { return use{u.Kind, u.ID, u.Name} })
 }

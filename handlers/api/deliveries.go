@@ -11,7 +11,7 @@ import (
 
 // delivery is a delivery as it is answered.
 type delivery struct {
-	meta
+	Meta
 	EventID         string  `json:"event_id"`
 	EventName       string  `json:"event_name"`
 	ConnectionID    string  `json:"connection_id"`
@@ -35,7 +35,7 @@ type delivery struct {
 }
 
 func showDelivery(d model.Delivery) delivery {
-	return delivery{meta: newMeta(d.ID, d.CreatedAt, d.UpdatedAt, d.Version), EventID: string(d.EventID), EventName: d.EventName,
+	return delivery{Meta: newMeta(d.ID, d.CreatedAt, d.UpdatedAt, d.Version), EventID: string(d.EventID), EventName: d.EventName,
 		ConnectionID: string(d.ConnectionID), ConnectionName: d.Connection, DestinationID: string(d.DestinationID), DestinationName: d.Destination,
 		ActionID: string(d.ActionID), Lane: string(d.Lane), Status: string(d.Status), Attempts: d.Attempts, Interruptions: d.Interruptions,
 		NextAttemptAt: stamp(d.NextAttemptAt), WaitingFor: d.WaitingFor, LastStatusCode: orNull(d.LastStatusCode), LastError: d.LastError,
@@ -113,8 +113,8 @@ func (a *API) deliveries() {
 }
 
 type deliveryQuery struct {
-	paging
-	between
+	Paging
+	Between
 	EventID       string `query:"event_id"`
 	DestinationID string `query:"destination_id"`
 	RunID         string `query:"run_id"`
@@ -154,13 +154,13 @@ func (a *API) now(items []model.Delivery, want model.Status) []model.Delivery {
 	return out
 }
 
-func (a *API) showDelivery(c call, in *byID) (*body[delivery], error) {
+func (a *API) showDelivery(c call, in *ByID) (*body[delivery], error) {
 	d, err := a.store.Delivery(c, model.DeliveryID(in.ID))
 	a.jobs.Now(&d)
 	return single(showDelivery(d), err)
 }
 
-func (a *API) listAttempts(c call, in *byID) (*body[list[attempt]], error) {
+func (a *API) listAttempts(c call, in *ByID) (*body[list[attempt]], error) {
 	d, err := a.store.Delivery(c, model.DeliveryID(in.ID))
 	if err != nil {
 		return nil, err
@@ -169,12 +169,12 @@ func (a *API) listAttempts(c call, in *byID) (*body[list[attempt]], error) {
 	return listed(items, "", err, showAttempt)
 }
 
-func (a *API) retryDelivery(c call, in *byID) (*body[delivery], error) {
+func (a *API) retryDelivery(c call, in *ByID) (*body[delivery], error) {
 	d, err := a.jobs.Retry(c, c.actor, model.DeliveryID(in.ID))
 	return single(showDelivery(d), err)
 }
 
-func (a *API) cancelDelivery(c call, in *byID) (*body[delivery], error) {
+func (a *API) cancelDelivery(c call, in *ByID) (*body[delivery], error) {
 	d, err := a.jobs.Cancel(c, c.actor, model.DeliveryID(in.ID))
 	return single(showDelivery(d), err)
 }

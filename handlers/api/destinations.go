@@ -9,9 +9,9 @@ import (
 	"waybill/jobs/scheme"
 )
 
-// destination is a destination as it is answered.
-type destination struct {
-	meta
+// Destination is a destination as it is answered.
+type Destination struct {
+	Meta
 	ConnectionID   string         `json:"connection_id" readOnly:"true"`
 	Name           string         `json:"name"`
 	Description    string         `json:"description"`
@@ -32,8 +32,8 @@ type destination struct {
 	BatchWaitMS    int            `json:"batch_wait_ms"`
 }
 
-func showDestination(d model.Destination) destination {
-	return destination{meta: newMeta(d.ID, d.CreatedAt, d.UpdatedAt, d.Version), ConnectionID: string(d.ConnectionID), Name: d.Name,
+func showDestination(d model.Destination) Destination {
+	return Destination{Meta: newMeta(d.ID, d.CreatedAt, d.UpdatedAt, d.Version), ConnectionID: string(d.ConnectionID), Name: d.Name,
 		Description: d.Description, Method: d.Method, ContentType: d.ContentType, Path: d.Path, Headers: full(d.Headers), Template: d.Template,
 		Enabled: d.Enabled, DisabledAt: stamp(d.DisabledAt), DisabledReason: d.DisabledReason, Sign: d.Sign, RetrySchedule: full(d.RetrySchedule),
 		MaxInFlight: d.MaxInFlight, BatchSize: 1}
@@ -41,12 +41,12 @@ func showDestination(d model.Destination) destination {
 
 // newDestination is the answer to POST: the one that holds the signing secret.
 type newDestination struct {
-	destination
+	Destination
 	SigningSecret string `json:"signing_secret" doc:"whsec_…, for the receiver to check signatures with"`
 }
 
 type destinationInput struct {
-	versioned
+	Versioned
 	Name          string         `json:"name"`
 	Description   string         `json:"description"`
 	Method        string         `json:"method" doc:"POST (default), PUT, PATCH, GET or DELETE"`
@@ -97,9 +97,9 @@ func (a *API) destinations() {
 }
 
 func (a *API) listDestinations(c call, in *struct {
-	byID
-	paging
-}) (*body[list[destination]], error) {
+	ByID
+	Paging
+}) (*body[list[Destination]], error) {
 	of := model.ConnectionID(in.ID)
 	if _, err := a.store.Connection(c, of); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (a *API) listDestinations(c call, in *struct {
 }
 
 func (a *API) createDestination(c call, in *struct {
-	byID
+	ByID
 	Body destinationInput
 }) (*made[newDestination], error) {
 	n, bad := in.Body.destination()
@@ -125,15 +125,15 @@ func (a *API) createDestination(c call, in *struct {
 	return created(newDestination{showDestination(n), secret.Reveal()}, "/destinations/"+string(n.ID), err)
 }
 
-func (a *API) showDestination(c call, in *byID) (*body[destination], error) {
+func (a *API) showDestination(c call, in *ByID) (*body[Destination], error) {
 	n, err := a.store.Destination(c, model.DestID(in.ID))
 	return single(showDestination(n), err)
 }
 
 func (a *API) updateDestination(c call, in *struct {
-	byID
+	ByID
 	Body destinationInput
-}) (*body[destination], error) {
+}) (*body[Destination], error) {
 	old, err := a.store.Destination(c, model.DestID(in.ID))
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (a *API) updateDestination(c call, in *struct {
 	return single(showDestination(n), err)
 }
 
-func (a *API) deleteDestination(c call, in *removal) (*none, error) {
+func (a *API) deleteDestination(c call, in *Removal) (*none, error) {
 	id := model.DestID(in.ID)
 	drop := func() error {
 		return a.write(c, func(tx *db.Tx) error { return tx.DeleteDestination(id, in.Force) })
@@ -165,7 +165,7 @@ type signingSecret struct {
 	SigningSecret string `json:"signing_secret"`
 }
 
-func (a *API) signingSecret(c call, in *byID) (*body[signingSecret], error) {
+func (a *API) signingSecret(c call, in *ByID) (*body[signingSecret], error) {
 	if _, err := a.store.Destination(c, model.DestID(in.ID)); err != nil {
 		return nil, err
 	}

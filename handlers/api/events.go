@@ -8,9 +8,9 @@ import (
 	"waybill/db/model"
 )
 
-// eventRow is an event as lists show it; event adds the data.
-type eventRow struct {
-	meta
+// EventRow is an event as lists show it; event adds the data.
+type EventRow struct {
+	Meta
 	ExternalID string  `json:"external_id" doc:"The caller's id"`
 	Name       string  `json:"name"`
 	Subject    string  `json:"subject"`
@@ -20,12 +20,12 @@ type eventRow struct {
 }
 
 type event struct {
-	eventRow
+	EventRow
 	Data json.RawMessage `json:"data" doc:"Any JSON; null also when retention has taken it"`
 }
 
-func showEventRow(e model.Event) eventRow {
-	return eventRow{newMeta(e.ID, e.CreatedAt, e.CreatedAt, 1), e.ExternalID, e.Name, e.Subject, stamp(e.Time), e.Depth, e.Deliveries}
+func showEventRow(e model.Event) EventRow {
+	return EventRow{newMeta(e.ID, e.CreatedAt, e.CreatedAt, 1), e.ExternalID, e.Name, e.Subject, stamp(e.Time), e.Depth, e.Deliveries}
 }
 
 func showEvent(e model.Event) event {
@@ -46,11 +46,11 @@ func (a *API) events() {
 }
 
 func (a *API) listEvents(c call, in *struct {
-	paging
-	between
+	Paging
+	Between
 	Name    string `query:"name" doc:"Exact"`
 	Subject string `query:"subject" doc:"Exact"`
-}) (*body[list[eventRow]], error) {
+}) (*body[list[EventRow]], error) {
 	from, to, err := in.times()
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (a *API) listEvents(c call, in *struct {
 	return listed(items, next, err, showEventRow)
 }
 
-func (a *API) showEvent(c call, in *byID) (*body[event], error) {
+func (a *API) showEvent(c call, in *ByID) (*body[event], error) {
 	e, err := a.store.Event(c, model.EventID(in.ID))
 	return single(showEvent(e), err)
 }

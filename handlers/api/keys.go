@@ -9,9 +9,9 @@ import (
 	"waybill/db/model"
 )
 
-// apiKey is a key as it is answered; the key itself is told once, when it is made.
-type apiKey struct {
-	meta
+// ApiKey is a key as it is answered; the key itself is told once, when it is made.
+type ApiKey struct {
+	Meta
 	Name       string  `json:"name"`
 	UserID     string  `json:"user_id"`
 	UserName   string  `json:"user_name"`
@@ -21,13 +21,13 @@ type apiKey struct {
 	RevokedAt  *string `json:"revoked_at" format:"date-time"`
 }
 
-func showKey(k model.APIKey) apiKey {
-	return apiKey{newMeta(k.ID, k.CreatedAt, k.UpdatedAt, k.Version), k.Name, string(k.UserID), k.UserName, k.Hint, stamp(k.LastUsedAt),
+func showKey(k model.APIKey) ApiKey {
+	return ApiKey{newMeta(k.ID, k.CreatedAt, k.UpdatedAt, k.Version), k.Name, string(k.UserID), k.UserName, k.Hint, stamp(k.LastUsedAt),
 		stamp(k.ExpiresAt), stamp(k.RevokedAt)}
 }
 
 type newKey struct {
-	apiKey
+	ApiKey
 	Key string `json:"key" doc:"wbk_…; told this once"`
 }
 
@@ -45,7 +45,7 @@ func (a *API) apiKeys() {
 	add(a, route{http.MethodDelete, "/api-keys/{id}", "revoke-api-key", "Revoke an API key", "API keys", "For good; it stays listed.", manage, 0}, a.revokeKey)
 }
 
-func (a *API) listKeys(c call, in *paging) (*body[list[apiKey]], error) {
+func (a *API) listKeys(c call, in *Paging) (*body[list[ApiKey]], error) {
 	items, next, err := a.store.APIKeys(c, in.page())
 	return listed(items, next, err, showKey)
 }
@@ -63,11 +63,11 @@ func (a *API) createKey(c call, in *struct{ Body keyInput }) (*made[newKey], err
 	return created(newKey{showKey(n), key.Reveal()}, "/api-keys/"+string(n.ID), err)
 }
 
-func (a *API) showKey(c call, in *byID) (*body[apiKey], error) {
+func (a *API) showKey(c call, in *ByID) (*body[ApiKey], error) {
 	k, err := a.store.APIKey(c, model.APIKeyID(in.ID))
 	return single(showKey(k), err)
 }
 
-func (a *API) revokeKey(c call, in *removal) (*none, error) {
+func (a *API) revokeKey(c call, in *Removal) (*none, error) {
 	return nil, a.write(c, func(tx *db.Tx) error { return tx.RevokeAPIKey(model.APIKeyID(in.ID)) })
 }

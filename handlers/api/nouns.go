@@ -8,20 +8,21 @@ import (
 	"waybill/db/model"
 )
 
-// meta is what every object carries.
-type meta struct {
+// Meta is what every object carries. Like all that is embedded in inputs and answers it has an exported name: huma
+// passes over embedded types without one.
+type Meta struct {
 	ID        string  `json:"id" readOnly:"true"`
 	CreatedAt *string `json:"created_at" format:"date-time" readOnly:"true"`
 	UpdatedAt *string `json:"updated_at" format:"date-time" readOnly:"true"`
 	Version   int64   `json:"version" doc:"Grows with every change; send it back on PUT to be told of changes in between"`
 }
 
-func newMeta[ID ~string](id ID, made, changed time.Time, version int64) meta {
-	return meta{string(id), stamp(made), stamp(changed), version}
+func newMeta[ID ~string](id ID, made, changed time.Time, version int64) Meta {
+	return Meta{string(id), stamp(made), stamp(changed), version}
 }
 
-// versioned is what an input carries to be told of changes in between.
-type versioned struct {
+// Versioned is what an input carries to be told of changes in Between.
+type Versioned struct {
 	Version int64 `json:"version,omitempty" minimum:"0" doc:"The version that GET gave; absent or 0 overwrites whatever is there"`
 }
 
@@ -50,13 +51,13 @@ func full[T any](l []T) []T {
 	return l
 }
 
-// between is a span of time as two query parameters.
-type between struct {
+// Between is a span of time as two query parameters.
+type Between struct {
 	From string `query:"from" format:"date-time" doc:"At or after (RFC 3339)"`
 	To   string `query:"to" format:"date-time" doc:"Before (RFC 3339)"`
 }
 
-func (b between) times() (from, to time.Time, err error) {
+func (b Between) times() (from, to time.Time, err error) {
 	var bad fault.Check
 	from, to = parseTime(&bad, "from", b.From), parseTime(&bad, "to", b.To)
 	return from, to, bad.Err()

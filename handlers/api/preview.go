@@ -25,7 +25,7 @@ type trialEvent struct {
 }
 
 type trial struct {
-	byID
+	ByID
 	Body *trialInput
 }
 
@@ -143,7 +143,7 @@ func (a *API) testDestination(c call, in *trial) (*body[attempt], error) {
 	return single(showAttempt(x), err)
 }
 
-func (a *API) testCredential(c call, in *byID) (*body[preview], error) {
+func (a *API) testCredential(c call, in *ByID) (*body[preview], error) {
 	p, err := a.jobs.TestCredential(c, model.CredentialID(in.ID))
 	return single(showPreview(p), err)
 }

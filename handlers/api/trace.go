@@ -26,7 +26,7 @@ type value struct {
 // nameNo is the result of an action whose pattern does not fit the event's name. It is not stored with events.
 const nameNo = "name_no"
 
-func (a *API) traceEvent(c call, in *byID) (*body[list[traced]], error) {
+func (a *API) traceEvent(c call, in *ByID) (*body[list[traced]], error) {
 	e, err := a.store.Event(c, model.EventID(in.ID))
 	if err != nil {
 		return nil, err

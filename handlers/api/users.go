@@ -12,7 +12,7 @@ import (
 
 // user is a user as it is answered.
 type user struct {
-	meta
+	Meta
 	Email    string   `json:"email"`
 	Name     string   `json:"name"`
 	Roles    []string `json:"roles" doc:"Names of roles"`
@@ -24,7 +24,7 @@ func showUser(u model.User) user {
 }
 
 type userInput struct {
-	versioned
+	Versioned
 	Email    string   `json:"email"`
 	Name     string   `json:"name"`
 	Roles    []string `json:"roles" doc:"Names of roles; nobody hands out a right that he does not hold"`
@@ -60,7 +60,7 @@ func (a *API) users() {
 }
 
 func (a *API) listUsers(c call, in *struct {
-	paging
+	Paging
 	Q string `query:"q" doc:"A part of name or email"`
 }) (*body[list[user]], error) {
 	items, next, err := a.store.Users(c, in.Q, in.page())
@@ -76,13 +76,13 @@ func (a *API) createUser(c call, in *struct{ Body userInput }) (*made[user], err
 	return created(showUser(n), "/users/"+string(n.ID), err)
 }
 
-func (a *API) showUser(c call, in *byID) (*body[user], error) {
+func (a *API) showUser(c call, in *ByID) (*body[user], error) {
 	n, err := a.store.User(c, model.UserID(in.ID))
 	return single(showUser(n), err)
 }
 
 func (a *API) updateUser(c call, in *struct {
-	byID
+	ByID
 	Body userInput
 }) (*body[user], error) {
 	n := in.Body.user()
@@ -106,22 +106,22 @@ func (a *API) updateUser(c call, in *struct {
 	return single(showUser(n), err)
 }
 
-func (a *API) deleteUser(c call, in *removal) (*none, error) {
+func (a *API) deleteUser(c call, in *Removal) (*none, error) {
 	return nil, a.write(c, func(tx *db.Tx) error { return tx.DeleteUser(model.UserID(in.ID)) })
 }
 
 // role is a role as it is answered. Roles that are built in never change.
 type role struct {
-	meta
+	Meta
 	Name        string   `json:"name"`
 	Description string   `json:"description"`
 	Rights      []string `json:"rights" doc:"Manage implies View"`
 	Builtin     bool     `json:"builtin"`
 }
 
-func (a *API) listRoles(_ call, _ *paging) (*body[list[role]], error) {
+func (a *API) listRoles(_ call, _ *Paging) (*body[list[role]], error) {
 	return listed(model.BuiltinRoles(), "", nil, func(r model.Role) role {
-		out := role{meta: meta{ID: "rol_" + strings.ToLower(r.Name), Version: 1}, Name: r.Name, Description: r.Description, Builtin: r.Builtin}
+		out := role{Meta: Meta{ID: "rol_" + strings.ToLower(r.Name), Version: 1}, Name: r.Name, Description: r.Description, Builtin: r.Builtin}
 		for _, x := range r.Rights {
 			out.Rights = append(out.Rights, string(x))
 		}
