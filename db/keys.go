@@ -16,21 +16,21 @@ import (
 // KeyPrefix begins every API key.
 const KeyPrefix = "wbk_"
 
-var keyText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+var base32Text = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewKey makes an API key: KeyPrefix, 32 random characters (160 bits) and a check sum of 7 by which scanners of code can
 // tell a key from chance. hint is its beginning, to recognise it by.
 func NewKey() (key model.Secret, hash []byte, hint string) {
 	var raw [20]byte
 	_, _ = rand.Read(raw[:]) // never fails (crypto/rand)
-	text := KeyPrefix + keyText.EncodeToString(raw[:])
+	text := KeyPrefix + base32Text.EncodeToString(raw[:])
 	text += checkSum(text)
 	return model.Secret(text), HashKey(text), text[:len(KeyPrefix)+6]
 }
 
 func checkSum(text string) string {
 	sum := crc32.ChecksumIEEE([]byte(text))
-	return keyText.EncodeToString([]byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
+	return base32Text.EncodeToString([]byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
 }
 
 // WellFormed reports whether key can be an API key; a mistyped one is told apart without asking the database.
