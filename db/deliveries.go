@@ -167,7 +167,8 @@ SELECT d.id, coalesce(length(e.data), 0) FROM deliveries d LEFT JOIN events e ON
 WHERE d.settled_at IS NULL AND d.owner = '' AND d.target_id = $1 AND d.lane = $2 AND d.next_attempt_at <= $3
 ORDER BY d.next_attempt_at LIMIT $4`
 
-const own = `UPDATE deliveries SET owner = $1 WHERE owner = '' AND settled_at IS NULL AND id IN (SELECT value FROM json_each($2))`
+// The + keeps the planner from walking everything that waits.
+const own = `UPDATE deliveries SET owner = $1 WHERE +owner = '' AND settled_at IS NULL AND id IN (SELECT value FROM json_each($2))`
 
 const nextDueOf = `
 SELECT min(next_attempt_at) FROM deliveries
@@ -248,7 +249,7 @@ func (s *Store) Waiting(ctx context.Context) ([]Waiting, error) {
 	}, waitingTargets)
 }
 
-const orphans = `SELECT id FROM deliveries WHERE settled_at IS NULL AND owner <> '' LIMIT 500`
+const orphans = `SELECT id FROM deliveries WHERE settled_at IS NULL AND owner > '' LIMIT 500`
 
 const rescue = `
 UPDATE deliveries SET owner = '', interruptions = interruptions + 1, next_attempt_at = $1 + abs(random()) % 2000

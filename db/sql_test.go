@@ -65,7 +65,7 @@ func (e evaluator) text(x ast.Expr) (string, error) {
 	return "", fmt.Errorf("%T is not text", x)
 }
 
-// Every SQL constant of the package must fit the schema.
+// Every SQL constant of the package must fit the schema and find its rows by index.
 func TestStatementsPrepare(t *testing.T) {
 	consts := evaluator{}
 	files, err := os.ReadDir(".")
@@ -103,8 +103,10 @@ func TestStatementsPrepare(t *testing.T) {
 		}
 		seen++
 		err = s.Write(context.Background(), model.System("test"), func(tx *Tx) error {
-			_, err := tx.prepare(query)
-			return err
+			if _, err := tx.prepare(query); err != nil {
+				return err
+			}
+			return plan(t, tx, name, query)
 		})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -113,4 +115,39 @@ func TestStatementsPrepare(t *testing.T) {
 	if seen < 80 {
 		t.Errorf("only %d statements were found; the search is broken", seen)
 	}
+}
+
+var (
+	wholeTable = regexp.MustCompile(`SCAN (d|e|a|deliveries|events|attempts|audit)( |$)`)
+	parameter  = regexp.MustCompile(`\$[0-9]+`)
+)
+
+// plan fails when a statement walks a table that grows with use, and when claiming walks everything that waits.
+func plan(t *testing.T, tx *Tx, name, query string) error {
+	args := map[string]bool{}
+	for _, p := range parameter.FindAllString(query, -1) {
+		args[p] = true
+	}
+	rows, err := tx.w.conn.QueryContext(tx.w.ctx, "EXPLAIN QUERY PLAN "+query, make([]any, len(args))...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			return err
+		}
+		steps = append(steps, detail)
+	}
+	all := strings.Join(steps, "\n  ")
+	if name == "lastHash" { // its last row only
+		return rows.Err()
+	}
+	if wholeTable.MatchString(all) || (name == "own" && !strings.HasPrefix(all, "SEARCH deliveries USING PRIMARY KEY")) {
+		t.Errorf("%s walks too much:\n  %s", name, all)
+	}
+	return rows.Err()
 }

@@ -41,12 +41,21 @@ func inUse(noun string, users []Use, open int64) error {
 // maxRows is what one closure may touch.
 const maxRows = 500
 
-const openOf = `SELECT count(*) FROM deliveries WHERE settled_at IS NULL AND target_id IN (SELECT value FROM json_each($1))`
+// owners jumps from one owner of open deliveries to the next, so that those of a target are found by index.
+const owners = `owners (name) AS (
+  SELECT min(owner) FROM deliveries WHERE settled_at IS NULL
+  UNION ALL SELECT (SELECT min(owner) FROM deliveries WHERE settled_at IS NULL AND owner > name) FROM owners WHERE name IS NOT NULL)`
+
+const openOf = `WITH RECURSIVE ` + owners + `
+SELECT count(*) FROM deliveries
+WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN (SELECT value FROM json_each($1))`
 
 const cancelOf = `
 UPDATE deliveries SET status = 'cancelled', owner = '', held = '', next_attempt_at = NULL, last_error = $1, updated_at = $2, settled_at = $2,
   version = version + 1
-WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND target_id IN (SELECT value FROM json_each($3)) LIMIT 500)`
+WHERE id IN (WITH RECURSIVE ` + owners + `
+  SELECT id FROM deliveries
+  WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN (SELECT value FROM json_each($3)) LIMIT 500)`
 
 // vacate removes destinations with their actions and cancels their open deliveries, on the way of deleting a noun that
 // holds them; listed: the destinations count as users of it.
