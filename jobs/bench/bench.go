@@ -88,8 +88,8 @@ func (s *server) report(ctx context.Context, rx *receiver) error {
 		name string
 		result
 	}{{"no template", plain}, {"with template", rendered}} {
-		say("%-16s accepted %.0f/s, delivered %.0f/s = %.2f of the bare loop; accept to received p50 %.1f ms, p99 %.1f ms; memory %.0f MiB; missing %d, more than once %d",
-			r.name, r.accepted, r.delivered, r.delivered/ceiling, r.p50, r.p99, r.memory, r.missing, r.twice)
+		say("%-16s accepted %.0f/s, delivered %.0f/s = %.2f of the bare loop; accept to received p50 %.1f ms, p99 %.1f ms; %.0f µs of processor an event; memory %.0f MiB; missing %d, more than once %d",
+			r.name, r.accepted, r.delivered, r.delivered/ceiling, r.p50, r.p99, r.cpu, r.memory, r.missing, r.twice)
 	}
 	say("template/plain   %.2f", rendered.delivered/plain.delivered)
 	say("at 200 events/s  accept to received p50 %.1f ms, p99 %.1f ms; memory %.0f MiB; missing %d", calm.p50, calm.p99, calm.memory, calm.missing)

@@ -89,6 +89,7 @@ type result struct {
 	accepted, delivered float64 // a second
 	p50, p99            float64 // milliseconds from before the POST (or its due time) to arrival
 	memory              float64 // MiB at the end of the load
+	cpu                 float64 // microseconds of processor an event, all processes of the program
 	missing, twice      int
 }
 
@@ -114,7 +115,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, event string, connecti
 	first, twice, count := next.Load(), rx.twice.Load(), rx.count.Load()
 	var accepted, turn atomic.Int64
 	sent := make([]time.Time, most-first)
-	begin := time.Now()
+	begin, worked := time.Now(), s.cpu()
 	end := begin.Add(s.o.Seconds)
 	var wg sync.WaitGroup
 	errs := make(chan error, connections)
@@ -152,6 +153,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, event string, connecti
 		time.Sleep(5 * time.Millisecond)
 	}
 	rx.measure(&r, first, next.Load(), sent)
+	r.cpu = float64((s.cpu() - worked).Microseconds()) / float64(max(1, accepted.Load()))
 	r.missing = int(accepted.Load() - (rx.count.Load() - count))
 	r.twice = int(rx.twice.Load() - twice)
 	return r, nil
@@ -247,8 +249,8 @@ func bareLoop(ctx context.Context, rx *receiver, o Options) (float64, error) {
 // memory is the proportional set size of the program and its children, in MiB; 0 where the system does not tell.
 func (s *server) memory() float64 {
 	total := 0.0
-	for pids := []string{strconv.Itoa(s.cmd.Process.Pid)}; len(pids) > 0; pids = pids[1:] {
-		rollup, err := os.ReadFile(filepath.Join("/proc", pids[0], "smaps_rollup"))
+	for _, pid := range s.pids() {
+		rollup, err := os.ReadFile(filepath.Join("/proc", pid, "smaps_rollup"))
 		if err != nil {
 			continue
 		}
@@ -258,12 +260,38 @@ func (s *server) memory() float64 {
 				total += kb / 1024
 			}
 		}
-		tasks, _ := filepath.Glob(filepath.Join("/proc", pids[0], "task", "*", "children"))
+	}
+	return total
+}
+
+// cpu is the processor time that the program and its children have used; 0 where the system does not tell.
+func (s *server) cpu() time.Duration {
+	var ticks int64
+	for _, pid := range s.pids() {
+		stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		if f := strings.Fields(rest); len(f) > 12 {
+			user, _ := strconv.ParseInt(f[11], 10, 64)
+			system, _ := strconv.ParseInt(f[12], 10, 64)
+			ticks += user + system
+		}
+	}
+	return time.Duration(ticks) * time.Second / 100 // USER_HZ is 100 on every Linux that Go runs on
+}
+
+// pids are the program's process and its children's.
+func (s *server) pids() []string {
+	out := []string{strconv.Itoa(s.cmd.Process.Pid)}
+	for i := 0; i < len(out); i++ {
+		tasks, _ := filepath.Glob(filepath.Join("/proc", out[i], "task", "*", "children"))
 		for _, t := range tasks {
 			if children, err := os.ReadFile(t); err == nil {
-				pids = append(pids, strings.Fields(string(children))...)
+				out = append(out, strings.Fields(string(children))...)
 			}
 		}
 	}
-	return total
+	return out
 }
