@@ -4,7 +4,8 @@
 // It turns bodies into nouns of db/model, has jobs check them, has db store them, and turns nouns into bodies; rules of
 // the business are not here. huma reads, validates and documents; its operations become rows of the one route table of
 // handlers/web, whose guards decide who may call before a body is read, and whose error handler writes every problem
-// document. It refuses to repeat in an answer what was submitted: a problem names fields and rules, never values.
+// document. It refuses to repeat what could not be read or has the wrong type, since that may be a secret: a problem
+// names fields and rules.
 package api
 
 import (

@@ -57,6 +57,9 @@ func (a *API) checkCredential(c *model.Credential, secrets model.Secrets, split 
 	if slices.Contains(notYet, string(c.Type)) {
 		return unsupported("type", "This version of Waybill cannot apply credentials of this type yet; use basic, bearer or header.")
 	}
+	if _, ok := scheme.ByType(c.Type); !ok {
+		return unsupported("type", "One of basic, bearer, header.") // without what was typed, which may be a secret in the wrong place
+	}
 	f := fault.Of(also(a.jobs.CheckCredential(c, secrets), split))
 	if f == nil {
 		return nil

@@ -286,3 +286,7 @@ func (d *desk) settled(id, status string) map[string]any {
 	d.Fatalf("delivery %s did not become %s", id, status)
 	return nil
 }
+
+func (d *desk) actor() model.Actor {
+	return model.Actor{Kind: model.ActorUser, UserID: d.user.ID, Name: d.user.Name, Rights: d.user.Rights()}
+}

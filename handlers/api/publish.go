@@ -69,7 +69,8 @@ func formOf(h http.Header) (form, string, error) {
 	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return 0, "", fault.New(fault.Unsupported, "Send the body without Content-Encoding.")
 	}
-	if kind == "application/json" && h["Ce-Specversion"] == nil { // nearly always, and cheaper than to parse it
+	attributes := h["Ce-Specversion"] != nil || h["Ce-Type"] != nil || h["Ce-Id"] != nil
+	if kind == "application/json" && !attributes { // nearly always, and cheaper than to parse it
 		return plainJSON, kind, nil
 	}
 	media := ""
@@ -86,7 +87,7 @@ func formOf(h http.Header) (form, string, error) {
 		return structuredBatch, media, nil
 	case strings.HasPrefix(media, "application/cloudevents"):
 		return 0, "", fault.New(fault.Unsupported, "Of the formats of CloudEvents only JSON is taken.")
-	case h["Ce-Specversion"] != nil || h["Ce-Type"] != nil || h["Ce-Id"] != nil:
+	case attributes:
 		return binary, media, nil
 	case media == "" || media == "application/json":
 		return plainJSON, media, nil
