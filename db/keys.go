@@ -147,6 +147,32 @@ func (tx *Tx) RevokeAPIKey(id model.APIKeyID) error {
 	return tx.audit("api_key", "revoked", string(id), k.Name, changes("revoked_at", "", stamped(tx.now)))
 }
 
+const rotateAPIKey = `UPDATE api_keys SET hash = $1, hint = $2, updated_at = $3, version = version + 1 WHERE id = $4`
+
+// RotateAPIKey puts another key in the place of one that is not revoked; the old one ends at once. The actor must hold
+// every right of its user.
+func (tx *Tx) RotateAPIKey(id model.APIKeyID, hash []byte, hint string) error {
+	k, err := one(tx, "API key", scanAPIKey, apiKeyByID, id)
+	if err != nil {
+		return err
+	}
+	if !k.RevokedAt.IsZero() {
+		return fault.Coded(fault.Conflict, "revoked", "The key “%s” is revoked; make a new one.", k.Name)
+	}
+	u, err := one(tx, "user", scanUser, userByID, k.UserID)
+	if err != nil {
+		return err
+	}
+	if err := tx.mayHandOut(u.Roles); err != nil {
+		return err
+	}
+	if err := tx.exec(rotateAPIKey, hash, hint, ms(tx.now), id); err != nil {
+		return err
+	}
+	tx.touch()
+	return tx.audit("api_key", "rotated", string(id), k.Name, changes("hint", k.Hint, hint))
+}
+
 // UsedAPIKey notes when a key was last used, at most once a minute; bookkeeping, without an audit row.
 func (s *Store) UsedAPIKey(ctx context.Context, id model.APIKeyID, used time.Time) error {
 	return s.Write(ctx, model.System("keys"), func(tx *Tx) error {

@@ -53,6 +53,7 @@ func every() []change {
 			extra.key = model.APIKey{Name: "k", UserID: x.User.ID}
 			return tx.CreateAPIKey(&extra.key, []byte("hash"))
 		}},
+		{"RotateAPIKey", "api_key.rotated", true, func(tx *db.Tx, x *Setup) error { return tx.RotateAPIKey(extra.key.ID, []byte("hash-2"), "wbk_2") }},
 		{"RevokeAPIKey", "api_key.revoked", true, func(tx *db.Tx, x *Setup) error { return tx.RevokeAPIKey(extra.key.ID) }},
 		{"DeleteUser", "user.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteUser(extra.user.ID) }},
 		{"CreateCredential", "credential.created", true, func(tx *db.Tx, x *Setup) error {

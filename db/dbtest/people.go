@@ -178,15 +178,25 @@ func apiKeys(t *testing.T, s *db.Store) {
 	wantFault(t, "a key for nobody", create(Admin(), model.APIKey{Name: "k", UserID: "usr_none"}), fault.Invalid, "")
 	wantFault(t, "a key without a name", create(Admin(), model.APIKey{UserID: u.ID}), fault.Invalid, "")
 	wantFault(t, "a key that is over", create(Admin(), model.APIKey{Name: "k", UserID: u.ID, ExpiresAt: now.Add(-time.Hour)}), fault.Invalid, "")
+	next, nextHash, nextHint := db.NewKey()
+	rotate := func(a model.Actor) error {
+		return s.Write(ctx, a, func(tx *db.Tx) error { return tx.RotateAPIKey(k.ID, nextHash, nextHint) })
+	}
+	wantFault(t, "rotating the key of one with more rights", rotate(clerk), fault.Forbidden, "")
+	ok(t, "rotate", rotate(Admin()))
+	wantFault(t, "the key before", by(now), fault.SignedOut, "")
+	hash = db.HashKey(next.Reveal())
+	ok(t, "the key after", by(now))
 	err = s.Write(ctx, Admin(), func(tx *db.Tx) error { return tx.DeleteUser(u.ID) })
 	wantFault(t, "delete a user with keys", err, fault.Conflict, "in_use")
 	Write(t, s, func(tx *db.Tx) error { return tx.RevokeAPIKey(k.ID) })
 	Write(t, s, func(tx *db.Tx) error { return tx.RevokeAPIKey(k.ID) })
 	wantFault(t, "revoked", by(now), fault.SignedOut, "")
+	wantFault(t, "rotating a revoked one", rotate(Admin()), fault.Conflict, "revoked")
 	list, _, err := s.APIKeys(ctx, db.Page{})
 	ok(t, "list", err)
 	equal(t, "listed", 1, len(list))
-	equal(t, "version", 2, list[0].Version)
+	equal(t, "version", 3, list[0].Version)
 }
 
 func throttling(t *testing.T, s *db.Store) {
