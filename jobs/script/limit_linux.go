@@ -9,11 +9,10 @@ import (
 // limitProcess sets the limits that the operating system keeps. RLIMIT_AS would not do: Go reserves more than a
 // gigabyte of addresses that it never touches.
 func limitProcess() error {
-	const rlimitData = 256 << 20
 	for _, l := range []struct {
 		resource int
 		value    uint64
-	}{{syscall.RLIMIT_DATA, rlimitData}, {syscall.RLIMIT_NOFILE, 32}, {syscall.RLIMIT_CORE, 0}, {syscall.RLIMIT_FSIZE, 0}} {
+	}{{syscall.RLIMIT_DATA, dataLimit}, {syscall.RLIMIT_NOFILE, 32}, {syscall.RLIMIT_CORE, 0}, {syscall.RLIMIT_FSIZE, 0}} {
 		if err := syscall.Setrlimit(l.resource, &syscall.Rlimit{Cur: l.value, Max: l.value}); err != nil {
 			return fmt.Errorf("limit resource %d: %w", l.resource, err)
 		}

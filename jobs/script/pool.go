@@ -207,12 +207,15 @@ func (p *Pool) start() (*process, error) {
 		return nil, fmt.Errorf("start a render worker: %w", err)
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.procs[proc] = struct{}{}
 	select {
 	case <-p.closed:
 		proc.kill()
 	default:
+	}
+	p.mu.Unlock()
+	if err := proc.ready(); err != nil {
+		return nil, fmt.Errorf("start a render worker: %w: %.500s", err, p.stop(proc))
 	}
 	return proc, nil
 }

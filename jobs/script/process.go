@@ -15,6 +15,7 @@ import (
 const (
 	maxRenders = 20_000   // of one process
 	maxPrinted = 16 << 10 // bytes of a worker's stderr that are kept
+	startLimit = 10 * time.Second
 )
 
 // process is one worker process. One goroutine uses it; kill may come from others.
@@ -56,6 +57,20 @@ func startProcess(command []string) (*process, error) {
 }
 
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
+
+// ready waits until the worker says that it has started, so that no job pays for that.
+func (p *process) ready() error {
+	timer := time.AfterFunc(startLimit, p.kill)
+	defer timer.Stop()
+	body, err := readFrame(p.out, nil, 1)
+	if err != nil {
+		return fmt.Errorf("read from the worker: %w", err)
+	}
+	if len(body) != 1 || body[0] != frameReady {
+		return errWire
+	}
+	return nil
+}
 
 // stop kills the process and returns the beginning of what it printed.
 func (p *process) stop() string {

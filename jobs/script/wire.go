@@ -10,11 +10,12 @@ import (
 
 // What travels between pool and worker: frames of a 4-byte big-endian length and a body of varints, and byte strings
 // with their length before them. The pool sends groups: the template as one byte string, then the jobs. The worker
-// answers with one result for each job, in order, and `done`. `running` tells which job has been going on for a while.
+// says `ready` once, and answers with one result for each job, in order, and `done`. `running` tells which job has been going on for a while.
 const (
 	frameResult  = 1 // index, status, µs, then strings
 	frameRunning = 2 // index
 	frameDone    = 3 // recycle: 0 or 1
+	frameReady   = 4 // once, at the start
 
 	statusOK      = 0
 	statusSkip    = 1

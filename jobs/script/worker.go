@@ -45,6 +45,9 @@ func ServeWorker(in io.Reader, out io.Writer) error {
 		return err
 	}
 	w := &worker{out: out, cache: cache{order: list.New(), programs: map[string]*list.Element{}}, wake: make(chan struct{}, 1)}
+	if _, err := out.Write(frame(nil, func(b []byte) []byte { return append(b, frameReady) })); err != nil {
+		return err
+	}
 	go w.watch()
 	r := bufio.NewReaderSize(in, 64<<10)
 	var buf []byte
