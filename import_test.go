@@ -21,7 +21,7 @@ import (
 var law = map[string][]string{
 	".":              {"db", "db/fault", "db/model", "db/seal", "handlers", "handlers/web", "jobs", "jobs/bench", "jobs/egress", "jobs/script", "static"},
 	"handlers":       {"db", "db/fault", "db/model", "handlers/api", "handlers/web", "jobs", "jobs/connector", "jobs/scheme", "jobs/script", "static", "views", "views/href", "views/ui"},
-	"handlers/api":   {"db", "db/fault", "db/model", "handlers/web", "jobs", "jobs/connector", "jobs/scheme", "views/href"},
+	"handlers/api":   {"db", "db/fault", "db/model", "handlers/web", "jobs", "jobs/connector", "jobs/filter", "jobs/scheme", "views/href"},
 	"handlers/web":   {"db", "db/fault", "db/model", "views", "views/href", "views/ui"},
 	"views":          {"db/fault", "db/model", "views/href", "views/ui"},
 	"views/ui":       {"views/href"},
