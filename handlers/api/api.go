@@ -134,7 +134,7 @@ type route struct {
 // add registers an operation: its documentation, its row in the route table, and h as what it does.
 func add[I, O any](a *API, r route, h func(c call, in *I) (*O, error)) {
 	op := huma.Operation{OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Description: r.text, Tags: []string{r.tag},
-		DefaultStatus: r.status, MaxBodyBytes: mostBody, Security: bearerOnly}
+		DefaultStatus: r.status, MaxBodyBytes: mostBody, Security: bearerOnly()}
 	if op.DefaultStatus == 0 {
 		op.DefaultStatus = map[string]int{http.MethodPost: http.StatusCreated, http.MethodDelete: http.StatusNoContent}[r.method]
 	}

@@ -49,12 +49,10 @@ func (in credentialInput) credential() (model.Credential, model.Secrets, []fault
 	return c, secrets, bad
 }
 
-// notYet are the types of CONTRACT that this engine cannot apply.
-var notYet = []string{"oauth2", "aws_sigv4", "platform_api_key", "client_secret", "client_certificate"}
-
 // checkCredential cleans and checks; complaints about settings are named by their place in config.
 func (a *API) checkCredential(c *model.Credential, secrets model.Secrets, split []fault.Field) error {
-	if slices.Contains(notYet, string(c.Type)) {
+	switch c.Type {
+	case "oauth2", "aws_sigv4", "platform_api_key", "client_secret", "client_certificate":
 		return unsupported("type", "This version of Waybill cannot apply credentials of this type yet; use basic, bearer or header.")
 	}
 	if _, ok := scheme.ByType(c.Type); !ok {

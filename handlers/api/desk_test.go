@@ -52,7 +52,8 @@ type desk struct {
 	rx   *httptest.Server // a receiver
 	mu   sync.Mutex
 	got  []string
-	seen []byte // every answer so far
+	hold chan struct{} // what comes to /slow waits for it
+	seen []byte        // every answer so far
 }
 
 // logs keeps what the program logged.
@@ -134,6 +135,9 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	d.got = append(d.got, string(text))
 	d.mu.Unlock()
+	if r.URL.Path == "/slow" {
+		<-d.hold
+	}
 	if strings.HasPrefix(r.URL.Path, "/fail") {
 		w.WriteHeader(http.StatusBadRequest)
 	}

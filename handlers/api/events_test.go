@@ -409,3 +409,35 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// What is being sent is known in memory only, and shown all the same.
+func TestSending(t *testing.T) {
+	d := newDesk(t)
+	release := make(chan struct{})
+	d.hold = release
+	d.route("/slow", "a.b")
+	id := d.do("POST", "/api/v1/events", `{"name":"a.b"}`).want(202).id()
+	del := d.do("GET", "/api/v1/deliveries?event_id="+id, nil).want(200).first()["id"].(string)
+	d.settled(del, "sending")
+	if got := d.do("GET", "/api/v1/deliveries?status=sending", nil).want(200).first(); got["id"] != del || got["status"] != "sending" {
+		t.Errorf("sending: %v", got)
+	}
+	if n := len(d.do("GET", "/api/v1/deliveries?status=pending", nil).want(200).items()); n != 0 {
+		t.Error("what is being sent is listed as pending too")
+	}
+	close(release)
+	d.settled(del, "delivered")
+}
+
+// A server that is stopping takes nothing and says when to come back.
+func TestStopping(t *testing.T) {
+	d := newDesk(t)
+	if err := d.jobs.Stop(0); err != nil {
+		t.Fatal(err)
+	}
+	res := d.do("POST", "/api/v1/events", `{"name":"a.b"}`)
+	res.problem(503, "stopping")
+	if res.Header.Get("Retry-After") != "5" {
+		t.Errorf("Retry-After: %q", res.Header.Get("Retry-After"))
+	}
+}

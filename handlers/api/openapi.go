@@ -20,7 +20,8 @@ import (
 	"waybill/handlers/web"
 )
 
-var bearerOnly = []map[string][]string{{"key": {}}}
+// bearerOnly is the security of every operation.
+func bearerOnly() []map[string][]string { return []map[string][]string{{"key": {}}} }
 
 const about = `Everything that the pages of Waybill do, for programs.
 
@@ -114,7 +115,9 @@ func (a *API) document() web.Route {
 			delete(schemas, name)
 			continue
 		}
-		finish(name, s)
+		if s.Type == huma.TypeObject {
+			finish(name, s)
+		}
 	}
 	text, err := json.Marshal(doc)
 	return web.Open(http.MethodGet, Prefix+"/openapi.json", func(c echo.Context) error {
@@ -125,26 +128,40 @@ func (a *API) document() web.Route {
 	})
 }
 
-// finish says which properties are always there. Of an answer all are; of an input those that have no default. Bodies
-// are not validated against this: jobs says better what is missing.
+// finish says which properties are always there, and which can be null: in an answer all are there and no list is
+// null. Of an input those are needed that have no default; bodies are not validated against that, since jobs says
+// better what is missing.
 func finish(name string, s *huma.Schema) {
-	if s.Type != huma.TypeObject {
+	if strings.HasSuffix(name, "Input") {
+		s.Required = needed(name)
 		return
 	}
-	if !strings.HasSuffix(name, "Input") {
-		s.Required = slices.Sorted(maps.Keys(s.Properties))
-		return
+	s.Required = slices.Sorted(maps.Keys(s.Properties))
+	for field, p := range s.Properties {
+		if p.Type == huma.TypeArray {
+			p.Nullable = false
+		}
+		if name+"."+field == "Attempt.response" || name+"."+field == "Preview.problem" {
+			s.Properties[field] = &huma.Schema{Description: p.Description, AnyOf: []*huma.Schema{{Ref: p.Ref}, {Type: "null"}}}
+		}
 	}
-	s.Required = needed[name]
 }
 
-var needed = map[string][]string{
-	"CredentialInput":  {"name", "type", "config"},
-	"ConnectionInput":  {"name", "base_url"},
-	"DestinationInput": {"name"},
-	"ActionInput":      {"name", "event", "destination_id"},
-	"UserInput":        {"email", "name"},
-	"KeyInput":         {"name"},
-	"EventInput":       {"name"},
-	"BatchInput":       {"events"},
+// needed are the properties of an input that have no default.
+func needed(name string) []string {
+	switch name {
+	case "CredentialInput":
+		return []string{"name", "type", "config"}
+	case "ConnectionInput":
+		return []string{"name", "base_url"}
+	case "ActionInput":
+		return []string{"name", "event", "destination_id"}
+	case "UserInput":
+		return []string{"email", "name"}
+	case "DestinationInput", "KeyInput", "EventInput":
+		return []string{"name"}
+	case "BatchInput":
+		return []string{"events"}
+	}
+	return nil
 }

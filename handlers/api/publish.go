@@ -234,7 +234,7 @@ func (a *API) schema(t reflect.Type) *huma.Schema {
 }
 
 func (a *API) publishRoute(path, id, summary string, out reflect.Type, in map[string]*huma.MediaType) {
-	op := &huma.Operation{OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: publishText, Tags: []string{"Events"}, Security: bearerOnly,
+	op := &huma.Operation{OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: publishText, Tags: []string{"Events"}, Security: bearerOnly(),
 		Parameters:  []*huma.Param{{Name: "Idempotency-Key", In: "header", Description: "At most 255 characters", Schema: &huma.Schema{Type: "string"}}},
 		RequestBody: &huma.RequestBody{Required: true, Content: in},
 		Responses:   a.problemResponses(400, 401, 403, 409, 413, 415, 422, 429, 503)}
