@@ -79,7 +79,7 @@ func (h *Handlers) changePassword(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Web.SignIn(c, u); err != nil {
+	if err := h.SignIn(c, u); err != nil {
 		return err
 	}
 	return h.Done(c, href.Account(), "Password changed. You are signed out everywhere else.")

@@ -61,7 +61,7 @@ func (h *Handlers) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Web.SignIn(c, user); err != nil {
+	if err := h.SignIn(c, user); err != nil {
 		return err
 	}
 	return web.Redirect(c, f.Next)
@@ -154,7 +154,7 @@ func (h *Handlers) doSetup(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Web.SignIn(c, u); err != nil {
+	if err := h.SignIn(c, u); err != nil {
 		return err
 	}
 	return h.Done(c, href.Home(), "Your account is ready.")

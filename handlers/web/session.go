@@ -52,8 +52,8 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	out := sessions.NewSession(s, name)
 	out.IsNew = true
 	out.Options = &sessions.Options{Path: "/", MaxAge: int(model.SessionLife.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.secure}
-	cookie, err := r.Cookie(name)
-	if err != nil || cookie.Value == "" {
+	cookie, _ := r.Cookie(name) // nil when there is none
+	if cookie == nil || cookie.Value == "" {
 		return out, nil
 	}
 	session, user, err := s.store.SessionByToken(r.Context(), db.HashKey(cookie.Value), s.now())
