@@ -31,7 +31,7 @@ func BenchmarkPublishAndFinish(b *testing.B) {
 			e := model.Event{ID: model.NewEventID(now), Name: "order.created", Time: now, CreatedAt: now, Data: data}
 			e.Met = []model.Met{{Action: model.NewActionID(now), Name: "Send orders", Result: model.MetSent}}
 			d := model.Delivery{ID: model.NewDeliveryID(now), EventID: e.ID, TargetID: "dst_00000000000000000000000000", DestinationID: "dst_00000000000000000000000000",
-				Lane: model.Realtime, Status: model.Pending, NextAttemptAt: now, CreatedAt: now}
+				Lane: model.Realtime, Status: model.Pending, NextAttemptAt: now, CreatedAt: now, Version: 1}
 			if _, err := s.Publish(context.Background(), version, []db.Publication{{Event: e, Deliveries: []model.Delivery{d}, Owners: []model.NodeID{node}}}); err != nil {
 				b.Error(err)
 				return
@@ -39,7 +39,7 @@ func BenchmarkPublishAndFinish(b *testing.B) {
 			a := &model.Attempt{ID: model.NewAttemptID(now), DeliveryID: d.ID, Number: 1, StartedAt: now, Method: "POST", URL: "http://127.0.0.1:8080/hook", StatusCode: 204,
 				Request: model.Message{Headers: headers, Body: data, Size: int64(len(data))}, Response: model.Message{Headers: headers[:1]}}
 			done := make(chan error, 1)
-			s.Finish(node, d.ID, model.Outcome{Attempt: a, Status: model.Delivered, BodyIsData: true}, nil, func(err error) { done <- err })
+			s.Finish(node, d, model.Outcome{Attempt: a, Status: model.Delivered, BodyIsData: true}, nil, func(err error) { done <- err })
 			if err := <-done; err != nil {
 				b.Error(err)
 				return

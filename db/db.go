@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -79,6 +80,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the data folder: %w", err)
 	}
+	release, err := alone(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	if err := create(ctx, path); err != nil {
 		return nil, err
 	}
@@ -111,30 +117,46 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// create makes a new file with the settings that must stand before its first table. Never on an old one: with
-// auto_vacuum in its DSN every open needs the write lock.
-func create(ctx context.Context, path string) error {
+// create makes a new database whole, under another name, before it gets its own: settings such as the page size must
+// stand before the first table. Never on an old one: with auto_vacuum in its DSN every open needs the write lock.
+func create(ctx context.Context, path string) (err error) {
 	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
+	f, err := os.CreateTemp(filepath.Dir(path), "new-*.db") // mode 0600
 	if err != nil {
 		return fmt.Errorf("make the database file: %w", err)
 	}
+	defer func() { _ = os.Remove(f.Name()) }()
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("make the database file: %w", err)
 	}
-	d, err := sql.Open("sqlite", dsn(path, "_busy_timeout=10000&_pragma=page_size(8192)&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)"))
+	d, err := sql.Open("sqlite", dsn(f.Name(), "_pragma=page_size(8192)&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)"))
 	if err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
-	if _, err = d.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS waybill (made INTEGER NOT NULL) STRICT"); err != nil {
-		err = fmt.Errorf("make the database: %w", err)
+	if _, err = d.ExecContext(ctx, "CREATE TABLE waybill (made INTEGER NOT NULL) STRICT"); err != nil {
+		return errors.Join(fmt.Errorf("make the database: %w", err), d.Close())
 	}
-	return errors.Join(err, d.Close())
+	if err := d.Close(); err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// alone keeps other processes from making or changing the schema at the same time, until release.
+func alone(dir string) (release func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, "schema.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the schema: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the schema: %w", err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 func dsn(path, query string) string {
@@ -270,7 +292,10 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sync the backup: %w", err)
 	}
-	return os.Rename(part, path)
+	if err := os.Link(part, path); err != nil { // unlike a rename it never replaces a file
+		return fmt.Errorf("name the backup: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 // verify reads a finished copy whole.

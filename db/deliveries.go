@@ -99,23 +99,23 @@ const markDelivery = `
 UPDATE deliveries SET status = $1, owner = '', next_attempt_at = $2, attempts = attempts + $3, interruptions = interruptions + $4, crashes = crashes + $5,
   held = $6, last_status_code = CASE WHEN $3 THEN $7 ELSE last_status_code END, last_error = $8, user_message = $9, updated_at = $10, settled_at = $11,
   version = version + 1
-WHERE id = $12 AND owner = $13`
+WHERE id = $12 AND owner = $13 AND version = $14`
 
-const countAttempt = `UPDATE deliveries SET attempts = max(attempts, $1) WHERE id = $2`
+const countAttempt = `UPDATE deliveries SET attempts = attempts + 1 WHERE id = $1`
 
 const insertAttempt = `
 INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address, status_code, class, error, template, verdict, next_at, timings,
   request_headers, response_headers, request_size, response_size, request_body, body_is_data, response_body)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-ON CONFLICT (delivery_id, number) DO NOTHING`
+VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+  $17, $18, $19, $20)`
 
-// Finish records what an attempt did to a delivery that owner has in memory. It returns at once; done is called from
+// Finish records what an attempt did to a delivery that owner has in memory, as of d.Version. It returns at once; done is called from
 // the writer's goroutine when the outcome is on disk (at most 10 ms later than it could be) or could not be stored.
-// A delivery that was taken away meanwhile (cancelled) keeps its state and gains the attempt.
-func (s *Store) Finish(owner model.NodeID, id model.DeliveryID, o model.Outcome, then func(*Tx) error, done func(error)) {
+// A delivery that was taken away meanwhile (cancelled, retried by hand) keeps its state and gains the attempt.
+func (s *Store) Finish(owner model.NodeID, d model.Delivery, o model.Outcome, then func(*Tx) error, done func(error)) {
 	s.writer.submit(&op{
 		run: func(tx *Tx) error {
-			if err := tx.finish(owner, id, o); err != nil {
+			if err := tx.finish(owner, d, o); err != nil {
 				return err
 			}
 			if then != nil {
@@ -128,7 +128,7 @@ func (s *Store) Finish(owner model.NodeID, id model.DeliveryID, o model.Outcome,
 	}, false)
 }
 
-func (tx *Tx) finish(owner model.NodeID, id model.DeliveryID, o model.Outcome) error {
+func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome) error {
 	var settled any
 	if o.Status.Settled() {
 		settled = ms(tx.now)
@@ -140,17 +140,17 @@ func (tx *Tx) finish(owner model.NodeID, id model.DeliveryID, o model.Outcome) e
 	if o.Crashed {
 		crashed = 1
 	}
-	marked, err := tx.count(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, id, owner)
+	marked, err := tx.count(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, d.ID, owner, d.Version)
 	a := o.Attempt
 	if err != nil || a == nil {
 		return err
 	}
-	if marked == 0 { // else the next attempt would take this one's number
-		if err := tx.exec(countAttempt, a.Number, id); err != nil {
+	if marked == 0 {
+		if err := tx.exec(countAttempt, d.ID); err != nil {
 			return err
 		}
 	}
-	return tx.exec(insertAttempt, id, a.Number, a.ID, ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, a.Class, a.Error, a.Template, o.Status,
+	return tx.exec(insertAttempt, d.ID, a.ID, ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, a.Class, a.Error, a.Template, o.Status,
 		ms(o.NextAt), encode(a.Timings), encode(a.Request.Headers), encode(a.Response.Headers), a.Request.Size, a.Response.Size,
 		blob(a.Request.Body), o.BodyIsData, blob(a.Response.Body))
 }

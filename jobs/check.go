@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"context"
+	"errors"
 	"strconv"
 
 	"waybill/db/fault"
@@ -63,7 +65,7 @@ func (s *Service) CheckDestination(d *model.Destination) error {
 		}
 	}
 	if len(d.Template) <= model.MaxTemplate {
-		for _, p := range script.Check(deliver.Parts(*d)) {
+		for _, p := range s.checkParts(deliver.Parts(*d)) {
 			words := p.Message
 			if p.Line > 0 {
 				words = "Line " + strconv.Itoa(p.Line) + ", column " + strconv.Itoa(p.Column) + ": " + p.Message
@@ -72,6 +74,23 @@ func (s *Service) CheckDestination(d *model.Destination) error {
 		}
 	}
 	return bad.Err()
+}
+
+// checkParts compiles the templated parts in a worker. Without one (it cannot be started) what needs no worker is checked.
+func (s *Service) checkParts(parts []script.Part) []script.Problem {
+	if len(parts) == 0 {
+		return nil
+	}
+	problems, err := s.pool.Check(context.Background(), parts)
+	if err == nil {
+		return problems
+	}
+	var lost *script.Lost
+	if errors.As(err, &lost) {
+		return []script.Problem{{Part: "template", Message: lost.Message, Bound: lost.Bound}}
+	}
+	s.o.Log.Warn("templates are checked without a worker", "error", err)
+	return script.Check(parts)
 }
 
 // CheckAction cleans and checks an action and its filter.

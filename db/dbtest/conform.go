@@ -28,6 +28,7 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"claiming", claiming},
 		{"finishing is fenced", finishing},
 		{"cancelled while it is sent, then retried", cancelledInFlight},
+		{"an outcome that comes after a retry by hand", lateOutcome},
 		{"rescue and giving back", rescue},
 		{"holding and releasing", holding},
 		{"connections", connections},

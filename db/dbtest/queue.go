@@ -26,10 +26,17 @@ func delivery(t *testing.T, s *db.Store, id model.DeliveryID) model.Delivery {
 	return d
 }
 
+// finish records an outcome of the delivery as it now stands.
 func finish(t *testing.T, s *db.Store, owner model.NodeID, id model.DeliveryID, o model.Outcome) {
 	t.Helper()
+	finishAs(t, s, owner, delivery(t, s, id), o)
+}
+
+// finishAs records an outcome of the delivery as it was when it was taken on.
+func finishAs(t *testing.T, s *db.Store, owner model.NodeID, d model.Delivery, o model.Outcome) {
+	t.Helper()
 	done := make(chan error, 1)
-	s.Finish(owner, id, o, nil, func(err error) { done <- err })
+	s.Finish(owner, d, o, nil, func(err error) { done <- err })
 	ok(t, "finish", <-done)
 }
 
@@ -177,6 +184,27 @@ func cancelledInFlight(t *testing.T, s *db.Store) {
 	equal(t, "recorded attempts", 2, len(list))
 	err = s.Write(ctx, Admin(), func(tx *db.Tx) error { _, err := tx.RetryDelivery("dlv_none"); return err })
 	wantFault(t, "retry of nothing", err, fault.NotFound, "")
+}
+
+// An outcome of the round before a retry by hand is recorded, and does not settle the new round.
+func lateOutcome(t *testing.T, s *db.Store) {
+	x := Fill(t, s)
+	p := x.Publication("nod_1")
+	publish(t, s, p)
+	old := delivery(t, s, p.Deliveries[0].ID)
+	Write(t, s, func(tx *db.Tx) error { _, err := tx.CancelDelivery(old.ID); return err })
+	Write(t, s, func(tx *db.Tx) error { _, err := tx.RetryDelivery(old.ID); return err })
+	work, _ := claim(t, s, x, 1)
+	equal(t, "claimed", 1, len(work))
+	finishAs(t, s, "nod_1", old, model.Outcome{Attempt: attempt(1, 500), Status: model.Failed})
+	equal(t, "status after the late outcome", model.Pending, delivery(t, s, old.ID).Status)
+	finishAs(t, s, "nod_1", work[0].Delivery, model.Outcome{Attempt: attempt(1, 200), Status: model.Delivered})
+	d := delivery(t, s, old.ID)
+	equal(t, "status", model.Delivered, d.Status)
+	list, err := s.Attempts(ctx, d.ID)
+	ok(t, "attempts", err)
+	equal(t, "recorded attempts", 2, len(list))
+	equal(t, "counted attempts", 2, d.Attempts)
 }
 
 func rescue(t *testing.T, s *db.Store) {

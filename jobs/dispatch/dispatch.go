@@ -303,7 +303,7 @@ func (d *Dispatcher) store(w model.Work, o model.Outcome) {
 	if d.o.Settle != nil {
 		then = d.o.Settle(w, o)
 	}
-	d.o.Store.Finish(d.o.Node, w.Delivery.ID, o, then, func(err error) {
+	d.o.Store.Finish(d.o.Node, w.Delivery, o, then, func(err error) {
 		d.post(func() { d.recorded(w, o, err) })
 	})
 }

@@ -75,7 +75,7 @@ func (b *bed) publish(target model.TargetID) model.DeliveryID {
 	b.Helper()
 	now := time.Now()
 	e := model.Event{ID: model.NewEventID(now), Name: "test", Time: now, CreatedAt: now, Data: []byte(fmt.Sprintf(`{"n":%d}`, b.made.Add(1)))}
-	d := model.Delivery{ID: model.NewDeliveryID(now), EventID: e.ID, TargetID: target, Lane: model.Realtime, Status: model.Pending, NextAttemptAt: now, CreatedAt: now}
+	d := model.Delivery{ID: model.NewDeliveryID(now), EventID: e.ID, TargetID: target, Lane: model.Realtime, Status: model.Pending, NextAttemptAt: now, CreatedAt: now, Version: 1}
 	p := db.Publication{Event: e, Deliveries: []model.Delivery{d}, Owners: make([]model.NodeID, 1)}
 	if b.d.Reserve(target, d.Lane, len(e.Data)) {
 		p.Owners[0] = b.d.o.Node
