@@ -22,11 +22,14 @@ func joined(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// words writes an identifier as text with a capital: "api_key" is "Api key".
+// words writes an identifier as text with a capital: "api_key" is "API key".
 func words(id string) string {
 	s := strings.NewReplacer("_", " ", ".", " ").Replace(id)
 	if s == "" {
 		return ""
+	}
+	if rest, ok := strings.CutPrefix(s, "api "); ok {
+		return "API " + rest
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
