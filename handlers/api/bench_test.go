@@ -63,12 +63,16 @@ func BenchmarkHandler(b *testing.B) {
 // BenchmarkCommit publishes the same event without a handler.
 func BenchmarkCommit(b *testing.B) {
 	d := newDesk(b)
-	text := order(1)
+	events, err := read(plainJSON, false, "", nil, order(1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	actor := d.actor()
 	b.SetParallelism(64)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			_, err := d.jobs.Publish(b.Context(), d.actor(), "", false, []jobs.NewEvent{{Name: "order.created", Subject: "A-1", Data: text}})
+			_, err := d.jobs.Publish(b.Context(), actor, "", false, []jobs.NewEvent{events[0]})
 			if err != nil {
 				b.Error(err)
 			}
