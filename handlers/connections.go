@@ -136,7 +136,7 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	x.TimeoutMessage, x.Enabled, x.Version = f.TimeoutMessage, f.Enabled, f.Version
 	x.Port, x.TimeoutSeconds = number(&bad, "port", f.Port), number(&bad, "timeout_seconds", f.TimeoutSeconds)
 	if old.ID != "" {
-		x.Type = old.Type
+		x.Type, f.Type = old.Type, string(old.Type)
 	}
 	made, err := h.connectionAuth(c, &f, &x, &bad)
 	if err != nil {

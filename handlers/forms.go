@@ -30,7 +30,7 @@ func wrong(err error, theirs string) (p views.Problems, status int, ok bool) {
 		return p, http.StatusConflict, true
 	case f.Code == "duplicate_name":
 		p.Fields["name"] = f.Message
-		return p, http.StatusConflict, true
+		return p, http.StatusUnprocessableEntity, true
 	case f.Kind != fault.Invalid:
 		return p, 0, false
 	}
