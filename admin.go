@@ -42,22 +42,38 @@ func operator(command string) model.Actor {
 	return model.Actor{Kind: model.ActorCLI, Name: "waybill " + command, Rights: model.NewRights(model.AllRights()...)}
 }
 
-// readPassword reads one line from standard input, or makes a password and says so on out.
-func readPassword(fromStdin bool, io streams, about ...string) (string, error) {
+// newPassword is a password that was read from standard input, or one that was made and is still to be told.
+type newPassword struct {
+	text string
+	made bool
+}
+
+func readPassword(fromStdin bool, io streams, about ...string) (newPassword, error) {
 	if !fromStdin {
-		made := strings.ToLower(rand.Text()[:24])
-		_, err := fmt.Fprintln(io.out, "password: "+made)
-		return made, err
+		return newPassword{strings.ToLower(rand.Text()[:24]), true}, nil
 	}
 	text, err := bufio.NewReader(io.in).ReadString('\n')
 	if err != nil && text == "" {
-		return "", errors.New("no password on standard input")
+		return newPassword{}, errors.New("no password on standard input")
 	}
 	text = strings.TrimRight(text, "\r\n")
 	if weak := web.Weak(text, about...); weak != "" {
-		return "", errors.New(weak)
+		return newPassword{}, errors.New(weak)
 	}
-	return text, nil
+	return newPassword{text: text}, nil
+}
+
+// store hashes the password, has it written, and then tells it if it was made.
+func (p newPassword) store(ctx context.Context, io streams, write func(hash string) error) error {
+	hash, err := web.NewPasswords().Hash(ctx, p.text)
+	if err != nil {
+		return err
+	}
+	if err := write(hash); err != nil || !p.made {
+		return err
+	}
+	_, err = fmt.Fprintln(io.out, "password: "+p.text)
+	return err
 }
 
 type userCreateCmd struct {
@@ -69,19 +85,14 @@ type userCreateCmd struct {
 
 func (c userCreateCmd) Run(sc *storeConfig, io streams) error {
 	return withStore(sc, true, func(ctx context.Context, store *db.Store) error {
-		if _, _, err := store.UserByEmail(ctx, c.Email); err == nil {
-			return fmt.Errorf("there is already a user with the address %s", c.Email)
-		}
-		text, err := readPassword(c.PasswordStdin, io, c.Email, c.Name)
+		secret, err := readPassword(c.PasswordStdin, io, c.Email, c.Name)
 		if err != nil {
 			return err
 		}
-		hash, err := web.NewPasswords().Hash(ctx, text)
-		if err != nil {
-			return err
-		}
-		return store.Write(ctx, operator("user create"), func(tx *db.Tx) error {
-			return tx.CreateUser(&model.User{Email: c.Email, Name: c.Name, Roles: c.Role}, hash)
+		return secret.store(ctx, io, func(hash string) error {
+			return store.Write(ctx, operator("user create"), func(tx *db.Tx) error {
+				return tx.CreateUser(&model.User{Email: c.Email, Name: c.Name, Roles: c.Role}, hash)
+			})
 		})
 	})
 }
@@ -97,15 +108,13 @@ func (c userPasswdCmd) Run(sc *storeConfig, io streams) error {
 		if err != nil {
 			return err
 		}
-		text, err := readPassword(c.PasswordStdin, io, u.Email, u.Name)
+		secret, err := readPassword(c.PasswordStdin, io, u.Email, u.Name)
 		if err != nil {
 			return err
 		}
-		hash, err := web.NewPasswords().Hash(ctx, text)
-		if err != nil {
-			return err
-		}
-		return store.Write(ctx, operator("user passwd"), func(tx *db.Tx) error { return tx.SetPassword(u.ID, hash, "") })
+		return secret.store(ctx, io, func(hash string) error {
+			return store.Write(ctx, operator("user passwd"), func(tx *db.Tx) error { return tx.SetPassword(u.ID, hash, "") })
+		})
 	})
 }
 
@@ -203,7 +212,7 @@ func (doctorCmd) Run(sc *storeConfig, out streams) error {
 		if err == nil && n == 0 {
 			err = errors.New("nobody can sign in yet: open the setup link of the server's log, or `waybill user create`")
 		}
-		say(out.out, err, "%d can sign in", n)
+		say(out.out, err, "users: %d", n)
 		if filepath.Base(state.Where) == db.KeyFile && filepath.Dir(state.Where) == filepath.Clean(sc.DataDir) {
 			fmt.Fprintln(out.out, "note  the master key lies beside the data; WAYBILL_MASTER_KEY_FILE can name a place apart from it")
 		}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -36,6 +37,7 @@ func (w *Web) pageGuard(right model.Right) echo.MiddlewareFunc {
 func (w *Web) apiGuard(right model.Right) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			c.Response().Header().Set("Cache-Control", "no-store")
 			if right == Public {
 				return next(c)
 			}
@@ -96,6 +98,6 @@ func tooLarge(most int64) error {
 
 func compress() echo.MiddlewareFunc {
 	return middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Level: 5, Skipper: func(c echo.Context) bool {
-		return c.Request().Header.Get("Accept") == "text/event-stream"
+		return strings.Contains(c.Request().Header.Get("Accept"), "text/event-stream")
 	}})
 }

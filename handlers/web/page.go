@@ -43,6 +43,7 @@ func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 			return err
 		}
 	}
+	c.Response().Header().Set("Cache-Control", "no-store") // also where no route was found
 	status := b.Status
 	if status == 0 {
 		status = http.StatusOK

@@ -77,8 +77,8 @@ func (w *Web) headers(h http.Header, id string) {
 	}
 }
 
-// pageHeaders keeps pages out of every cache: they show what one person may see.
-func pageHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+// uncached tells a page from its fragments, and keeps both out of caches: they show what one person may see.
+func uncached(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h.Set("Cache-Control", "no-store")
