@@ -154,7 +154,7 @@ func (s *server) run(dir string, started time.Time) error {
 	if !files.Has("htmx.js") {
 		s.log.Info("live pages and fonts are not built in; `make assets` fetches them (everything works without)")
 	}
-	s.log.Info("Waybill is ready", "url", s.settings.base.String(), "version", programVersion(), "data", dir, "took", time.Since(started).Round(time.Millisecond))
+	s.log.Info("Waybill is ready", "url", s.settings.base.String(), "version", programVersion(), "data", dir, "took_ms", time.Since(started).Milliseconds())
 	if err := s.announceSetup(h); err != nil {
 		return err
 	}
