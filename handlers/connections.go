@@ -144,7 +144,7 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	}
 	err = both(h.o.Jobs.CheckConnection(&x), bad.Err())
 	if made != nil {
-		made.Name = cmp.Or(made.Name, x.Name)
+		made.Name = cmp.Or(made.Name, x.Name, "Credential") // a connection without a name is refused anyway
 		err = both(err, made.check(h))
 	}
 	return f, x, made, err
@@ -293,11 +293,11 @@ func (h *Handlers) toggleConnection(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateConnection(&x) }); err != nil {
 		return err
 	}
-	words := x.Name + " is on. What was held goes out now."
-	if !x.Enabled {
-		words = x.Name + " is off. Deliveries to it are held until it is on again."
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
 	}
-	return h.Done(c, href.Connection(x.ID), words)
+	return h.switched(c, href.Connection(x.ID), x.Name, x.Enabled, len(actionsOf(around, destinationsOf(around, x.ID)...)))
 }
 
 // connectionDeletion is what deleting a connection means.

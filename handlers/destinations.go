@@ -300,6 +300,7 @@ func (h *Handlers) testDestination(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	e.TestAsked = true
 	if err := both(e.typed(c), h.o.Jobs.CheckDestination(&e.draft)); err != nil {
 		return h.destinationSaved(c, e, err, "")
 	}
@@ -342,11 +343,11 @@ func (h *Handlers) toggleDestination(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateDestination(&d) }); err != nil {
 		return err
 	}
-	words := d.Name + " is on. What was held goes out now."
-	if !d.Enabled {
-		words = d.Name + " is off. Deliveries to it are held until it is on again."
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
 	}
-	return h.Done(c, href.Destination(d.ID), words)
+	return h.switched(c, href.Destination(d.ID), d.Name, d.Enabled, len(actionsOf(around, d)))
 }
 
 // destinationDeletion is what deleting a destination means.

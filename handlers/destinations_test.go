@@ -104,6 +104,12 @@ func TestSendTest(t *testing.T) {
 	got := b.post("/destinations/"+id+"/test", append(form, "template", `{{! return {typed: true}; }}`)...)
 	b.shows(got, 200, "One real exchange", "Delivered", `{"typed":true}`, "Response 200 OK", `"received":true`)
 	b.shows(b.post("/destinations/"+id+"/test", append(form[:4:4], "path", "/../status/503", "max_in_flight", "x")...), http.StatusUnprocessableEntity)
+	b.header.Set("HX-Request", "true")
+	b.header.Set("HX-Target", "div#test-result")
+	if got := b.post("/destinations/"+id+"/test", "name", "", "method", "POST", "retry_schedule", "0 s", "max_in_flight", "1"); !strings.Contains(dense(got.text("body")), dense("Nothing was sent Give it a name.")) {
+		t.Errorf("htmx is not told why there was no test: %s", got.text("body"))
+	}
+	b.header = http.Header{}
 	bad := b.post("/destinations/"+id+"/test", append(form, "template", "{{ missing.x }}")...)
 	b.shows(bad, 200, "Failed", "missing is not defined")
 	if list := b.get("/deliveries"); !strings.Contains(list.text("main"), "No deliveries yet") {

@@ -12,8 +12,10 @@ import (
 	"waybill/db"
 	"waybill/db/fault"
 	"waybill/db/model"
+	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/ui"
 )
 
 // wrong turns err into what a form that is shown again says, and its status; ok is false when the page is no place for
@@ -82,7 +84,19 @@ func typed(c echo.Context, name string) string { return c.FormValue(name) }
 // switchedOn reads the value that a switch button posts.
 func switchedOn(c echo.Context) bool { return typed(c, "value") == "on" }
 
-// needs are the actions that stand in the way of deleting something, as links.
+// switched says what it means that something is on or off now; actions is how many send to it.
+func (h *Handlers) switched(c echo.Context, url, name string, on bool, actions int) error {
+	switch {
+	case on:
+		return h.Done(c, url, name+" is on. What was held goes out now.")
+	case actions == 0:
+		return h.Done(c, url, name+" is off.")
+	}
+	h.Flash(c, ui.Warn, name+" is off. It is used by "+ui.Plural(actions, "action")+": what they send is held until it is on again.")
+	return web.Redirect(c, url)
+}
+
+// actionNeeds are the actions that stand in the way of deleting something, as links.
 func actionNeeds(list []model.Action) []views.Need {
 	var out []views.Need
 	for _, a := range list {
