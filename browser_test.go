@@ -1,0 +1,576 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browser drives one tab of a real Chromium. Any console error, uncaught exception or CSP violation fails its test.
+type browser struct {
+	*testing.T
+	ctx     context.Context
+	base    string
+	scripts bool // the pages' own scripts run
+
+	thorough bool // pages are checked by axe, once each
+	seen     map[string]bool
+
+	mu       sync.Mutex
+	troubles []string
+	expected *regexp.Regexp // what the browser may log because the test provokes it
+}
+
+// chromium is the browser to drive, "" when there is none.
+func chromium() string {
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); name != "" && err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+func newBrowser(t *testing.T, base string, scripts bool) *browser {
+	t.Helper()
+	path := chromium()
+	if path == "" {
+		if os.Getenv("E2E") == "require" {
+			t.Fatal("there is no Chromium on PATH; apt-get install chromium, or name one by CHROMIUM")
+		}
+		t.Skip("there is no Chromium on PATH; CI installs one")
+	}
+	opts := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.NoDefaultBrowserCheck, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 860), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true)}
+	alloc, stop := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(alloc)
+	t.Cleanup(cancel)
+	b := &browser{T: t, ctx: ctx, base: base, scripts: scripts, seen: map[string]bool{}}
+	if err := chromedp.Listen(ctx, b.listen); err != nil {
+		t.Fatal(err)
+	}
+	call(b, log.Enable, cdp.Empty{})
+	call(b, runtime.Enable, cdp.Empty{})
+	if !scripts {
+		call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	}
+	b.size(1280, 860)
+	t.Cleanup(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, x := range b.troubles {
+			t.Errorf("the browser complains: %s", x)
+		}
+	})
+	return b
+}
+
+func (b *browser) listen(ev any) {
+	text := ""
+	switch e := ev.(type) {
+	case *runtime.EventExceptionThrown:
+		text = "exception: " + e.ExceptionDetails.Text
+	case *log.EventEntryAdded:
+		if e.Entry.Level == "error" {
+			text = e.Entry.Text + " (" + e.Entry.URL + ")"
+		}
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == "error" {
+			text = fmt.Sprint("console: ", len(e.Args), " values")
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	// That a form came back with 422 is what the test provokes; the browser notes every such answer.
+	if text != "" && !strings.Contains(text, "status of 422") && (b.expected == nil || !b.expected.MatchString(text)) {
+		b.troubles = append(b.troubles, text)
+	}
+}
+
+// call sends one protocol command.
+func call[P, R any](b *browser, cmd cdp.Command[P, R], params P) R {
+	b.Helper()
+	r, err := chromedp.Call(b.ctx, cmd, params)
+	if err != nil {
+		b.Fatalf("%s: %v", cmd.Method, err)
+	}
+	return r
+}
+
+// within bounds one step, so that a missing element fails with its name and not with the suite's time.
+const within = 20 * time.Second
+
+func (b *browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, within)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.Fatalf("%s: %v at %s\n%s", what, err, b.where(), tail(b.text(), 2000))
+	}
+}
+
+// eval runs JavaScript from outside the page's policy.
+func eval[T any](b *browser, js string) T {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, within)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.Fatalf("evaluate %.80s: %v", js, err)
+	}
+	return v
+}
+
+func (b *browser) where() string {
+	v, _ := chromedp.Run(b.ctx, chromedp.Location())
+	return strings.TrimPrefix(v, b.base)
+}
+
+func (b *browser) text() string {
+	v, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	return v
+}
+
+func (b *browser) open(path string) {
+	b.Helper()
+	b.do("open "+path, chromedp.Navigate(b.base+path))
+}
+
+func (b *browser) size(width, height int64) {
+	b.do("resize", chromedp.EmulateViewport(width, height))
+}
+
+// scheme is light or dark; nothing moves, so that a look at the page is no look at a transition.
+func (b *browser) scheme(name string) {
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+}
+
+// fill types into the field of that name, in place of what stands there.
+func (b *browser) fill(name, value string) {
+	b.Helper()
+	sel := chromedp.CSS("[name=\"" + name + "\"]")
+	b.do("fill "+name, chromedp.WaitVisible(sel))
+	eval[bool](b, fmt.Sprintf("document.querySelector('[name=\"%s\"]').value = '', true", name))
+	b.do("fill "+name, chromedp.SendKeys(sel, value))
+}
+
+// named is the name of the field with that label.
+func (b *browser) named(label string) string {
+	b.Helper()
+	name := eval[string](b, fmt.Sprintf("[...document.querySelectorAll('main label')].find(l => l.innerText.trim() === %q && l.checkVisibility())?.control?.name ?? ''", label))
+	if name == "" {
+		b.Fatalf("no field is labelled %q at %s\n%s", label, b.where(), b.text())
+	}
+	return name
+}
+
+// choose picks from a select by the text of the option.
+func (b *browser) choose(name, text string) {
+	b.Helper()
+	value := eval[string](b, fmt.Sprintf("[...document.querySelector('select[name=%s]').options].find(o => o.text.includes(%q))?.value ?? ''", name, text))
+	if value == "" {
+		b.Fatalf("the select %s has no option %q: %s", name, text, eval[string](b, fmt.Sprintf("document.querySelector('select[name=%s]').innerText", name)))
+	}
+	b.do("choose "+text, chromedp.SetValue(chromedp.CSS("select[name="+name+"]"), value))
+}
+
+// press clicks the first visible button or link of main (or of the page) with that text and waits for the next page.
+func (b *browser) press(text string) {
+	b.Helper()
+	b.mark(text)
+	ctx, cancel := context.WithTimeout(b.ctx, within)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("[data-pressed]"))); err != nil {
+		b.Fatalf("press %s: %v at %s\n%s", text, err, b.where(), tail(b.text(), 2000))
+	}
+}
+
+// click is press without waiting for a page.
+func (b *browser) click(text string) {
+	b.Helper()
+	b.mark(text)
+	b.do("click "+text, chromedp.Click(chromedp.CSS("[data-pressed]")))
+}
+
+func (b *browser) mark(text string) {
+	b.Helper()
+	found := eval[bool](b, fmt.Sprintf(`(() => {
+		document.querySelectorAll("[data-pressed]").forEach(e => e.removeAttribute("data-pressed"));
+		const all = [...document.querySelectorAll("main a, main button, main summary, main label, a, button, summary")];
+		const name = e => (e.innerText || e.getAttribute("aria-label") || "").replace(/\s+/g, " ").trim();
+		const e = all.find(e => name(e) === %[1]q && e.checkVisibility()) || all.find(e => name(e).startsWith(%[1]q) && e.checkVisibility());
+		e?.setAttribute("data-pressed", "");
+		return !!e;
+	})()`, text))
+	if !found {
+		b.Fatalf("there is no button or link %q at %s\n%s", text, b.where(), tail(b.text(), 2000))
+	}
+}
+
+// sees waits until the page says text.
+func (b *browser) sees(text string) {
+	b.Helper()
+	for end := time.Now().Add(within); !strings.Contains(b.text(), text); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Fatalf("the page never says %q at %s\n%s", text, b.where(), tail(b.text(), 3000))
+		}
+	}
+}
+
+// misses waits until the page no longer says text.
+func (b *browser) misses(text string) {
+	b.Helper()
+	for end := time.Now().Add(within); strings.Contains(b.text(), text); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Fatalf("the page goes on saying %q at %s", text, b.where())
+		}
+	}
+}
+
+// axe is the path of the accessibility checker, "" when it is not fetched.
+func axe() string {
+	path := filepath.Join("static", "node_modules", "axe-core", "axe.min.js")
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// inspect checks the page at hand: accessibility, and no sideways scrolling on a desktop and on phones.
+func (b *browser) inspect() {
+	b.Helper()
+	for _, width := range []int64{1280, 390, 320} {
+		b.size(width, 860)
+		if over := eval[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+			b.Errorf("%s scrolls sideways by %d px at %d px", b.where(), over, width)
+		}
+	}
+	b.size(1280, 860)
+	if !b.thorough || b.seen[b.where()] {
+		return
+	}
+	b.seen[b.where()] = true
+	path := axe()
+	if path == "" {
+		if os.Getenv("E2E") == "require" {
+			b.Fatal("axe is not fetched: go run ./static/fetch -dev")
+		}
+		return
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		b.scheme(scheme)
+		eval[bool](b, "Promise.all(document.getAnimations().map(a => a.finished.catch(() => {}))).then(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))")
+		eval[bool](b, string(source)+"; true")
+		found := eval[string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r =>
+			r.violations.map(v => v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")).join("\n"))`)
+		if found != "" {
+			b.Errorf("axe at %s (%s):\n%s", b.where(), scheme, found)
+		}
+	}
+	b.scheme("light")
+	b.shoot()
+}
+
+// shoot keeps screenshots in the folder that WAYBILL_SHOTS names.
+func (b *browser) shoot() {
+	dir := os.Getenv("WAYBILL_SHOTS")
+	if dir == "" {
+		return
+	}
+	b.Helper()
+	name := regexp.MustCompile(`[a-z]{3}_[0-9a-z]{26}`).ReplaceAllString(b.where(), "id")
+	name, _, _ = strings.Cut(name, "token=")
+	name = strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(name, "-"), "-")
+	for _, s := range []struct {
+		kind, scheme string
+		width        int64
+	}{{"desktop", "light", 1280}, {"desktop", "dark", 1280}, {"phone", "light", 390}, {"phone", "dark", 390}} {
+		b.size(s.width, 860)
+		b.scheme(s.scheme)
+		png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%s.png", name, s.kind, s.scheme)), png, 0o644)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.size(1280, 860)
+	b.scheme("light")
+}
+
+// withoutAssets is a build of the program whose fetched browser files are left out.
+var withoutAssets = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "waybill-test-")
+	if err != nil {
+		return "", err
+	}
+	replace := map[string]string{}
+	files, err := filepath.Glob("static/dist/*.*")
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		full, err := filepath.Abs(f)
+		if err != nil {
+			return "", err
+		}
+		if filepath.Base(f) != ".keep" {
+			replace[full] = ""
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "waybill")
+	if out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build without assets: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// echo is a receiver that gives back what it gets, our secret too.
+type echo struct {
+	*httptest.Server
+	mu  sync.Mutex
+	got received
+}
+
+type received struct{ body, key string }
+
+func newEcho(t *testing.T) *echo {
+	e := &echo{}
+	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		e.mu.Lock()
+		e.got = received{string(body), r.Header.Get("X-Key")}
+		e.mu.Unlock()
+		w.Header().Set("X-Echo", r.Header.Get("X-Key"))
+		_, _ = w.Write([]byte("got it, " + r.Header.Get("X-Key")))
+	}))
+	t.Cleanup(e.Close)
+	return e
+}
+
+func (e *echo) last() received {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.got
+}
+
+// A real order, as a shop sends it.
+const shopOrder = `{"id":820982911946154508,"name":"#9999","email":"jon@example.com","created_at":"2026-11-21T20:09:14-05:00","currency":"EUR","total_price":"403.00","customer":{"first_name":"Jon","last_name":"Snow"},"line_items":[{"sku":"SHOE-42","quantity":1,"price":"199.00"},{"sku":"SOCK \"warm\"","quantity":2,"price":"4.50"}],"note":null}`
+
+// TestJourney does the whole main job in a browser: setup link, sign-in, credential, connections to the built-in receiver
+// and to a real one, destination with template and preview, action, an event by curl, the delivery seen.
+func TestJourney(t *testing.T) {
+	for _, mode := range []struct {
+		name    string
+		scripts bool
+		assets  bool
+	}{{"everything", true, true}, {"without assets", true, false}, {"scripts off", false, true}} {
+		t.Run(mode.name, func(t *testing.T) {
+			bin, err := binary()
+			if err == nil && !mode.assets {
+				bin, err = withoutAssets()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &program{t: t, bin: bin, dir: t.TempDir(), log: &logs{}, addr: freeAddr(t)}
+			t.Cleanup(func() { p.kill() })
+			rx := newEcho(t)
+			p.start()
+			b := newBrowser(t, p.url(""), mode.scripts)
+			b.thorough = mode.scripts && mode.assets
+			b.signUp(p)
+			b.credential()
+			b.toward("Built-in receiver", "http://receiver.waybill.internal", "orders.in", "")
+			b.toward("Shop floor", rx.URL, "orders.out", "Shop key")
+			b.key(p)
+			for _, event := range []string{"orders.in", "orders.out"} {
+				a := p.must(202, "POST", "events", fmt.Sprintf(`{"name":%q,"subject":"#9999","data":%s}`, event, shopOrder))
+				p.settled(a.str("id"), "delivered")
+			}
+			if got := rx.last(); got.body != shopOrder || got.key != "sesame-open-4711" {
+				t.Errorf("received %+v", got)
+			}
+			b.watch()
+		})
+	}
+}
+
+// signUp follows the one-time link.
+func (b *browser) signUp(p *program) {
+	b.Helper()
+	link := regexp.MustCompile(`http://[^"\s]+/setup[^"\s]*`).FindString(p.log.String())
+	u, err := url.Parse(link)
+	if err != nil || link == "" {
+		b.Fatalf("no setup link in the log:\n%s", p.log.String())
+	}
+	b.open(u.RequestURI())
+	b.inspect()
+	b.fill("name", "Ada Lovelace")
+	b.fill("email", "ada@example.com")
+	b.fill("password", password)
+	b.press("Create account")
+	b.sees("Ada Lovelace")
+	b.inspect()
+	resp, err := http.Get(link)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK && strings.Contains(resp.Request.URL.Path, "setup") {
+		b.Error("the setup link works twice")
+	}
+	b.open("/account")
+	b.inspect()
+	b.click("AL")
+	b.press("Sign out")
+	b.open("/connections")
+	b.inspect()
+	b.fill("email", "ada@example.com")
+	b.fill("password", password)
+	b.press("Sign in")
+	if b.where() != "/connections" {
+		b.Errorf("after sign-in at %s, want the page that was asked for", b.where())
+	}
+	b.inspect()
+}
+
+func (b *browser) credential() {
+	b.Helper()
+	b.open("/credentials/new/header")
+	b.inspect()
+	b.fill("name", "Shop key")
+	b.fill(b.named("Header name"), "X-Key")
+	b.fill(b.named("Value"), "sesame-open-4711")
+	b.press("Save")
+	b.sees("Shop key")
+	b.inspect()
+	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, "sesame") {
+		b.Error("the page shows the secret")
+	}
+}
+
+// toward makes a connection, a destination with the template, and an action.
+func (b *browser) toward(name, base, event, credential string) {
+	b.Helper()
+	b.open("/connections/new")
+	b.inspect()
+	b.press("Webhook")
+	b.inspect()
+	b.fill("name", name)
+	b.fill("base_url", "ftp://files.example.com")
+	b.press("Save and continue") // the form says what is wrong and keeps what was typed
+	b.sees("starts with https://")
+	if kept := eval[string](b, "document.querySelector('[name=name]').value"); kept != name {
+		b.Errorf("after an error the name is %q, want %q", kept, name)
+	}
+	b.inspect()
+	b.fill("base_url", base)
+	if credential != "" {
+		b.click("Use a stored credential")
+		b.choose("credential_id", credential)
+	}
+	b.press("Save and continue")
+	if !strings.HasSuffix(b.where(), "/destinations") {
+		b.Fatalf("after saving at %s, want the destinations\n%s", b.where(), b.text())
+	}
+	b.inspect()
+	b.press("New destination")
+	b.fill("name", "To "+name)
+	b.fill("template", "{{! return JSON.stringify(it.data[0]; }}")
+	if b.scripts && eval[bool](b, "!!window.htmx") {
+		b.sees("Line 1")
+	} else {
+		b.press("Preview")
+		b.sees("Line 1")
+	}
+	b.inspect()
+	b.fill("template", "{{! return JSON.stringify(it.data[0]); }}")
+	if !b.scripts || !eval[bool](b, "!!window.htmx") {
+		b.press("Preview")
+	}
+	b.sees("LAMP-02") // of the sample order, in the exact request
+	b.misses("Line 1, column")
+	b.press("Create destination")
+	b.sees("To " + name)
+	b.inspect()
+	b.open("/actions/new")
+	b.inspect()
+	b.fill("event", event)
+	b.choose("destination_id", "To "+name)
+	b.fill("name", "Send "+event)
+	b.press("Create action")
+	b.sees("Send " + event)
+	b.inspect()
+}
+
+// key makes an API key in the browser, as a new user would, and gives it to the program's client.
+func (b *browser) key(p *program) {
+	b.Helper()
+	b.open("/api-keys/new")
+	b.inspect()
+	b.fill("name", "curl")
+	b.press("Create key")
+	b.sees("wbk_")
+	b.inspect()
+	p.key = regexp.MustCompile(`wbk_[0-9A-Za-z_]+`).FindString(eval[string](b, "document.documentElement.outerHTML"))
+}
+
+// watch looks at what became of it.
+func (b *browser) watch() {
+	b.Helper()
+	b.open("/deliveries")
+	b.sees("Delivered")
+	b.sees("To Shop floor")
+	b.inspect()
+	b.press("orders.out")
+	b.sees("SHOE-42")
+	b.sees("•••")
+	b.inspect()
+	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, "sesame") {
+		b.Error("the delivery shows the secret")
+	}
+	for _, path := range []string{"/", "/events", "/events/new", "/connections", "/credentials", "/actions", "/users", "/users/new", "/api-keys", "/audit", "/account", "/deliveries?status=failed"} {
+		b.open(path)
+		b.inspect()
+	}
+	b.mu.Lock()
+	b.expected = regexp.MustCompile(`status of 404`)
+	b.mu.Unlock()
+	b.open("/no/such/page")
+	b.sees("There is nothing at this address")
+	b.inspect()
+}
