@@ -49,7 +49,7 @@ func (d *Dispatcher) claimDue() {
 }
 
 func (d *Dispatcher) claim(t *target, q *lane) {
-	q.claiming = true
+	q.claiming, q.due = true, time.Time{} // what is stored from now on may come too late for this claim, and sets it anew
 	d.claims++
 	go func() {
 		work, next, err := d.o.Store.Claim(context.Background(), d.o.Node, t.id, q.name, claimRows)
@@ -62,10 +62,12 @@ func (d *Dispatcher) claimed(t *target, q *lane, work []model.Work, next time.Ti
 	q.claiming, d.look = false, true
 	if err != nil {
 		d.o.Log.Warn("waiting deliveries could not be taken on; trying again", "target", t.id, "error", err)
-		q.due = d.o.Now().Add(claimAgain)
+		d.dueAt(q, d.o.Now().Add(claimAgain))
 		return
 	}
-	q.due = next
+	if !next.IsZero() {
+		d.dueAt(q, next)
+	}
 	if next.IsZero() || next.After(d.o.Now()) {
 		d.gates.of(t.id).spilled[index(q.name)].Store(false)
 	}

@@ -1,0 +1,53 @@
+package dispatch
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"waybill/db/dbtest"
+	"waybill/db/model"
+)
+
+// still makes a dispatcher whose goroutine does not run: a test plays it step by step.
+func still(t *testing.T, o Options) *Dispatcher {
+	o.Store, o.Node, o.Now, o.Log = dbtest.Open(t), model.NewNodeID(time.Now()), time.Now, slog.New(slog.DiscardHandler)
+	if o.Target == nil {
+		o.Target = func(model.TargetID) Target { return Target{MaxInFlight: 4, Schedule: []int{0}} }
+	}
+	if o.Attempt == nil {
+		o.Attempt = sent
+	}
+	return New(o)
+}
+
+// step waits for mail and works through it.
+func (d *Dispatcher) step(t *testing.T) {
+	t.Helper()
+	select {
+	case <-d.mail.wake:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing came")
+	}
+	d.mail.Lock()
+	posts := d.mail.posts
+	d.mail.posts = nil
+	d.mail.Unlock()
+	for _, fn := range posts {
+		fn()
+	}
+}
+
+// A row that is stored while a claim is under way, which does not see it, is still waited for when the claim is back.
+func TestClaimForgetsNothing(t *testing.T) {
+	d := still(t, Options{})
+	tg := d.target("dst_a")
+	q, due := tg.lane(model.Realtime), time.Now()
+	d.dueAt(q, due)
+	d.claim(tg, q)
+	d.dueAt(q, due.Add(time.Second)) // its row is committed after the claim looked
+	d.step(t)
+	if q.claiming || q.due.IsZero() || !d.look {
+		t.Errorf("after the claim: claiming %t, due %v, look %t", q.claiming, q.due, d.look)
+	}
+}
