@@ -15,6 +15,7 @@ const (
 
 // dueAt notes that rows of a lane wait in the database, the first one due at due.
 func (d *Dispatcher) dueAt(q *lane, due time.Time) {
+	due = due.Round(0) // wall time: the monotonic clock stands while the machine sleeps
 	if q.due.IsZero() || due.Before(q.due) {
 		q.due, d.look = due, true
 	}

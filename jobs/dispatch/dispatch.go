@@ -136,6 +136,7 @@ func (d *Dispatcher) Run() {
 		case <-d.mail.wake:
 		case <-d.timer.C:
 		case <-tick.C:
+			d.look = true
 		}
 		d.mail.Lock()
 		posts := d.mail.posts

@@ -51,3 +51,14 @@ func TestClaimForgetsNothing(t *testing.T) {
 		t.Errorf("after the claim: claiming %t, due %v, look %t", q.claiming, q.due, d.look)
 	}
 }
+
+// Due times follow the clock on the wall: it goes on while the machine sleeps, a monotonic clock does not.
+func TestDueIsWallTime(t *testing.T) {
+	d := still(t, Options{})
+	q := d.target("dst_a").lane(model.Realtime)
+	due := time.Now().Add(time.Hour)
+	d.dueAt(q, due)
+	if q.due != due.Round(0) {
+		t.Errorf("due %v has a monotonic reading", q.due)
+	}
+}
