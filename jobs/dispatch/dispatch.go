@@ -276,8 +276,8 @@ func (d *Dispatcher) finished(t *target, w model.Work, r deliver.Result, o model
 	if r.Kind != deliver.Cut {
 		d.record(w, o)
 	}
+	d.turn() // those that wait first; else whoever ends attempts takes their places again
 	d.pump(t)
-	d.turn()
 }
 
 // turn gives free places to the targets that wait for them, one each in turn.

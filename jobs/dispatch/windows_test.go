@@ -1,12 +1,15 @@
 package dispatch
 
 import (
+	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"waybill/db/dbtest"
 	"waybill/db/model"
+	"waybill/jobs/deliver"
 )
 
 // still makes a dispatcher whose goroutine does not run: a test plays it step by step.
@@ -60,5 +63,32 @@ func TestDueIsWallTime(t *testing.T) {
 	d.dueAt(q, due)
 	if q.due != due.Round(0) {
 		t.Errorf("due %v has a monotonic reading", q.due)
+	}
+}
+
+// A target that waits for a place comes before the one whose attempt just ended.
+func TestPlacesGoRound(t *testing.T) {
+	const n = 20
+	turns := make(chan model.TargetID, n)
+	block := make(chan struct{})
+	b := newBed(t, Options{InFlight: 1}, func(ctx context.Context, w model.Work) deliver.Result {
+		<-block
+		turns <- w.Delivery.TargetID
+		return sent(ctx, w)
+	})
+	for range n / 2 {
+		b.publish("dst_a")
+	}
+	for range n / 2 {
+		b.publish("dst_b")
+	}
+	close(block)
+	got := ""
+	for range n {
+		id := <-turns
+		got += string(id[4:])
+	}
+	if strings.Contains(got, "aaa") || strings.Contains(got, "bbb") && !strings.HasSuffix(got, "bbb") {
+		t.Errorf("took turns as %s", got)
 	}
 }
