@@ -69,9 +69,7 @@ func (d *Dispatcher) claimed(t *target, q *lane, work []model.Work, next time.Ti
 	if !next.IsZero() {
 		d.dueAt(q, next)
 	}
-	if next.IsZero() || next.After(d.o.Now()) {
-		d.gates.of(t.id).spilled[index(q.name)].Store(false)
-	}
+	d.gates.of(t.id).spilled[index(q.name)].Store(!next.IsZero() && !next.After(d.o.Now()))
 	for _, w := range work {
 		d.gates.take(t.id, size(w))
 		q.push(w)

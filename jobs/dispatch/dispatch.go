@@ -117,7 +117,7 @@ func (d *Dispatcher) Recover(ctx context.Context) error {
 		return err
 	}
 	for _, w := range waiting {
-		d.Wake(w.Target, w.Lane, w.Due)
+		d.Spill(w.Target, w.Lane, w.Due)
 	}
 	d.Changed()
 	return nil

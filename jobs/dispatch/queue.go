@@ -153,7 +153,7 @@ func (d *Dispatcher) Reserve(id model.TargetID, l model.Lane, bytes int) bool {
 // Unreserve gives a place up: the commit did not happen.
 func (d *Dispatcher) Unreserve(id model.TargetID, bytes int) { d.gates.release(id, int64(bytes)) }
 
-// Spill says that a delivery was committed without a place in memory and is due at due.
+// Spill says that deliveries wait in the database without a place in memory, the first one due at due.
 func (d *Dispatcher) Spill(id model.TargetID, l model.Lane, due time.Time) {
 	if !due.After(d.o.Now()) {
 		d.gates.of(id).spilled[index(l)].Store(true)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"waybill/db"
 	"waybill/db/dbtest"
 	"waybill/db/model"
 	"waybill/jobs/deliver"
@@ -90,5 +91,33 @@ func TestPlacesGoRound(t *testing.T) {
 	}
 	if strings.Contains(got, "aaa") || strings.Contains(got, "bbb") && !strings.HasSuffix(got, "bbb") {
 		t.Errorf("took turns as %s", got)
+	}
+}
+
+// After a restart what is due in the database is not overtaken by what comes new.
+func TestRestartIsNotOvertaken(t *testing.T) {
+	d := still(t, Options{})
+	x := dbtest.Fill(t, d.o.Store)
+	p := x.Publication("")
+	p.Deliveries[0].NextAttemptAt = time.Now().Add(-time.Hour)
+	v, err := d.o.Store.Version(context.Background())
+	if err == nil {
+		_, err = d.o.Store.Publish(context.Background(), v, []db.Publication{p})
+	}
+	if err == nil {
+		err = d.Recover(context.Background())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := x.Destination.Target()
+	if d.Reserve(target, model.Realtime, 1) {
+		t.Error("a new delivery went through memory past one that waits")
+	}
+	d.step(t)
+	d.claimDue()
+	d.step(t)
+	if !d.Reserve(target, model.Realtime, 1) {
+		t.Error("everything that waited is in memory, yet a new one gets no place")
 	}
 }
