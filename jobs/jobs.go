@@ -177,7 +177,13 @@ func (s *Service) settle(w model.Work, o model.Outcome) func(*db.Tx) error {
 	if o.Disable == "" || w.Delivery.DestinationID == "" {
 		return nil
 	}
-	return func(tx *db.Tx) error { return tx.SwitchOffDestination(w.Delivery.DestinationID, o.Disable) }
+	return func(tx *db.Tx) error {
+		err := tx.SwitchOffDestination(w.Delivery.DestinationID, o.Disable)
+		if fault.Is(err, fault.NotFound) { // deleted meanwhile; the outcome must be recorded all the same
+			return nil
+		}
+		return err
+	}
 }
 
 // Retry starts a delivery's schedule again, now.
