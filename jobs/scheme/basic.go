@@ -13,6 +13,7 @@ import (
 // basic is RFC 7617, with UTF-8 as its charset.
 func basic() Kind {
 	pair := func(m Material) string { return m.Config.Text("username") + ":" + m.Secrets["password"].Reveal() }
+	sent := func(m Material) string { return base64.StdEncoding.EncodeToString([]byte(pair(m))) }
 	return Kind{
 		Type: model.CredentialBasic, Title: "User name and password", Weak: true,
 		Summary: "HTTP Basic (RFC 7617). The weaker choice: the password goes along with every request. Prefer a token where the other side offers one.",
@@ -27,8 +28,8 @@ func basic() Kind {
 			}
 		},
 		apply: func(_ context.Context, _ *egress.Client, req *egress.Request, m Material) (Applied, error) {
-			return set(req, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair(m))))
+			return set(req, "Authorization", "Basic "+sent(m))
 		},
-		derived: func(m Material) []string { return []string{pair(m)} },
+		derived: func(m Material) []string { return []string{pair(m), sent(m)} },
 	}
 }

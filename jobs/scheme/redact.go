@@ -116,7 +116,7 @@ func secretHeader(canonical string) bool {
 // URL masks the user part, the parameters that a names, those whose name says that they are secret, and every known
 // value. The rest stays byte for byte.
 func (r *Redactor) URL(raw string, a Applied) string {
-	raw, fragment, hashed := strings.Cut(raw, "#")
+	raw, fragment, hashed := strings.Cut(r.Text(raw), "#") // before it is cut: a value may hold any of the signs
 	base, query, asked := strings.Cut(raw, "?")
 	if scheme, rest, ok := strings.Cut(base, "://"); ok {
 		authority, path, slash := strings.Cut(rest, "/")
@@ -128,17 +128,17 @@ func (r *Redactor) URL(raw string, a Applied) string {
 			base += "/" + path
 		}
 	}
-	out := r.Text(base)
 	if asked {
-		out += "?" + r.query(query, a)
+		base += "?" + maskQuery(query, a)
 	}
 	if hashed {
-		out += "#" + r.query(fragment, a)
+		base += "#" + maskQuery(fragment, a)
 	}
-	return out
+	return base
 }
 
-func (r *Redactor) query(q string, a Applied) string {
+// maskQuery masks the values of secret parameters, whatever they are.
+func maskQuery(q string, a Applied) string {
 	parts := strings.Split(q, "&")
 	for i, p := range parts {
 		name, value, ok := strings.Cut(p, "=")
@@ -148,8 +148,6 @@ func (r *Redactor) query(q string, a Applied) string {
 		}
 		if ok && value != "" && (slices.Contains(a.Query, plain) || secretParameter(plain)) {
 			parts[i] = name + "=" + model.Mask
-		} else {
-			parts[i] = r.Text(p)
 		}
 	}
 	return strings.Join(parts, "&")

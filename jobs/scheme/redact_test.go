@@ -101,6 +101,19 @@ func TestURL(t *testing.T) {
 	}
 }
 
+func TestURLHoldsAValueWithItsSigns(t *testing.T) {
+	r := NewRedactor([]Material{{Type: "basic", Config: model.Config{"username": "ada"}, Secrets: model.Secrets{"password": "a&b#c?d/e@f>"}}})
+	for in, want := range map[string]string{
+		"https://a.example/a&b#c?d/e@f>?x=a&b#c?d/e@f>&y=1#a&b#c?d/e@f>": "https://a.example/•••?x=•••&y=1#•••",
+		"https://ada:a&b#c?d/e@f>@a.example/":                            "https://•••@a.example/",
+		"https://a.example/?auth=Basic+YWRhOmEmYiNjP2QvZUBmPg%3D%3D":     "https://a.example/?auth=Basic+•••",
+	} {
+		if diff := cmp.Diff(want, r.URL(in, Applied{})); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func TestCutBodies(t *testing.T) {
 	r := NewRedactor([]Material{{Type: "bearer", Secrets: model.Secrets{"token": "correct-horse"}}})
 	for in, want := range map[string]string{
