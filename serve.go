@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -71,14 +72,16 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 	return errors.Join(err, s.jobs.Stop(0), store.Close())
 }
 
-// prepareProcess makes new files private, gives the dispatcher room beside the render workers, and takes the key out of
-// the environment, where children and crash reports would see it.
+// prepareProcess makes new files private, gives the dispatcher room beside the render workers, takes the key out of the
+// environment, where children, crash reports and /proc would show it, and silences the standard logger: through it
+// net/http prints what a receiver sends unasked, which may be a secret of ours.
 func prepareProcess() error {
 	syscall.Umask(0o077)
+	log.SetOutput(io.Discard)
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(4, runtime.NumCPU()+2))
 	}
-	return os.Unsetenv("WAYBILL_MASTER_KEY")
+	return forgetEnv("WAYBILL_MASTER_KEY")
 }
 
 func newLog(format string, to io.Writer) *slog.Logger {
