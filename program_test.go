@@ -73,7 +73,7 @@ func newProgram(t testing.TB, dir string, env ...string) *program {
 		t.Fatal(err)
 	}
 	if dir == "" {
-		dir = t.TempDir()
+		dir = filepath.Join(t.TempDir(), "data")
 	}
 	p := &program{t: t, bin: bin, dir: dir, env: env, log: &logs{}, addr: freeAddr(t)}
 	p.command(password+"\n", "user", "create", "--email", "ada@example.com", "--name", "Ada", "--role", "Administrator", "--password-stdin")
