@@ -87,22 +87,46 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.dispatch.Recover(ctx); err != nil {
 		return fmt.Errorf("take up deliveries: %w", err)
 	}
-	s.o.Store.OnChange(func() {
-		select {
-		case s.changes <- struct{}{}:
-		default:
-		}
-	})
+	s.o.Store.OnChange(s.changed)
 	s.running.Store(true)
 	go s.dispatch.Run()
+	go s.follow()
 	go s.housekeeping()
 	return nil
+}
+
+// changed says that routing changed; it never blocks.
+func (s *Service) changed() {
+	select {
+	case s.changes <- struct{}{}:
+	default:
+	}
+}
+
+// readAgain is how long to wait after the routing could not be read.
+const readAgain = time.Second
+
+// follow tells the dispatcher of changes of routing.
+func (s *Service) follow() {
+	for {
+		select {
+		case <-s.stopped:
+			return
+		case <-s.changes:
+			if _, err := s.routing.current(context.Background()); err != nil {
+				s.o.Log.Error("the routing could not be read; trying again", "error", err)
+				time.AfterFunc(readAgain, s.changed)
+				continue
+			}
+			s.dispatch.Changed()
+		}
+	}
 }
 
 // hourly is how often what is too old goes.
 const hourly = time.Hour
 
-// housekeeping follows changes of routing and clears what has expired.
+// housekeeping clears what has expired.
 func (s *Service) housekeeping() {
 	tick := time.NewTicker(hourly)
 	defer tick.Stop()
@@ -110,12 +134,6 @@ func (s *Service) housekeeping() {
 		select {
 		case <-s.stopped:
 			return
-		case <-s.changes:
-			if _, err := s.routing.current(context.Background()); err != nil {
-				s.o.Log.Error("the routing could not be read", "error", err)
-				continue
-			}
-			s.dispatch.Changed()
 		case <-tick.C:
 			s.expire()
 		}
