@@ -24,7 +24,7 @@ const (
 type op struct {
 	run   func(*Tx) error
 	done  func(error) // called once, from the writer's goroutine, after the commit; must not block
-	plain bool        // bookkeeping that is not expected to fail: shares a savepoint with its like
+	plain bool        // bookkeeping that is not expected to fail: runs without a savepoint at first
 	rides time.Time   // zero = commit now; else it may wait until then for others
 	gone  func() bool // the caller no longer wants it: skipped when not yet begun
 	err   error
@@ -175,7 +175,7 @@ func (w *writer) commit(group []*op) {
 			finished = append(finished, left...)
 			break
 		}
-		done, again, err := w.transaction(left)
+		done, again, err := w.transaction(left, true)
 		if err != nil && len(left) == 1 {
 			left[0].err = err
 			done, again = left, nil
@@ -184,7 +184,7 @@ func (w *writer) commit(group []*op) {
 				if o.err = err; w.dead() { // after a failed fsync, a second one that succeeds proves nothing
 					continue
 				}
-				if _, _, err := w.transaction([]*op{o}); err != nil {
+				if _, _, err := w.transaction([]*op{o}, false); err != nil {
 					o.err = err
 				}
 			}
@@ -199,7 +199,9 @@ func (w *writer) commit(group []*op) {
 
 // transaction runs ops in one transaction. It returns those that are settled (committed, or failed by themselves) and
 // those that must run again because one of their neighbours broke the transaction. err: the commit failed, none is stored.
-func (w *writer) transaction(ops []*op) (done, again []*op, err error) {
+// trusting: plain closures run without a savepoint, for its price (SQLite keeps a copy of every page that changes in one);
+// if one of them fails after all, everything runs again with a savepoint each.
+func (w *writer) transaction(ops []*op, trusting bool) (done, again []*op, err error) {
 	tx := &Tx{w: w, now: w.s.now()}
 	if err := tx.exec("BEGIN IMMEDIATE"); err != nil {
 		w.judge(err)
@@ -211,7 +213,11 @@ func (w *writer) transaction(ops []*op) (done, again []*op, err error) {
 		return nil, nil, err
 	}
 	tx.version = before
-	guilty, rest := w.runAll(tx, ops)
+	guilty, rest := w.runAll(tx, ops, trusting)
+	if guilty != nil && guilty.plain && trusting {
+		w.rollback(tx)
+		return w.transaction(ops, false)
+	}
 	if guilty != nil {
 		w.rollback(tx)
 		for _, o := range ops {
@@ -243,55 +249,22 @@ func (w *writer) transaction(ops []*op) (done, again []*op, err error) {
 }
 
 // runAll runs every closure. guilty is the one that broke the transaction; rest are those for which time ran out.
-func (w *writer) runAll(tx *Tx, ops []*op) (guilty *op, rest []*op) {
+func (w *writer) runAll(tx *Tx, ops []*op, trusting bool) (guilty *op, rest []*op) {
 	start := time.Now()
-	for i := 0; i < len(ops); {
+	for i, o := range ops {
 		if i > 0 && time.Since(start) > groupRuns {
 			return nil, ops[i:]
 		}
-		n := 1
-		for ops[i].plain && i+n < len(ops) && ops[i+n].plain {
-			n++
-		}
-		ok, guilty := w.together(tx, ops[i:i+n])
-		if guilty != nil {
-			return guilty, nil
-		}
-		for _, o := range ops[i : i+n] {
-			if !ok && !w.alone(tx, o) {
+		if trusting && o.plain {
+			if o.err = w.call(tx, o); o.err != nil {
+				w.judge(o.err)
 				return o, nil
 			}
+		} else if !w.alone(tx, o) {
+			return o, nil
 		}
-		i += n
 	}
 	return nil, nil
-}
-
-// together runs plain closures in one savepoint. ok: all stand. Not ok: none does, and each is to run alone; with a
-// guilty one the transaction itself is over.
-func (w *writer) together(tx *Tx, ops []*op) (ok bool, guilty *op) {
-	if len(ops) < 2 {
-		return false, nil
-	}
-	if err := tx.exec("SAVEPOINT many"); err != nil {
-		ops[0].err = err
-		return false, ops[0]
-	}
-	for _, o := range ops {
-		if o.err = w.call(tx, o); o.err == nil {
-			continue
-		}
-		w.judge(o.err)
-		if tx.exec("ROLLBACK TO many") != nil || tx.exec("RELEASE many") != nil {
-			return false, o
-		}
-		return false, nil
-	}
-	last := ops[len(ops)-1]
-	if last.err = tx.exec("RELEASE many"); last.err != nil {
-		return false, last
-	}
-	return true, nil
 }
 
 // alone runs one closure in a savepoint of its own; false: the transaction is broken and o is why.

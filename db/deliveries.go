@@ -61,7 +61,7 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) ([]mod
 	switch f.Status {
 	case "":
 	case model.Failed, model.Held, model.Retrying, model.Skipped, model.Cancelled: // literals, so that the partial index fits
-		q.and(true, "d.status = '"+string(f.Status)+"' AND d.status IN ('failed', 'held', 'retrying', 'skipped', 'cancelled')")
+		q.and(true, "d.status = '"+string(f.Status)+"' AND d.status <> 'delivered' AND d.status <> 'pending'")
 	case model.Pending:
 		q.and(true, "d.status = 'pending' AND d.settled_at IS NULL")
 	default:
@@ -71,15 +71,14 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) ([]mod
 }
 
 const attemptColumns = `a.id, a.delivery_id, a.number, a.started_at, a.method, a.url, a.address, a.status_code, a.class, a.error, a.template, a.verdict,
-  a.next_at, a.timings, a.request_headers, a.response_headers, a.request_size, a.response_size,
+  a.next_at, a.timings, a.request_headers, a.response_headers, a.response_cut, a.request_size, a.response_size,
   CASE WHEN a.body_is_data THEN e.data ELSE a.request_body END, a.response_body`
 
 func scanAttempt(r row) (model.Attempt, error) {
 	var a model.Attempt
 	err := r.Scan(&a.ID, &a.DeliveryID, &a.Number, at{&a.StartedAt}, &a.Method, &a.URL, &a.Address, &a.StatusCode, &a.Class, &a.Error, &a.Template, &a.Verdict,
-		at{&a.NextAt}, decode{&a.Timings}, decode{&a.Request.Headers}, decode{&a.Response.Headers}, &a.Request.Size, &a.Response.Size,
+		at{&a.NextAt}, decode{&a.Timings}, decode{&a.Request.Headers}, decode{&a.Response.Headers}, &a.Response.Truncated, &a.Request.Size, &a.Response.Size,
 		&a.Request.Body, &a.Response.Body)
-	a.Response.Truncated = a.Response.Size > int64(len(a.Response.Body))
 	return a, err
 }
 
@@ -105,9 +104,9 @@ const countAttempt = `UPDATE deliveries SET attempts = attempts + 1 WHERE id = $
 
 const insertAttempt = `
 INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address, status_code, class, error, template, verdict, next_at, timings,
-  request_headers, response_headers, request_size, response_size, request_body, body_is_data, response_body)
+  request_headers, response_headers, response_cut, request_size, response_size, request_body, body_is_data, response_body)
 VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-  $17, $18, $19, $20)`
+  $17, $18, $19, $20, $21)`
 
 // Finish records what an attempt did to a delivery that owner has in memory, as of d.Version. It returns at once; done is called from
 // the writer's goroutine when the outcome is on disk (at most 10 ms later than it could be) or could not be stored.
@@ -151,7 +150,7 @@ func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome) erro
 		}
 	}
 	return tx.exec(insertAttempt, d.ID, a.ID, ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, a.Class, a.Error, a.Template, o.Status,
-		ms(o.NextAt), encode(a.Timings), encode(a.Request.Headers), encode(a.Response.Headers), a.Request.Size, a.Response.Size,
+		ms(o.NextAt), encode(a.Timings), encode(a.Request.Headers), encode(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
 		blob(a.Request.Body), o.BodyIsData, blob(a.Response.Body))
 }
 

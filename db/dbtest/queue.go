@@ -50,7 +50,7 @@ func claim(t *testing.T, s *db.Store, x Setup, limit int) ([]model.Work, time.Ti
 func attempt(number, status int) *model.Attempt {
 	now := time.Now()
 	return &model.Attempt{ID: model.NewAttemptID(now), Number: number, StartedAt: now, Method: "POST", URL: "https://shop.example.com/orders",
-		StatusCode: status, Request: model.Message{Body: []byte("sent"), Size: 4}, Response: model.Message{Body: []byte("an"), Size: 6}}
+		StatusCode: status, Request: model.Message{Body: []byte("sent"), Size: 4}, Response: model.Message{Body: []byte("an"), Size: 6, Truncated: true}}
 }
 
 func publishing(t *testing.T, s *db.Store) {
