@@ -82,51 +82,79 @@ func (d *Dispatcher) claimed(t *target, q *lane, work []model.Work, next time.Ti
 func (d *Dispatcher) Changed() {
 	d.post(func() {
 		for _, t := range d.targets {
-			if off := d.o.Target(t.id).Off; off != "" {
-				d.hold(t, off)
-			}
 			d.pump(t)
 		}
 		d.turn()
-		go d.releaseAll()
+		d.sweep()
 	})
 }
 
-// hold parks everything of a target that waits in the database; what is in memory is held when its turn comes.
-func (d *Dispatcher) hold(t *target, off string) {
-	if t.lanes[0].due.IsZero() && t.lanes[1].due.IsZero() {
+// sweep holds what waits in the database for targets that are off, and releases what is held for those that are on;
+// what is in memory is held when its turn comes. There is one at a time, so that the two never work against each other.
+func (d *Dispatcher) sweep() {
+	if d.again = d.sweeping; d.sweeping || d.stopping {
 		return
 	}
-	t.lanes[0].due, t.lanes[1].due = time.Time{}, time.Time{}
-	go d.chunks(func() (int64, error) { return d.o.Store.Hold(context.Background(), t.id, off) })
+	d.sweeping = true
+	var off []model.TargetID
+	for id, t := range d.targets {
+		if t.waits() && d.o.Target(id).Off != "" {
+			off = append(off, id)
+		}
+	}
+	go func() {
+		err := d.holdAll(off)
+		if err == nil {
+			err = d.releaseAll()
+		}
+		d.post(func() { d.swept(err) })
+	}()
 }
 
-func (d *Dispatcher) releaseAll() {
-	targets, err := d.o.Store.HeldTargets(context.Background())
+func (d *Dispatcher) swept(err error) {
+	d.sweeping = false
+	if err != nil && !d.stopping {
+		d.o.Log.Warn("waiting deliveries could not be held or released; trying again", "error", err)
+		time.AfterFunc(claimAgain, func() { d.post(d.sweep) })
+	} else if d.again {
+		d.sweep()
+	}
+}
+
+func (d *Dispatcher) holdAll(off []model.TargetID) error {
+	for _, id := range off {
+		for {
+			why := d.o.Target(id).Off
+			if why == "" {
+				break
+			}
+			if n, err := d.o.Store.Hold(context.Background(), id, why); err != nil {
+				return err
+			} else if n == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Dispatcher) releaseAll() error {
+	held, err := d.o.Store.HeldTargets(context.Background())
 	if err != nil {
-		d.o.Log.Warn("held deliveries could not be looked up", "error", err)
-		return
+		return err
 	}
-	for _, id := range targets {
-		if d.o.Target(id).Off != "" {
-			continue
-		}
-		d.chunks(func() (int64, error) { return d.o.Store.Release(context.Background(), id) })
-		d.Wake(id, model.Realtime, d.o.Now())
-		d.Wake(id, model.Bulk, d.o.Now())
-	}
-}
-
-// chunks repeats work until it finds nothing more to do or fails.
-func (d *Dispatcher) chunks(work func() (int64, error)) {
-	for {
-		n, err := work()
-		if err != nil {
-			d.o.Log.Warn("waiting deliveries could not be changed", "error", err)
-			return
-		}
-		if n == 0 {
-			return
+	for _, id := range held {
+		for d.o.Target(id).Off == "" {
+			n, err := d.o.Store.Release(context.Background(), id)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+			d.Spill(id, model.Realtime, d.o.Now())
+			d.Spill(id, model.Bulk, d.o.Now())
 		}
 	}
+	return nil
 }

@@ -63,6 +63,8 @@ type Dispatcher struct {
 	lately   time.Time // when the first of them is due that is not due yet, zero = none
 	timer    *time.Timer
 	stopping bool
+	sweeping bool // holding and releasing is under way
+	again    bool // … and something changed meanwhile
 	attempts context.Context
 	cut      context.CancelFunc
 
@@ -321,6 +323,9 @@ func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
 		d.dueAt(d.target(w.Delivery.TargetID).lane(w.Delivery.Lane), o.NextAt)
 	}
 	d.look = d.look || d.starved
+	if o.Held == model.HeldDisabled && d.o.Target(w.Delivery.TargetID).Off == "" { // switched on before it was held
+		d.sweep()
+	}
 }
 
 // Stop ends the dispatcher: nothing new starts, running attempts get grace, the rest goes back to the database

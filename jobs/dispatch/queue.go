@@ -51,6 +51,16 @@ func (t *target) next() *lane {
 	return nil
 }
 
+// waits reports whether rows may wait in the database.
+func (t *target) waits() bool {
+	for _, q := range t.lanes {
+		if !q.due.IsZero() || q.claiming {
+			return true
+		}
+	}
+	return false
+}
+
 func (q *lane) len() int { return len(q.items) - q.head }
 
 func (q *lane) push(w model.Work) { q.items = append(q.items, w) }

@@ -2,7 +2,9 @@ package dispatch
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -116,8 +118,79 @@ func TestRestartIsNotOvertaken(t *testing.T) {
 	}
 	d.step(t)
 	d.claimDue()
-	d.step(t)
+	for q := d.target(target).lane(model.Realtime); q.claiming; {
+		d.step(t)
+	}
 	if !d.Reserve(target, model.Realtime, 1) {
 		t.Error("everything that waited is in memory, yet a new one gets no place")
 	}
+}
+
+// What was held because its target was off, but stored only after the target was on again, goes on.
+func TestHeldTooLate(t *testing.T) {
+	off := "It is off."
+	d := still(t, Options{Target: func(model.TargetID) Target { return Target{MaxInFlight: 4, Schedule: []int{0}, Off: off} }})
+	x := dbtest.Fill(t, d.o.Store)
+	p := x.Publication(d.o.Node)
+	p.Deliveries[0].Version = 1
+	v, err := d.o.Store.Version(context.Background())
+	if err == nil {
+		_, err = d.o.Store.Publish(context.Background(), v, []db.Publication{p})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Handover([]model.Work{{Delivery: p.Deliveries[0], Event: p.Event}})
+	d.step(t) // decides to hold it
+	off = ""
+	d.step(t) // it is held
+	for range 100 {
+		got, err := d.o.Store.Delivery(context.Background(), p.Deliveries[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Status == model.Pending {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("it is held for ever")
+}
+
+// forbid makes the database refuse to change deliveries when the condition holds, until the returned func is called.
+func forbid(t *testing.T, dir, condition string) (allow func()) {
+	t.Helper()
+	raw, err := sql.Open("sqlite", "file:"+filepath.Join(dir, db.FileName)+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = raw.Close() })
+	run := func(q string) {
+		t.Helper()
+		if _, err := raw.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("CREATE TRIGGER forbidden BEFORE UPDATE ON deliveries WHEN " + condition + " BEGIN SELECT RAISE(ABORT, 'forbidden'); END")
+	return func() { t.Helper(); run("DROP TRIGGER forbidden") }
+}
+
+// Holding and releasing that could not be stored is done when it can be, without another change.
+func TestHoldsAndReleasesAgain(t *testing.T) {
+	dir := t.TempDir()
+	b := &bed{T: t, store: dbtest.OpenIn(t, dir, db.KeySource{Text: dbtest.Key}), attempt: failing, limit: 4}
+	b.boot(Options{})
+	id := b.publish("dst_a")
+	b.become(id, model.Retrying)
+	allow := forbid(t, dir, "new.status = 'held'")
+	b.switched("It is off.")
+	time.Sleep(100 * time.Millisecond)
+	allow()
+	b.become(id, model.Held)
+	b.plays(sent)
+	allow = forbid(t, dir, "old.status = 'held'")
+	b.switched("")
+	time.Sleep(100 * time.Millisecond)
+	allow()
+	b.become(id, model.Delivered)
 }
