@@ -112,9 +112,10 @@ VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id
 // the writer's goroutine when the outcome is on disk (at most 10 ms later than it could be) or could not be stored.
 // A delivery that was taken away meanwhile (cancelled, retried by hand) keeps its state and gains the attempt.
 func (s *Store) Finish(owner model.NodeID, d model.Delivery, o model.Outcome, then func(*Tx) error, done func(error)) {
+	row := attemptRow(d.ID, o) // encoded here: the writer is one for all
 	s.writer.submit(&op{
 		run: func(tx *Tx) error {
-			if err := tx.finish(owner, d, o); err != nil {
+			if err := tx.finish(owner, d, o, row); err != nil {
 				return err
 			}
 			if then != nil {
@@ -127,7 +128,7 @@ func (s *Store) Finish(owner model.NodeID, d model.Delivery, o model.Outcome, th
 	}, false)
 }
 
-func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome) error {
+func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome, row []any) error {
 	var settled any
 	if o.Status.Settled() {
 		settled = ms(tx.now)
@@ -140,8 +141,7 @@ func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome) erro
 		crashed = 1
 	}
 	marked, err := tx.count(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, d.ID, owner, d.Version)
-	a := o.Attempt
-	if err != nil || a == nil {
+	if err != nil || row == nil {
 		return err
 	}
 	if marked == 0 {
@@ -149,9 +149,22 @@ func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome) erro
 			return err
 		}
 	}
-	return tx.exec(insertAttempt, d.ID, a.ID, ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, a.Class, a.Error, a.Template, o.Status,
+	return tx.exec(insertAttempt, row...)
+}
+
+// attemptRow are the values of an attempt, nil when there was none.
+func attemptRow(id model.DeliveryID, o model.Outcome) []any {
+	a := o.Attempt
+	if a == nil {
+		return nil
+	}
+	body := blob(a.Request.Body)
+	if o.BodyIsData {
+		body = nil
+	}
+	return []any{id, a.ID, ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, a.Class, a.Error, a.Template, o.Status,
 		ms(o.NextAt), encode(a.Timings), encode(a.Request.Headers), encode(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
-		blob(a.Request.Body), o.BodyIsData, blob(a.Response.Body))
+		body, o.BodyIsData, blob(a.Response.Body)}
 }
 
 func blob(b []byte) any {
