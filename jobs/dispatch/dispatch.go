@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +57,8 @@ type Dispatcher struct {
 	targets  map[model.TargetID]*target
 	ring     []*target // targets that wait for one of the places of all
 	inflight int
-	records  int // outcomes on their way to disk
+	records  int      // outcomes on their way to disk
+	unstored []func() // stores those again that could not be stored
 	claims   int
 	starved  bool      // rows are due, but memory or claims were full
 	look     bool      // something changed that may let rows of the database be claimed
@@ -182,6 +184,7 @@ func (d *Dispatcher) Forget(id model.TargetID, delivery model.DeliveryID) {
 		for _, q := range t.lanes {
 			if w, ok := q.remove(delivery); ok {
 				d.gates.release(id, size(w))
+				d.look = d.look || d.starved
 			}
 		}
 	})
@@ -286,7 +289,7 @@ func (d *Dispatcher) finished(t *target, w model.Work, r deliver.Result, o model
 func (d *Dispatcher) turn() {
 	for n := len(d.ring); n > 0 && d.inflight < d.o.InFlight; n-- {
 		t := d.ring[0]
-		d.ring = append(d.ring[:0], d.ring[1:]...)
+		d.ring = slices.Delete(d.ring, 0, 1)
 		t.ringed = false
 		d.pump(t)
 	}
@@ -313,8 +316,11 @@ func (d *Dispatcher) store(w model.Work, o model.Outcome) {
 
 func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
 	if err != nil && !d.stopping {
-		d.o.Log.Warn("an outcome could not be stored; trying again", "delivery", w.Delivery.ID, "error", err)
-		time.AfterFunc(recordAgain, func() { d.post(func() { d.store(w, o) }) })
+		if len(d.unstored) == 0 { // one line and one timer for all of them: a full disk has thousands
+			d.o.Log.Warn("outcomes could not be stored; trying again", "delivery", w.Delivery.ID, "error", err)
+			time.AfterFunc(recordAgain, func() { d.post(d.storeAgain) })
+		}
+		d.unstored = append(d.unstored, func() { d.store(w, o) })
 		return
 	}
 	d.records--
@@ -325,6 +331,14 @@ func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
 	d.look = d.look || d.starved
 	if o.Held == model.HeldDisabled && d.o.Target(w.Delivery.TargetID).Off == "" { // switched on before it was held
 		d.sweep()
+	}
+}
+
+func (d *Dispatcher) storeAgain() {
+	list := d.unstored
+	d.unstored = nil
+	for _, store := range list {
+		store()
 	}
 }
 

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,8 +77,7 @@ func (q *lane) pop() model.Work {
 			q.items = nil
 		}
 	case q.head > 256 && q.head*2 > len(q.items):
-		q.items = append(q.items[:0], q.items[q.head:]...)
-		q.head = 0
+		q.items, q.head = slices.Delete(q.items, 0, q.head), 0
 	}
 	return w
 }
@@ -86,7 +86,7 @@ func (q *lane) remove(id model.DeliveryID) (model.Work, bool) {
 	for i := q.head; i < len(q.items); i++ {
 		if q.items[i].Delivery.ID == id {
 			w := q.items[i]
-			q.items = append(q.items[:i], q.items[i+1:]...)
+			q.items = slices.Delete(q.items, i, i+1)
 			return w, true
 		}
 	}

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -193,4 +194,62 @@ func TestHoldsAndReleasesAgain(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	allow()
 	b.become(id, model.Delivered)
+}
+
+// What left the queue is not kept alive by it: its data does not count in the budget any more.
+func TestQueueKeepsNothing(t *testing.T) {
+	q := &lane{}
+	for i := range 600 {
+		q.push(model.Work{Delivery: model.Delivery{ID: model.DeliveryID(fmt.Sprint(i))}})
+	}
+	for i := range 10 {
+		if _, ok := q.remove(model.DeliveryID(fmt.Sprint(100 + i))); !ok {
+			t.Fatal("not found")
+		}
+	}
+	for i := range 590 {
+		want := i
+		if i >= 100 {
+			want += 10
+		}
+		if got := q.pop().Delivery.ID; got != model.DeliveryID(fmt.Sprint(want)) {
+			t.Fatalf("place %d holds %s", i, got)
+		}
+	}
+	for i, w := range q.items[:cap(q.items)] {
+		if w.Delivery.ID != "" {
+			t.Fatalf("slot %d still holds %s", i, w.Delivery.ID)
+		}
+	}
+}
+
+// Outcomes that cannot be stored keep their places, are stored when they can be, and do not hold up a stop.
+func TestStoresOutcomesAgain(t *testing.T) {
+	dir := t.TempDir()
+	b := &bed{T: t, store: dbtest.OpenIn(t, dir, db.KeySource{Text: dbtest.Key}), attempt: sent, limit: 4}
+	b.boot(Options{})
+	allow := forbid(t, dir, "old.owner <> '' AND new.status = 'delivered'")
+	var ids []model.DeliveryID
+	for range 30 {
+		ids = append(ids, b.publish("dst_a"))
+	}
+	time.Sleep(100 * time.Millisecond)
+	if got := b.d.Load().InMemory; got != 30 {
+		t.Errorf("%d places are taken while nothing can be stored, want 30", got)
+	}
+	allow()
+	for _, id := range ids {
+		if d := b.become(id, model.Delivered); d.Attempts != 1 {
+			t.Errorf("%d attempts", d.Attempts)
+		}
+	}
+	allow = forbid(t, dir, "old.owner <> '' AND new.status = 'delivered'")
+	last := b.publish("dst_a")
+	time.Sleep(50 * time.Millisecond)
+	if err := b.d.Stop(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	allow()
+	b.boot(Options{})
+	b.become(last, model.Delivered)
 }
