@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -157,10 +158,10 @@ func (w *writer) patience() (time.Duration, bool) {
 func (w *writer) take() []*op {
 	n := min(len(w.queue), groupOps)
 	group := append([]*op(nil), w.queue[:n]...)
-	w.queue = append(w.queue[:0], w.queue[n:]...)
+	w.queue = slices.Delete(w.queue, 0, n)
 	b := min(len(w.bulk), bulkInGroup)
 	group = append(group, w.bulk[:b]...)
-	w.bulk = append(w.bulk[:0], w.bulk[b:]...)
+	w.bulk = slices.Delete(w.bulk, 0, b)
 	return group
 }
 
@@ -210,6 +211,7 @@ func (w *writer) transaction(ops []*op, trusting bool) (done, again []*op, err e
 	before, err := one(tx, "configuration", number, configVersion)
 	if err != nil {
 		w.rollback(tx)
+		w.judge(err)
 		return nil, nil, err
 	}
 	tx.version = before
