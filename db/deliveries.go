@@ -303,14 +303,17 @@ func (s *Store) GiveBack(ctx context.Context, owner model.NodeID) error {
 	}
 }
 
+// In the index, what is held (no next attempt) stands before what waits; with the lanes named, neither walks the other.
 const holdOf = `
 UPDATE deliveries SET status = 'held', held = 'disabled', next_attempt_at = NULL, last_error = $1, updated_at = $2, version = version + 1
-WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $3 AND next_attempt_at IS NOT NULL LIMIT 500)`
+WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $3 AND lane IN ('realtime', 'bulk')
+  AND next_attempt_at IS NOT NULL LIMIT 500)`
 
 const releaseOf = `
 UPDATE deliveries SET status = CASE WHEN attempts > round_start THEN 'retrying' ELSE 'pending' END, held = '', next_attempt_at = $1, last_error = '',
   updated_at = $1, version = version + 1
-WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $2 AND held = 'disabled' LIMIT 500)`
+WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $2 AND lane IN ('realtime', 'bulk')
+  AND next_attempt_at IS NULL AND held = 'disabled' LIMIT 500)`
 
 // Hold parks up to 500 waiting deliveries of a switched-off target; why is shown. It returns how many.
 func (s *Store) Hold(ctx context.Context, target model.TargetID, why string) (n int64, err error) {
@@ -330,7 +333,9 @@ func (s *Store) Release(ctx context.Context, target model.TargetID) (n int64, er
 	return n, err
 }
 
-const heldTargets = `SELECT DISTINCT target_id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND held = 'disabled'`
+const heldTargets = `
+SELECT DISTINCT target_id FROM deliveries
+WHERE status = 'held' AND status <> 'delivered' AND status <> 'pending' AND held = 'disabled'`
 
 // HeldTargets lists targets with deliveries that are held because the target was off.
 func (s *Store) HeldTargets(ctx context.Context) ([]model.TargetID, error) {

@@ -122,6 +122,15 @@ var (
 	parameter  = regexp.MustCompile(`\$[0-9]+`)
 )
 
+// needs is how statements that run while much waits must find their rows.
+var needs = map[string]string{
+	"dueOf":       "deliveries_open (owner=? AND target_id=? AND lane=? AND next_attempt_at<?)",
+	"nextDueOf":   "deliveries_open (owner=? AND target_id=? AND lane=? AND next_attempt_at>?)",
+	"holdOf":      "deliveries_open (owner=? AND target_id=? AND lane=? AND next_attempt_at>?)",
+	"releaseOf":   "deliveries_open (owner=? AND target_id=? AND lane=? AND next_attempt_at=?)",
+	"heldTargets": "deliveries_status (status=?)",
+}
+
 // plan fails when a statement walks a table that grows with use, and when claiming walks everything that waits.
 func plan(t *testing.T, tx *Tx, name, query string) error {
 	args := map[string]bool{}
@@ -145,6 +154,9 @@ func plan(t *testing.T, tx *Tx, name, query string) error {
 	all := strings.Join(steps, "\n  ")
 	if name == "lastHash" { // its last row only
 		return rows.Err()
+	}
+	if need := needs[name]; !strings.Contains(all, need) {
+		t.Errorf("%s does not find its rows by %q:\n  %s", name, need, all)
 	}
 	if wholeTable.MatchString(all) || (name == "own" && !strings.HasPrefix(all, "SEARCH deliveries USING PRIMARY KEY")) {
 		t.Errorf("%s walks too much:\n  %s", name, all)
