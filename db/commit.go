@@ -257,7 +257,9 @@ func (w *writer) runAll(tx *Tx, ops []*op, trusting bool) (guilty *op, rest []*o
 		if i > 0 && time.Since(start) > groupRuns {
 			return nil, ops[i:]
 		}
-		if trusting && o.plain {
+		if o.gone != nil && o.gone() {
+			o.err = context.Canceled
+		} else if trusting && o.plain {
 			if o.err = w.call(tx, o); o.err != nil {
 				w.judge(o.err)
 				return o, nil
@@ -290,9 +292,6 @@ func (w *writer) alone(tx *Tx, o *op) bool {
 
 // call runs the closure; a panic counts as failure.
 func (w *writer) call(tx *Tx, o *op) (err error) {
-	if o.gone != nil && o.gone() {
-		return context.Canceled
-	}
 	defer func() {
 		if r := recover(); r != nil {
 			w.s.log.Error("a write panicked", "panic", r, "stack", string(debug.Stack()))
