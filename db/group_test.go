@@ -1,0 +1,85 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// inOneGroup submits ops while the writer is busy, so that it takes them all at once, and waits for their results.
+func inOneGroup(s *Store, ops []*op) {
+	running, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s.writer.submit(&op{done: func(error) {}, run: func(*Tx) error {
+		once.Do(func() { close(running) })
+		<-release
+		return nil
+	}}, false)
+	<-running
+	var all sync.WaitGroup
+	for _, o := range ops {
+		all.Add(1)
+		o.done = func(error) { all.Done() }
+		s.writer.submit(o, false)
+	}
+	close(release)
+	all.Wait()
+}
+
+// One group holds what fails, panics, came too late, breaks the transaction and stands: each gets its own result, what
+// stands is stored once, and it took as few transactions as the failures force.
+func TestOneGroup(t *testing.T) {
+	broken := errors.New("broken")
+	insert := func(tx *Tx, name string) error {
+		return tx.exec(insertBig, name, 10)
+	}
+	for _, c := range []struct {
+		name         string
+		bad          func(*Tx) error
+		plain, gone  bool
+		transactions int
+	}{
+		{"fails", func(*Tx) error { return broken }, false, false, 1},
+		{"panics", func(*Tx) error { panic("no") }, false, false, 1},
+		{"is gone", func(*Tx) error { return nil }, false, true, 1},
+		{"is bookkeeping and gone", func(*Tx) error { return nil }, true, true, 1},
+		{"is bookkeeping and fails", func(*Tx) error { return broken }, true, false, 2},
+		{"is bookkeeping and panics", func(*Tx) error { panic("no") }, true, false, 2},
+		{"ends the transaction", func(tx *Tx) error { _ = tx.exec("ROLLBACK"); return broken }, false, false, 9},
+		{"is bookkeeping and ends the transaction", func(tx *Tx) error { _ = tx.exec("ROLLBACK"); return broken }, true, false, 17},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, seen := opened(t), map[*Tx]bool{}
+			var ops []*op
+			for i := range 40 {
+				name := fmt.Sprintf("evt_%02d", i)
+				o := &op{plain: i%2 == 0, run: func(tx *Tx) error { seen[tx] = true; return insert(tx, name) }}
+				if i%10 == 5 || i%10 == 8 {
+					o.plain, o.gone = c.plain, func() bool { return c.gone }
+					o.run = func(tx *Tx) error {
+						if err := insert(tx, name); err != nil {
+							return err
+						}
+						return c.bad(tx)
+					}
+				}
+				ops = append(ops, o)
+			}
+			inOneGroup(s, ops)
+			for i, o := range ops {
+				if bad := i%10 == 5 || i%10 == 8; bad != (o.err != nil) {
+					t.Errorf("closure %d: %v", i, o.err)
+				}
+			}
+			list, _, err := s.Events(context.Background(), EventFilter{}, Page{Limit: MaxPage})
+			if err != nil || len(list) != 32 {
+				t.Errorf("%d events are stored, want 32 (%v)", len(list), err)
+			}
+			if len(seen) != c.transactions {
+				t.Errorf("%d transactions, want %d", len(seen), c.transactions)
+			}
+		})
+	}
+}
