@@ -27,5 +27,5 @@ func (c benchCmd) Run(io streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return bench.Run(ctx, bench.Options{Self: self, Out: io.out, Seconds: time.Duration(c.Seconds) * time.Second, Connections: c.Connections})
+	return bench.Run(ctx, bench.Options{Self: self, Out: io.out, Load: time.Duration(c.Seconds) * time.Second, Connections: c.Connections})
 }

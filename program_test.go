@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -288,11 +287,4 @@ func (p *program) signIn(email, password string) *http.Client {
 		p.t.Fatalf("sign-in answered %d at %s", resp.StatusCode, resp.Request.URL)
 	}
 	return c
-}
-
-// lines calls fn for each line of r.
-func lines(r io.Reader, fn func(string)) {
-	for s := bufio.NewScanner(r); s.Scan(); {
-		fn(s.Text())
-	}
 }

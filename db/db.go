@@ -59,20 +59,21 @@ type Store struct {
 // FileName of the database in the data folder.
 const FileName = "waybill.db"
 
-var tune sync.Once
-
-// process-wide settings of the driver, before the first open: POSIX locks of a process fall when it closes any handle
-// on the file, OFD locks do not; and a misspelt pragma must be an error.
-func setDriver() {
-	tune.Do(func() {
-		sqlite.OFDLocking(true)
-		sqlite.StrictPragmas(true)
-	})
-}
+// setDriver makes process-wide settings of the driver, before the first open: POSIX locks of a process fall when it closes
+// any handle on the file, OFD locks do not (where the system has them); and a misspelt pragma must be an error.
+var setDriver = sync.OnceValue(func() error {
+	sqlite.StrictPragmas(true)
+	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
+		return fmt.Errorf("set the database's locking: %w", err)
+	}
+	return nil
+})
 
 // Open opens or makes the database in o.Dir, brings its schema up to date and starts the writer.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	setDriver()
+	if err := setDriver(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}

@@ -65,7 +65,7 @@ func TestBoundToPlaceAndKey(t *testing.T) {
 }
 
 func TestKeyID(t *testing.T) {
-	if box(t, 1).KeyID() != box(t, 1).KeyID() || box(t, 1).KeyID() == box(t, 2).KeyID() {
+	if one, same, other := box(t, 1).KeyID(), box(t, 1).KeyID(), box(t, 2).KeyID(); one != same || one == other {
 		t.Error("KeyID must tell keys apart, and only that")
 	}
 	if _, err := seal.New(make([]byte, 31)); err == nil {

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +26,7 @@ import (
 type Options struct {
 	Self        string        // the program
 	Out         io.Writer     // the report
-	Seconds     time.Duration // each load runs this long
+	Load        time.Duration // each load runs this long
 	Connections int           // of the load
 }
 
@@ -56,7 +57,7 @@ const template = `{{! return JSON.stringify(it.data[0]); }}`
 
 func (s *server) report(ctx context.Context, rx *receiver) error {
 	say := func(format string, args ...any) { fmt.Fprintf(s.o.Out, format+"\n", args...) }
-	say("%d connections, %s a load, events of %d bytes with ten flat fields; everything shares this machine", s.o.Connections, s.o.Seconds, len(payload(0)))
+	say("%d connections, %s a load, events of %d bytes with ten flat fields; everything shares this machine", s.o.Connections, s.o.Load, len(payload(0)))
 	say("start to ready   %d ms", s.ready.Milliseconds())
 	time.Sleep(time.Second)
 	say("idle memory      %.0f MiB (PSS of all its processes)", s.memory())
@@ -152,8 +153,9 @@ func (s *server) account(ctx context.Context) (string, error) {
 		c := exec.CommandContext(ctx, s.o.Self, args...)
 		c.Env, c.Stdin = s.environment(), strings.NewReader(stdin)
 		out, err := c.Output()
-		if e, ok := err.(*exec.ExitError); ok {
-			return "", fmt.Errorf("%s: %s", strings.Join(args, " "), e.Stderr)
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			return "", fmt.Errorf("%s: %s", strings.Join(args, " "), failed.Stderr)
 		}
 		return strings.TrimSpace(string(out)), err
 	}

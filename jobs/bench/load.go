@@ -116,7 +116,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, event string, connecti
 	var accepted, turn atomic.Int64
 	sent := make([]time.Time, most-first)
 	begin, worked := time.Now(), s.cpu()
-	end := begin.Add(s.o.Seconds)
+	end := begin.Add(s.o.Load)
 	var wg sync.WaitGroup
 	errs := make(chan error, connections)
 	for range connections {
@@ -200,6 +200,7 @@ func (s *server) poster(run func(post func(body []byte) error) error) error {
 			return err
 		}
 		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
 		if err != nil {
 			return err
 		}
@@ -220,7 +221,7 @@ func bareLoop(ctx context.Context, rx *receiver, o Options) (float64, error) {
 	begin := time.Now()
 	for range o.Connections {
 		wg.Go(func() {
-			for i := 0; time.Since(begin) < o.Seconds; i++ {
+			for i := 0; time.Since(begin) < o.Load; i++ {
 				req, err := http.NewRequestWithContext(ctx, http.MethodPost, rx.url+"/bare", bytes.NewReader(payload(i)))
 				if err != nil {
 					errs <- err

@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -25,7 +24,7 @@ func (m *meter) use(n int) error {
 func text(s string) int { return len(s) >> 4 }
 
 // words makes an error that is a sentence for people.
-func words(format string, args ...any) error { return errors.New(fmt.Sprintf(format, args...)) }
+func words(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 func functions() []expr.Option {
 	fn := func(name string, f func(m *meter, a []any) (any, error), kind any) expr.Option {

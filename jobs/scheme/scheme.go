@@ -99,7 +99,7 @@ func Check(t model.CredentialType, config model.Config, secrets model.Secrets, s
 	var bad fault.Check
 	k, ok := ByType(t)
 	if !ok {
-		bad.Add("type", "There is no credential type %q; choose one of %s.", t, names())
+		bad.Add("type", "There is no such credential type; choose one of %s.", names())
 		return bad.Fields()
 	}
 	for name := range config {
