@@ -123,6 +123,23 @@ func (s *Store) Publish(ctx context.Context, version int64, pubs []Publication) 
 	return out, nil
 }
 
+// PublishFresh is Publish for one that always comes too late, while routing changes again and again: match gets the
+// routing as it stands in the commit, and may be asked more than once. It returns what match made, too.
+func (s *Store) PublishFresh(ctx context.Context, match func(Routing) ([]Publication, error)) (pubs []Publication, out []Published, err error) {
+	err = s.Write(ctx, model.System("publish"), func(tx *Tx) error {
+		now, err := routing(tx)
+		if err != nil {
+			return err
+		}
+		if pubs, err = match(now); err != nil {
+			return err
+		}
+		out, err = tx.publish(pubs)
+		return err
+	})
+	return pubs, out, err
+}
+
 func (tx *Tx) publish(pubs []Publication) ([]Published, error) {
 	out := make([]Published, len(pubs))
 	for i, p := range pubs {

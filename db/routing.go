@@ -40,8 +40,10 @@ func (s *Store) Routing(ctx context.Context) (Routing, error) {
 		return Routing{}, fmt.Errorf("begin to read the routing: %w", sorted(err))
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
-	q := snapshot{tx, ctx}
-	var out Routing
+	return routing(snapshot{tx, ctx})
+}
+
+func routing(q querier) (out Routing, err error) {
 	if out.Version, err = one(q, "configuration", number, configVersion); err != nil {
 		return Routing{}, err
 	}

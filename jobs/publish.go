@@ -36,7 +36,7 @@ func (s *Service) Publish(ctx context.Context, actor model.Actor, key string, ba
 	if err := checkEvents(key, batch, events); err != nil {
 		return nil, err
 	}
-	for {
+	for range staleTries {
 		snap, err := s.routing.current(ctx)
 		if err != nil {
 			return nil, err
@@ -50,6 +50,27 @@ func (s *Service) Publish(ctx context.Context, actor model.Actor, key string, ba
 			return out, err
 		}
 	}
+	return s.publishFresh(ctx, actor, key, batch, events)
+}
+
+// staleTries is how often events are matched outside the writer while routing changes under them.
+const staleTries = 3
+
+// publishFresh matches inside the commit; the deliveries wait in the database, since places are reserved before it.
+func (s *Service) publishFresh(ctx context.Context, actor model.Actor, key string, batch bool, events []NewEvent) ([]db.Published, error) {
+	old := s.routing.now.Load()
+	pubs, out, err := s.o.Store.PublishFresh(ctx, func(rows db.Routing) ([]db.Publication, error) {
+		pubs, err := s.match(newSnapshot(rows, old), actor, key, batch, events)
+		for i := range pubs {
+			pubs[i].Owners = make([]model.NodeID, len(pubs[i].Deliveries))
+		}
+		return pubs, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.stored(pubs, out)
+	return out, nil
 }
 
 // checkEvents lists what is wrong with what was sent.
@@ -189,6 +210,12 @@ func (s *Service) commit(ctx context.Context, version int64, pubs []db.Publicati
 		}
 		return nil, err
 	}
+	s.stored(pubs, out)
+	return out, nil
+}
+
+// stored hands over what was committed.
+func (s *Service) stored(pubs []db.Publication, out []db.Published) {
 	for i, p := range pubs {
 		if out[i].Duplicate {
 			s.giveUp(p)
@@ -197,7 +224,6 @@ func (s *Service) commit(ctx context.Context, version int64, pubs []db.Publicati
 		}
 	}
 	s.counts.accepted.Add(int64(len(pubs)))
-	return out, nil
 }
 
 func (s *Service) giveUp(p db.Publication) {
