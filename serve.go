@@ -66,7 +66,7 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 	if set.base == nil {
 		set.base = urlOf(listener.Addr(), c.Addr, set.tls)
 	}
-	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections)}
+	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections), drain: newDrain()}
 	s.jobs = jobs.New(jobs.Options{Store: store, Now: time.Now, Log: log, Rules: set.rules, Version: programVersion(), Node: model.NewNodeID(time.Now())})
 	err = s.run(sc.DataDir, started)
 	return errors.Join(err, s.jobs.Stop(0), store.Close())
@@ -119,6 +119,7 @@ type server struct {
 	store    *db.Store
 	jobs     *jobs.Service
 	listener net.Listener
+	drain    *drain
 }
 
 const mostConnections = 4096
@@ -143,7 +144,7 @@ func (s *server) run(dir string, started time.Time) error {
 		return err
 	}
 	ended := make(chan error, 2)
-	web := s.serve(s.listener, e, s.settings.tls, ended)
+	web := s.serve(s.listener, s.drain.wrap(e), s.settings.tls, ended)
 	defer web.Close()
 	if s.config.MetricsAddr != "" {
 		l, err := net.Listen("tcp", s.config.MetricsAddr)
@@ -228,12 +229,12 @@ func (s *server) wait(srv *http.Server, h *handlers.Handlers, ended <-chan error
 		os.Exit(1)
 	}()
 	h.Stopping()
+	s.drain.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	requests := make(chan error, 1)
-	go func() { requests <- srv.Shutdown(ctx) }()
 	err := s.jobs.Stop(grace)
-	if cut := <-requests; cut != nil {
+	s.drain.wait(ctx)
+	if cut := srv.Shutdown(ctx); cut != nil {
 		s.log.Warn("some requests were cut off", "err", cut)
 	}
 	if cause == nil && err == nil {
