@@ -176,6 +176,12 @@ func (s *server) metrics() *prometheus.Registry {
 	count("attempts_total", "Attempts made since the start.", func(s jobs.Stats) int64 { return s.Attempts })
 	count("deliveries_delivered_total", "Attempts that the other side accepted.", func(s jobs.Stats) int64 { return s.Delivered })
 	count("deliveries_failed_total", "Deliveries that ended as failed.", func(s jobs.Stats) int64 { return s.Failed })
+	level := func(name, help string, value func(jobs.Stats) float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "waybill_" + name, Help: help}, func() float64 { return value(s.jobs.Stats()) }))
+	}
+	level("deliveries_in_memory", "Deliveries that are queued in memory or being sent.", func(s jobs.Stats) float64 { return float64(s.InMemory) })
+	level("deliveries_in_memory_bytes", "Event data of the deliveries in memory.", func(s jobs.Stats) float64 { return float64(s.Bytes) })
+	level("deliveries_sending", "Attempts that are under way.", func(s jobs.Stats) float64 { return float64(s.Sending) })
 	return r
 }
 

@@ -140,14 +140,17 @@ func (s *Service) housekeeping() {
 	}
 }
 
+// expire clears what has ended: keys of events, sessions, waits after failed sign-ins.
 func (s *Service) expire() {
-	for {
-		n, err := s.o.Store.ForgetDedupe(context.Background(), s.o.Now())
-		if err != nil {
-			s.o.Log.Warn("old keys could not be cleared", "error", err)
-		}
-		if err != nil || n == 0 {
-			return
+	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles} {
+		for {
+			n, err := forget(context.Background(), s.o.Now())
+			if err != nil {
+				s.o.Log.Warn("what has expired could not be cleared", "error", err)
+			}
+			if err != nil || n == 0 {
+				break
+			}
 		}
 	}
 }
