@@ -25,6 +25,7 @@ import (
 	"modernc.org/sqlite"
 
 	"waybill/db/migrations"
+	"waybill/db/model"
 )
 
 // Options say how a store is opened.
@@ -54,6 +55,7 @@ type Store struct {
 		sync.Mutex
 		hooks []func()
 	}
+	outcome atomic.Pointer[func(model.Delivery, model.Outcome)] // who hears of stored outcomes
 }
 
 // FileName of the database in the data folder.

@@ -43,6 +43,8 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"every change is audited", audited},
 		{"the audit log", auditLog},
 		{"nodes", nodes},
+		{"statistics", statistics},
+		{"counting and the attempts in short", tallying},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}

@@ -41,6 +41,13 @@ func NewAttemptID(now time.Time) AttemptID       { return AttemptID(newID("att_"
 func NewAuditID(now time.Time) AuditID           { return AuditID(newID("aud_", now)) }
 func NewNodeID(now time.Time) NodeID             { return NodeID(newID("nod_", now)) }
 
+// FirstDeliveryID is the least id that a delivery made at t can have: for finding by time. Before 1970 it is that of 1970.
+func FirstDeliveryID(t time.Time) DeliveryID {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(max(0, t.UnixMilli()))<<16)
+	return DeliveryID(text("dlv_", b))
+}
+
 // base32 digits in ASCII order, so that text order is number order; without look-alikes.
 const digits = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -48,6 +55,10 @@ func newID(prefix string, now time.Time) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
 	_, _ = rand.Read(b[6:]) // never fails (crypto/rand)
+	return text(prefix, b)
+}
+
+func text(prefix string, b [16]byte) string {
 	out := make([]byte, len(prefix)+26)
 	copy(out, prefix)
 	hi, lo := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])

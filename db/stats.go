@@ -1,0 +1,259 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"waybill/db/model"
+)
+
+// OnOutcome calls hook, from the writer's goroutine, after each outcome that was stored: it must be quick. It is set once,
+// before anything is delivered.
+func (s *Store) OnOutcome(hook func(model.Delivery, model.Outcome)) { s.outcome.Store(&hook) }
+
+// told wraps done so that the hook hears of what is on disk.
+func (s *Store) told(d model.Delivery, o model.Outcome, done func(error)) func(error) {
+	hook := s.outcome.Load()
+	if hook == nil {
+		return done
+	}
+	return func(err error) {
+		if err == nil {
+			(*hook)(d, o)
+		}
+		done(err)
+	}
+}
+
+const addStats = `
+INSERT INTO stats (destination_id, what, minute, n, last_error, delivery_id)
+SELECT value ->> 'd', value ->> 'w', value ->> 'm', value ->> 'n', coalesce(value ->> 'e', ''), coalesce(value ->> 'i', '') FROM json_each($1) WHERE true
+ON CONFLICT (destination_id, what, minute) DO UPDATE SET n = n + excluded.n,
+  last_error = CASE WHEN excluded.delivery_id > '' THEN excluded.last_error ELSE last_error END,
+  delivery_id = CASE WHEN excluded.delivery_id > '' THEN excluded.delivery_id ELSE delivery_id END`
+
+// AddStats adds what was counted since the last time, at most 500 rows, in one statement that rides with other writes.
+func (s *Store) AddStats(rows []model.Rollup) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	text, done := encode(rows), make(chan error, 1)
+	s.writer.submit(&op{plain: true, rides: time.Now().Add(groupWaits), done: func(err error) { done <- err },
+		run: func(tx *Tx) error { return tx.exec(addStats, text) }}, false)
+	return <-done
+}
+
+const forgetStats = `
+DELETE FROM stats WHERE (destination_id, what, minute) IN (SELECT destination_id, what, minute FROM stats WHERE minute < $1 LIMIT 500)`
+
+// ForgetStats removes up to 500 roll-ups from before t. It returns how many.
+func (s *Store) ForgetStats(ctx context.Context, t time.Time) (n int64, err error) {
+	err = s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) (err error) {
+		n, err = tx.count(forgetStats, model.Minute(t))
+		return err
+	})
+	return n, err
+}
+
+// Slot is what attempts came to in one stretch of time.
+type Slot struct {
+	At                           time.Time // its beginning
+	Delivered, Recovered, Failed int64
+}
+
+const slotsOf = `
+SELECT (minute - $2) / $3, what, sum(n) FROM stats
+WHERE destination_id = $1 AND what IN ('delivered', 'recovered', 'failed') AND minute >= $2 GROUP BY 1, 2`
+
+// Slots tells the last count stretches of time, each so many minutes long, the last one still under way; of one
+// destination, or of all ("").
+func (s *Store) Slots(ctx context.Context, destination model.DestID, now time.Time, count, minutes int) ([]Slot, error) {
+	width := int64(minutes)
+	start := (model.Minute(now)/width - int64(count) + 1) * width
+	out := make([]Slot, count)
+	for i := range out {
+		out[i].At = time.Unix((start+int64(i)*width)*60, 0).UTC()
+	}
+	type part struct {
+		slot, n int64
+		what    string
+	}
+	parts, err := all(s.reader(ctx), func(r row) (p part, err error) { err = r.Scan(&p.slot, &p.what, &p.n); return }, slotsOf, destination, start, width)
+	for _, p := range parts {
+		if p.slot < 0 || p.slot >= int64(count) { // the clock was set back
+			continue
+		}
+		switch x := &out[p.slot]; p.what {
+		case string(model.Delivered):
+			x.Delivered += p.n
+		case model.Recovered:
+			x.Recovered += p.n
+		case string(model.Failed):
+			x.Failed += p.n
+		}
+	}
+	return out, err
+}
+
+const stepsOf = `
+SELECT s.what, sum(s.n) FROM json_each($1) b CROSS JOIN stats s ON s.destination_id = $2 AND s.what = b.value AND s.minute >= $3 GROUP BY s.what`
+
+// Took is the time within which the share p of answers came since t, whole hours; zero without answers.
+func (s *Store) Took(ctx context.Context, destination model.DestID, since time.Time, p float64) (time.Duration, error) {
+	type step struct {
+		what string
+		n    int64
+	}
+	hour := model.Minute(since.Truncate(time.Hour))
+	list, err := all(s.reader(ctx), func(r row) (x step, err error) { err = r.Scan(&x.what, &x.n); return }, stepsOf, encode(model.TookSteps()), destination, hour)
+	counts := map[string]int64{}
+	for _, x := range list {
+		counts[x.what] = x.n
+	}
+	return model.Percentile(counts, p), err
+}
+
+// Trouble is a destination at which attempts did not go well.
+type Trouble struct {
+	Destination  model.DestID
+	Name         string
+	Connection   string
+	ConnectionID model.ConnectionID
+	Failed       int64 // deliveries that ended so
+	Retried      int64 // attempts after which another one was planned
+	Last         time.Time
+	Error        string // the last one's, in words
+	Delivery     model.DeliveryID
+	Good         time.Time // when it last went well, zero = not since
+}
+
+// Of the rows of a group, the one with max(minute) gives the error.
+const troublesSince = `
+SELECT d.id, d.name, c.id, c.name, sum(iif(s.what = 'failed', s.n, 0)), sum(iif(s.what = 'retrying', s.n, 0)), max(s.minute), s.last_error, s.delivery_id,
+  max(coalesce((SELECT max(minute) FROM stats WHERE destination_id = d.id AND what = 'delivered' AND minute >= $1), 0),
+    coalesce((SELECT max(minute) FROM stats WHERE destination_id = d.id AND what = 'recovered' AND minute >= $1), 0))
+FROM destinations d JOIN connections c ON c.id = d.connection_id
+  CROSS JOIN stats s ON s.destination_id = d.id AND s.what IN ('failed', 'retrying') AND s.minute >= $1
+GROUP BY d.id ORDER BY 5 DESC, 6 DESC LIMIT $2`
+
+// Troubles lists where things went wrong since t, the worst first.
+func (s *Store) Troubles(ctx context.Context, since time.Time, limit int) ([]Trouble, error) {
+	return all(s.reader(ctx), func(r row) (Trouble, error) {
+		var t Trouble
+		var last, good int64
+		err := r.Scan(&t.Destination, &t.Name, &t.ConnectionID, &t.Connection, &t.Failed, &t.Retried, &last, &t.Error, &t.Delivery, &good)
+		t.Last = time.Unix(last*60, 0).UTC()
+		if good > 0 {
+			t.Good = time.Unix(good*60, 0).UTC()
+		}
+		return t, err
+	}, troublesSince, model.Minute(since), limit)
+}
+
+// Most is how far counting goes: beyond it "99+" is said.
+const Most = 99
+
+// walked is how many rows are looked at to count those that no index finds.
+const walked = 500
+
+// Waits are the deliveries that wait for another attempt.
+type Waits struct {
+	N    int
+	More bool      // there are more than N
+	Next time.Time // when the first of them is due; zero when unknown
+}
+
+const waitsOf = `
+SELECT count(*), coalesce(sum($2 = '' OR destination_id = $2), 0), min(iif($2 = '' OR destination_id = $2, next_attempt_at, NULL))
+FROM (SELECT destination_id, next_attempt_at FROM deliveries
+  WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)`
+
+// Waits counts the deliveries that wait for another attempt, of one destination or of all (""); it looks at 500 at most.
+func (s *Store) Waits(ctx context.Context, destination model.DestID) (Waits, error) {
+	return one(s.reader(ctx), "count", func(r row) (Waits, error) {
+		var w Waits
+		var seen int
+		err := r.Scan(&seen, &w.N, at{&w.Next})
+		if w.More = seen == walked; w.More {
+			w.Next = time.Time{}
+		}
+		return w, err
+	}, waitsOf, walked, destination)
+}
+
+const statusCounts = `
+SELECT 'retrying', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)
+UNION ALL SELECT 'failed', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'failed' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)
+UNION ALL SELECT 'skipped', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'skipped' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)
+UNION ALL SELECT 'held', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'held' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)
+UNION ALL SELECT 'cancelled', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'cancelled' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)`
+
+type statusCount struct {
+	status model.Status
+	n      int
+}
+
+func scanStatusCount(r row) (c statusCount, err error) {
+	err = r.Scan(&c.status, &c.n)
+	return c, err
+}
+
+// Tally counts the deliveries of a filter by status, "" being all, without walking far: the newest 500, and those that an
+// index finds. More than Most means Most and more; a status that is missing could not be counted so. The filter's
+// Status and IDs are not looked at.
+func (s *Store) Tally(ctx context.Context, f DeliveryFilter) (map[model.Status]int, error) {
+	f.Status, f.IDs = "", nil
+	q := selecting("SELECT status, count(*) FROM (SELECT d.status FROM deliveries d")
+	f.narrow(q)
+	list, err := all(s.reader(ctx), scanStatusCount, q.sql(" ORDER BY d.id DESC LIMIT ?) GROUP BY status"), append(q.args, walked)...)
+	if err != nil {
+		return nil, err
+	}
+	out := map[model.Status]int{}
+	for _, c := range list {
+		out[c.status] += c.n
+		out[""] += c.n
+	}
+	if out[""] < walked {
+		for _, st := range model.Statuses() {
+			out[st] += 0 // all were seen: none is none
+		}
+		return out, nil
+	}
+	for st, n := range out {
+		if n <= Most { // there may be more of it further down
+			delete(out, st)
+		}
+	}
+	if len(q.where) > 0 {
+		return out, nil
+	}
+	exact, err := all(s.reader(ctx), scanStatusCount, statusCounts, Most+1)
+	for _, c := range exact {
+		out[c.status] = c.n
+	}
+	return out, err
+}
+
+const triesOf = `
+SELECT delivery_id, verdict, coalesce(timings ->> 'total', 0) FROM attempts
+WHERE delivery_id IN (SELECT value FROM json_each($1)) ORDER BY delivery_id, number`
+
+// Tries are the attempts of a page of deliveries in short, first one first.
+func (s *Store) Tries(ctx context.Context, ids []model.DeliveryID) (map[model.DeliveryID][]model.Try, error) {
+	type try struct {
+		of model.DeliveryID
+		model.Try
+	}
+	list, err := all(s.reader(ctx), func(r row) (t try, err error) {
+		var micros int64
+		err = r.Scan(&t.of, &t.Verdict, &micros)
+		t.Took = time.Duration(micros) * time.Microsecond
+		return t, err
+	}, triesOf, encode(ids))
+	out := make(map[model.DeliveryID][]model.Try, len(ids))
+	for _, t := range list {
+		out[t.of] = append(out[t.of], t.Try)
+	}
+	return out, err
+}
