@@ -123,7 +123,7 @@ func (d *Dispatcher) swept(err error) {
 
 func (d *Dispatcher) holdAll(off []model.TargetID) error {
 	for _, id := range off {
-		for {
+		for !d.gates.closed.Load() {
 			why := d.o.Target(id).Off
 			if why == "" {
 				break
@@ -144,7 +144,7 @@ func (d *Dispatcher) releaseAll() error {
 		return err
 	}
 	for _, id := range held {
-		for d.o.Target(id).Off == "" {
+		for d.o.Target(id).Off == "" && !d.gates.closed.Load() {
 			n, err := d.o.Store.Release(context.Background(), id)
 			if err != nil {
 				return err

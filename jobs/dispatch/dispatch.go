@@ -149,7 +149,7 @@ func (d *Dispatcher) Run() {
 		for _, fn := range posts {
 			fn()
 		}
-		if d.stopping && d.inflight == 0 && d.records == 0 && d.claims == 0 {
+		if d.stopping && d.inflight == 0 && d.records == 0 && d.claims == 0 && !d.sweeping {
 			return
 		}
 		d.claimDue()
