@@ -46,10 +46,10 @@ func (s *Store) AddStats(rows []model.Rollup) error {
 const forgetStats = `
 DELETE FROM stats WHERE (destination_id, what, minute) IN (SELECT destination_id, what, minute FROM stats WHERE minute < $1 LIMIT 500)`
 
-// ForgetStats removes up to 500 roll-ups from before t. It returns how many.
-func (s *Store) ForgetStats(ctx context.Context, t time.Time) (n int64, err error) {
+// ForgetStats removes up to 500 roll-ups whose life is over. It returns how many.
+func (s *Store) ForgetStats(ctx context.Context, now time.Time) (n int64, err error) {
 	err = s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) (err error) {
-		n, err = tx.count(forgetStats, model.Minute(t))
+		n, err = tx.count(forgetStats, model.Minute(now.Add(-model.StatsLife)))
 		return err
 	})
 	return n, err

@@ -46,6 +46,8 @@ type Service struct {
 	changes  chan struct{}
 	stopped  chan struct{}
 	counts   counts
+	activity activity
+	watchers watchers
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -55,7 +57,8 @@ const ReceiverHost = "receiver.waybill.internal"
 
 // New wires a Service; nothing runs before Start.
 func New(o Options) *Service {
-	s := &Service{o: o, changes: make(chan struct{}, 1), stopped: make(chan struct{})}
+	s := &Service{o: o, changes: make(chan struct{}, 1), stopped: make(chan struct{}),
+		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}}
 	s.routing.store = o.Store
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
@@ -88,11 +91,19 @@ func (s *Service) Start(ctx context.Context) error {
 		return fmt.Errorf("take up deliveries: %w", err)
 	}
 	s.o.Store.OnChange(s.changed)
+	s.o.Store.OnOutcome(s.outcome)
 	s.running.Store(true)
 	go s.dispatch.Run()
 	go s.follow()
 	go s.housekeeping()
+	go s.keepStats()
 	return nil
+}
+
+// outcome hears what was stored of an attempt.
+func (s *Service) outcome(d model.Delivery, o model.Outcome) {
+	s.activity.outcome(d, o, s.o.Now())
+	s.watchers.tell()
 }
 
 // changed says that routing changed; it never blocks.
@@ -140,9 +151,9 @@ func (s *Service) housekeeping() {
 	}
 }
 
-// expire clears what has ended: keys of events, sessions, waits after failed sign-ins.
+// expire clears what has ended: keys of events, sessions, waits after failed sign-ins, old statistics.
 func (s *Service) expire() {
-	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles} {
+	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats} {
 		for {
 			n, err := forget(context.Background(), s.o.Now())
 			if err != nil {
@@ -167,6 +178,7 @@ func (s *Service) Stop(grace time.Duration) error {
 	if err := s.dispatch.Stop(grace); err != nil {
 		return fmt.Errorf("give deliveries back: %w", err)
 	}
+	s.writeStats()
 	return s.o.Store.EndNode(context.Background(), s.o.Node)
 }
 
@@ -182,6 +194,7 @@ func (s *Service) accepting(ctx context.Context) error {
 }
 
 func (s *Service) attempt(ctx context.Context, w model.Work) deliver.Result {
+	s.watchers.tell() // it is being sent
 	r := s.sender.Attempt(ctx, w)
 	s.counts.attempts.Add(1)
 	switch r.Kind {
@@ -215,6 +228,7 @@ func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.Deliver
 	})
 	if err == nil {
 		s.dispatch.Wake(d.TargetID, d.Lane, d.NextAttemptAt)
+		s.watchers.tell()
 	}
 	return d, err
 }
@@ -227,6 +241,7 @@ func (s *Service) Cancel(ctx context.Context, actor model.Actor, id model.Delive
 	})
 	if err == nil {
 		s.dispatch.Forget(d.TargetID, d.ID)
+		s.watchers.tell()
 	}
 	return d, err
 }

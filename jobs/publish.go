@@ -224,6 +224,7 @@ func (s *Service) stored(pubs []db.Publication, out []db.Published) {
 		}
 	}
 	s.counts.accepted.Add(int64(len(pubs)))
+	s.watchers.tell()
 }
 
 func (s *Service) giveUp(p db.Publication) {

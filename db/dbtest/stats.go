@@ -54,7 +54,7 @@ func statistics(t *testing.T, s *db.Store) {
 		t.Errorf("troubles %+v, want %+v", troubles, want)
 	}
 
-	n, err := s.ForgetStats(ctx, now.Add(-48*time.Hour))
+	n, err := s.ForgetStats(ctx, now.Add(model.StatsLife-48*time.Hour))
 	ok(t, "forget", err)
 	equal(t, "forgotten", int64(1), n)
 }

@@ -1,0 +1,147 @@
+package jobs
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"waybill/db/model"
+)
+
+// writeStatsAfter is how long outcomes are only counted in memory: what a crash may lose of the statistics, and of
+// nothing else.
+const writeStatsAfter = 2 * time.Second
+
+// statsRows is how many rows one write takes.
+const statsRows = 500
+
+// activity counts outcomes that were stored, by minute.
+type activity struct {
+	mu    sync.Mutex
+	rows  map[rollupKey]*model.Rollup
+	dirty chan struct{} // has room for one: there is something to write
+}
+
+type rollupKey struct {
+	destination model.DestID
+	what        string
+	minute      int64
+}
+
+// outcome counts one outcome of d, as d was when it was taken on. It is called from the writer's goroutine.
+func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
+	what, wrong := string(o.Status), ""
+	switch {
+	case o.Attempt == nil:
+		return
+	case o.Status == model.Delivered && d.Attempts > 0:
+		what = model.Recovered
+	case o.Status == model.Failed || o.Status == model.Retrying:
+		wrong = o.Error
+	}
+	minute := model.Minute(now)
+	a.mu.Lock()
+	a.add("", what, minute)
+	if d.DestinationID != "" {
+		r := a.add(d.DestinationID, what, minute)
+		if wrong != "" {
+			r.Error, r.Delivery = wrong, d.ID
+		}
+	}
+	if o.Attempt.StatusCode != 0 {
+		step, hour := model.TookStep(time.Duration(o.Attempt.Timings.Total)*time.Microsecond), minute-minute%60
+		a.add("", step, hour)
+		if d.DestinationID != "" {
+			a.add(d.DestinationID, step, hour)
+		}
+	}
+	a.mu.Unlock()
+	select {
+	case a.dirty <- struct{}{}:
+	default:
+	}
+}
+
+func (a *activity) add(destination model.DestID, what string, minute int64) *model.Rollup {
+	key := rollupKey{destination, what, minute}
+	r := a.rows[key]
+	if r == nil {
+		r = &model.Rollup{Destination: destination, What: what, Minute: minute}
+		a.rows[key] = r
+	}
+	r.N++
+	return r
+}
+
+// take empties the counters.
+func (a *activity) take() []model.Rollup {
+	a.mu.Lock()
+	rows := a.rows
+	a.rows = map[rollupKey]*model.Rollup{}
+	a.mu.Unlock()
+	out := make([]model.Rollup, 0, len(rows))
+	for r := range maps.Values(rows) {
+		out = append(out, *r)
+	}
+	return out
+}
+
+// keepStats writes what was counted, a little after something was.
+func (s *Service) keepStats() {
+	for {
+		select {
+		case <-s.stopped:
+			return
+		case <-s.activity.dirty:
+		}
+		select {
+		case <-s.stopped:
+			return
+		case <-time.After(writeStatsAfter):
+		}
+		s.writeStats()
+	}
+}
+
+// writeStats writes what was counted. What cannot be written (full disk) is forgotten: it is statistics.
+func (s *Service) writeStats() {
+	for rows := range slices.Chunk(s.activity.take(), statsRows) {
+		if err := s.o.Store.AddStats(rows); err != nil {
+			s.o.Log.Warn("statistics could not be written", "error", err)
+			return
+		}
+	}
+	s.watchers.tell()
+}
+
+// watchers are those who want to know that deliveries changed, not what.
+type watchers struct {
+	mu   sync.Mutex
+	list map[chan struct{}]struct{}
+}
+
+// tell never blocks; who has not yet looked after the last time is not told twice.
+func (w *watchers) tell() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for ch := range w.list {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Watch gives a channel that says, at most once until it is read, that deliveries changed; stop ends it.
+func (s *Service) Watch() (changed <-chan struct{}, stop func()) {
+	ch, w := make(chan struct{}, 1), &s.watchers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list[ch] = struct{}{}
+	return ch, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.list, ch)
+	}
+}
