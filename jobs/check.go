@@ -109,6 +109,7 @@ func (s *Service) CheckAction(a *model.Action) error {
 // CheckCredential cleans and checks a credential. secrets are those that were typed; those in c.Stored are kept.
 func (s *Service) CheckCredential(c *model.Credential, secrets model.Secrets) error {
 	c.Clean()
+	c.Config = scheme.Clean(c.Type, c.Config)
 	var bad fault.Check
 	bad.Join("", c.Check())
 	bad.Join("", scheme.Check(c.Type, c.Config, secrets, c.Stored))

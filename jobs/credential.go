@@ -24,10 +24,10 @@ func (s *Service) TestCredential(ctx context.Context, id model.CredentialID) (Pr
 	if err != nil {
 		return Preview{}, err
 	}
-	m := scheme.Material{Type: c.Type, Config: c.Config, Secrets: secrets}
+	m := scheme.Material{Type: c.Type, Config: c.Config, Secrets: secrets} // without an ID: a token is asked for anew
 	redact := scheme.NewRedactor([]scheme.Material{m})
 	req := egress.Request{Method: http.MethodGet, URL: sampleURL, Header: http.Header{}}
-	applied, err := scheme.Apply(ctx, s.egress, &req, m)
+	applied, err := s.keeper.Apply(ctx, &req, m)
 	var refused *egress.Error
 	switch {
 	case errors.As(err, &refused):

@@ -18,6 +18,7 @@ import (
 	"waybill/jobs/deliver"
 	"waybill/jobs/dispatch"
 	"waybill/jobs/egress"
+	"waybill/jobs/scheme"
 	"waybill/jobs/script"
 )
 
@@ -40,6 +41,7 @@ type Service struct {
 	dispatch *dispatch.Dispatcher
 	pool     *script.Pool
 	egress   *egress.Client
+	keeper   *scheme.Keeper
 	sender   deliver.Sender
 	previews deliver.Sender // the same path, rendering in a worker of its own
 	running  atomic.Bool
@@ -62,7 +64,8 @@ func New(o Options) *Service {
 	s.routing.store = o.Store
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
-	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Now: o.Now, Setup: s.routing.setup}
+	s.keeper = scheme.NewKeeper(s.egress, o.Now)
+	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Keeper: s.keeper, Now: o.Now, Setup: s.routing.setup}
 	s.previews = s.sender
 	s.previews.Render = s.pool.Preview
 	s.dispatch = dispatch.New(dispatch.Options{Store: o.Store, Node: o.Node, Now: o.Now, Log: o.Log,

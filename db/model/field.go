@@ -1,6 +1,12 @@
 package model
 
-import "strings"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // Field describes one input of a form that is laid out by data: the settings of a credential kind or of a connection
 // type. Views draw any list of fields; the API checks bodies against the same list.
@@ -14,6 +20,8 @@ type Field struct {
 	Required    bool
 	Max         int // longest text in characters, 0 = 4,096
 	Default     string
+	Lines       bool // FieldSecret: may hold line breaks, such as a key in PEM form
+	Pairs       bool // FieldArea: lines of name=value; an object of texts in JSON
 }
 
 // FieldKind says how a Field is typed in.
@@ -48,10 +56,24 @@ type Header struct {
 // Config holds the settings of a credential or connection that are not secret.
 type Config map[string]any
 
-// Text is the setting as text, "" when absent or not text.
+// Text is the setting as it is typed into a form: a number or a switch in its usual spelling, an object as sorted lines
+// of name=value. It is "" when absent or of another kind.
 func (c Config) Text(name string) string {
-	s, _ := c[name].(string)
-	return s
+	switch v := c[name].(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case map[string]any:
+		var lines []string
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			lines = append(lines, fmt.Sprintf("%s=%v", k, v[k]))
+		}
+		return strings.Join(lines, "\n")
+	}
+	return ""
 }
 
 // Secrets are secret settings by field name.

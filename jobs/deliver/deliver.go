@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"waybill/db/fault"
@@ -39,12 +40,16 @@ type Result struct {
 	RetryAfter  time.Duration
 	Disable     string // why the destination is to be switched off; "" = it is not
 	BodyIsData  bool
+	// Renewed is the exchange before Attempt, when the receiver answered 401 to a token and another one was obtained at
+	// once. It is an attempt row of its own that does not count.
+	Renewed *model.Attempt
 }
 
 // Sender makes attempts. All fields are required.
 type Sender struct {
 	Render func(context.Context, script.Job) (script.Output, error)
 	Egress *egress.Client
+	Keeper *scheme.Keeper // shared by all, so that its tokens are
 	Now    func() time.Time
 	Setup  func(context.Context, model.DestID) (*Setup, error)
 }
@@ -136,7 +141,7 @@ func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared
 		return p, nil
 	}
 	// Applied last: some kinds sign what is sent.
-	if p.Applied, err = scheme.Apply(ctx, s.Egress, &p.Request, u.material()); err != nil {
+	if p.Applied, err = s.Keeper.Apply(ctx, &p.Request, u.material()); err != nil {
 		return nil, refusedOr(err, Again, model.ClassAuth)
 	}
 	return p, nil
@@ -154,18 +159,52 @@ func refusedOr(err error, kind Kind, class model.ErrorClass) *Failure {
 	return &Failure{Kind: kind, Class: e.Class, Words: e.Message}
 }
 
-// Send makes the exchange and judges it.
+// Send makes the exchange and judges it. A 401 to a token that was obtained for it, kept or fresh, is followed at once
+// by one more exchange with another token (SEMANTICS 4).
 func (s *Sender) Send(ctx context.Context, p *Prepared) Result {
+	if p.Applied.Token == "" {
+		return s.exchange(ctx, p)
+	}
+	again := *p
+	again.Request.Header = p.Request.Header.Clone() // the exchange takes the map over
+	first := s.exchange(ctx, p)
+	if first.Attempt == nil || first.Attempt.StatusCode != http.StatusUnauthorized {
+		return first
+	}
+	s.Keeper.Drop(p.Setup.material(), p.Applied.Token)
+	return s.renewed(ctx, &again, first.Attempt)
+}
+
+// renewed makes the exchange once more with a fresh token; before is the one that was answered 401.
+func (s *Sender) renewed(ctx context.Context, p *Prepared, before *model.Attempt) (r Result) {
+	var err error
+	if p.Applied, err = s.Keeper.Apply(ctx, &p.Request, p.Setup.material()); err != nil {
+		r = s.unprepared(ctx, p.Work, p.Setup, refusedOr(err, Again, model.ClassAuth))
+	} else {
+		r = s.exchange(ctx, p)
+	}
+	if r.Kind == Cut {
+		return r
+	}
+	r.Renewed = before
+	if r.Error != "" {
+		r.Error = "The token was answered 401, so another one was asked for. " + r.Error
+		r.Attempt.Error = r.Error
+	}
+	return r
+}
+
+func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
+	u, redact := p.Setup, p.Setup.Redact.With(p.Applied.Token)
 	a := s.begin(p.Work)
-	u := p.Setup
-	a.Template, a.Method, a.URL = u.Destination.Version, p.Request.Method, u.Redact.URL(p.Request.URL, p.Applied)
-	a.Request = model.Message{Headers: u.Redact.Request(p.Request.Header, p.Applied), Body: u.Redact.Body(p.Request.Body, false), Size: int64(len(p.Request.Body))}
+	a.Template, a.Method, a.URL = u.Destination.Version, p.Request.Method, redact.URL(p.Request.URL, p.Applied)
+	a.Request = model.Message{Headers: redact.Request(p.Request.Header, p.Applied), Body: redact.Body(p.Request.Body, false), Size: int64(len(p.Request.Body))}
 	x, err := s.Egress.Do(ctx, p.Request)
 	if err != nil && ctx.Err() != nil {
 		return Result{Kind: Cut}
 	}
 	a.Address, a.Timings, a.StatusCode = x.Address, x.Timings, x.Status
-	a.Response = model.Message{Headers: u.Redact.Response(x.Header), Body: u.Redact.Body(x.Body, x.Truncated), Size: x.Size, Truncated: x.Truncated}
+	a.Response = model.Message{Headers: redact.Response(x.Header), Body: redact.Body(x.Body, x.Truncated), Size: x.Size, Truncated: x.Truncated}
 	r := Result{Attempt: a, BodyIsData: p.BodyIsData && len(a.Request.Body) == len(p.Request.Body)}
 	v := connector.JudgeError(err)
 	if err == nil {
@@ -179,7 +218,7 @@ func (s *Sender) Send(ctx context.Context, p *Prepared) Result {
 	default:
 		r.Kind = Final
 	}
-	a.Class, a.Error = v.Class, u.Redact.Text(v.Words)
+	a.Class, a.Error = v.Class, redact.Text(v.Words)
 	r.Error = a.Error
 	if a.Class == model.ClassTimeout || a.Class == model.ClassConnect {
 		r.UserMessage = u.Connection.TimeoutMessage

@@ -65,7 +65,7 @@ func (u Setup) Ready() *Setup {
 }
 
 func (u *Setup) material() scheme.Material {
-	return scheme.Material{Type: u.Credential.Type, Config: u.Credential.Config, Secrets: u.Secrets}
+	return scheme.Material{Type: u.Credential.Type, Config: u.Credential.Config, Secrets: u.Secrets, ID: u.Credential.ID, Version: u.Credential.Version}
 }
 
 // Parts are the texts of a destination that hold tags.

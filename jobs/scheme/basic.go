@@ -22,12 +22,12 @@ func basic() Kind {
 			{Name: "username", Label: "User name", Kind: model.FieldText, Required: true, Max: 255, Help: "Without a colon."},
 			{Name: "password", Label: "Password", Kind: model.FieldSecret, Required: true, Max: 1024},
 		},
-		check: func(c model.Config, _ model.Secrets, bad *fault.Check) {
-			if strings.Contains(c.Text("username"), ":") {
+		check: func(in typed, bad *fault.Check) {
+			if strings.Contains(in.config.Text("username"), ":") {
 				bad.Add("username", "A user name cannot hold a colon: it is what parts name and password (RFC 7617).")
 			}
 		},
-		apply: func(_ context.Context, _ *egress.Client, req *egress.Request, m Material) (Applied, error) {
+		apply: func(_ context.Context, _ *Keeper, req *egress.Request, m Material) (Applied, error) {
 			return set(req, "Authorization", "Basic "+sent(m))
 		},
 		derived: func(m Material) []string { return []string{pair(m), sent(m)} },

@@ -18,8 +18,8 @@ func bearer() Kind {
 		Fields: []model.Field{
 			{Name: "token", Label: "Token", Kind: model.FieldSecret, Required: true, Max: 8192, Help: "Only the token; Waybill writes “Bearer” before it."},
 		},
-		check: func(_ model.Config, s model.Secrets, bad *fault.Check) {
-			token := s["token"].Reveal()
+		check: func(in typed, bad *fault.Check) {
+			token := in.secrets["token"].Reveal()
 			switch {
 			case len(token) > 7 && strings.EqualFold(token[:7], "bearer "):
 				bad.Add("token", "Leave out the word Bearer; Waybill writes it itself.")
@@ -27,7 +27,7 @@ func bearer() Kind {
 				bad.Add("token", "A token holds visible ASCII characters only, no spaces; was one pasted along?")
 			}
 		},
-		apply: func(_ context.Context, _ *egress.Client, req *egress.Request, m Material) (Applied, error) {
+		apply: func(_ context.Context, _ *Keeper, req *egress.Request, m Material) (Applied, error) {
 			return set(req, "Authorization", "Bearer "+m.Secrets["token"].Reveal())
 		},
 	}

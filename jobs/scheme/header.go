@@ -20,8 +20,8 @@ func header() Kind {
 			{Name: "header_name", Label: "Header name", Kind: model.FieldText, Required: true, Max: 200, Placeholder: "X-Api-Key"},
 			{Name: "header_value", Label: "Value", Kind: model.FieldSecret, Required: true, Max: 8192},
 		},
-		check: func(c model.Config, s model.Secrets, bad *fault.Check) {
-			name, value := c.Text("header_name"), s["header_value"].Reveal()
+		check: func(in typed, bad *fault.Check) {
+			name, value := in.config.Text("header_name"), in.secrets["header_value"].Reveal()
 			if words := egress.CheckHeader(name, ""); words != "" {
 				bad.Add("header_name", "%s", words)
 			} else if Owned(name) {
@@ -31,7 +31,7 @@ func header() Kind {
 				bad.Add("header_value", "The value begins or ends with a space; was it pasted along?")
 			}
 		},
-		apply: func(_ context.Context, _ *egress.Client, req *egress.Request, m Material) (Applied, error) {
+		apply: func(_ context.Context, _ *Keeper, req *egress.Request, m Material) (Applied, error) {
 			return set(req, m.Config.Text("header_name"), m.Secrets["header_value"].Reveal())
 		},
 	}

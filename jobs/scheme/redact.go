@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"waybill/db/model"
 )
@@ -13,8 +14,15 @@ import (
 // Redactor replaces secrets by model.Mask in what is recorded of an exchange. Build it once per credential version; it
 // is safe for use by many goroutines, and a nil Redactor knows only the places that are always secret.
 type Redactor struct {
+	values   []string // as they are, without their spellings
 	needles  [][]byte // all spellings, longest first
 	replacer *strings.Replacer
+	with     atomic.Pointer[extended] // the last answer of With
+}
+
+type extended struct {
+	by model.Secret
+	r  *Redactor
 }
 
 // NewRedactor covers every secret of the materials, and further values such as a signing secret, in all the spellings
@@ -32,7 +40,11 @@ func NewRedactor(materials []Material, more ...model.Secret) *Redactor {
 	for _, s := range more {
 		values = append(values, s.Reveal(), strings.TrimPrefix(s.Reveal(), secretPrefix))
 	}
-	r := &Redactor{}
+	return covering(values)
+}
+
+func covering(values []string) *Redactor {
+	r := &Redactor{values: values}
 	var pairs []string
 	for _, s := range spellings(values) {
 		r.needles = append(r.needles, []byte(s))
@@ -40,6 +52,23 @@ func NewRedactor(materials []Material, more ...model.Secret) *Redactor {
 	}
 	r.replacer = strings.NewReplacer(pairs...)
 	return r
+}
+
+// With covers one more value, such as a token that was obtained; "" adds nothing. The last answer is kept, since many
+// requests carry the same token.
+func (r *Redactor) With(value model.Secret) *Redactor {
+	switch {
+	case value == "":
+		return r
+	case r == nil:
+		return NewRedactor(nil, value)
+	}
+	if x := r.with.Load(); x != nil && x.by == value {
+		return x.r
+	}
+	x := &extended{value, covering(append(slices.Clip(r.values), value.Reveal()))}
+	r.with.Store(x)
+	return x.r
 }
 
 // Text masks a text.

@@ -18,7 +18,7 @@ import (
 
 func TestNoSpellingOfASecretStays(t *testing.T) {
 	for _, secret := range []string{"pa/ss+w?rd&\"<ä>\\日𝄞", "sk_live_0123456789abcdef", "ab/c", "a b c d e f g h"} {
-		m := Material{"basic", model.Config{"username": "user"}, model.Secrets{"password": model.Secret(secret)}}
+		m := Material{Type: "basic", Config: model.Config{"username": "user"}, Secrets: model.Secrets{"password": model.Secret(secret)}}
 		r := NewRedactor([]Material{m})
 		marshalled, _ := json.Marshal(secret)
 		pair := base64.StdEncoding.EncodeToString([]byte("user:" + secret))

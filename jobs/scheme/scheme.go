@@ -9,10 +9,7 @@ package scheme
 import (
 	"context"
 	"net/http"
-	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -28,10 +25,10 @@ type Kind struct {
 	Weak    bool   // a better choice exists; Summary says which
 	Fields  []model.Field
 
-	// check adds complaints beyond what Fields say; only secrets that were typed in now are present.
-	check func(c model.Config, s model.Secrets, bad *fault.Check)
+	// check adds complaints beyond what Fields say.
+	check func(in typed, bad *fault.Check)
 	// apply puts the credential on the request.
-	apply func(ctx context.Context, e *egress.Client, req *egress.Request, m Material) (Applied, error)
+	apply func(ctx context.Context, k *Keeper, req *egress.Request, m Material) (Applied, error)
 	// derived are secret texts that consist of more than one field.
 	derived func(m Material) []string
 }
@@ -41,16 +38,22 @@ type Material struct {
 	Type    model.CredentialType
 	Config  model.Config
 	Secrets model.Secrets
+	// ID and Version say whose tokens may be kept and shared; with "" none are.
+	ID      model.CredentialID
+	Version int64
 }
 
 // Applied names where the credential stands in the request, so that records can leave it out whatever its value is.
 type Applied struct {
 	Headers []string // canonical names
 	Query   []string // parameter names
+	// Token is what was obtained from elsewhere for this request, "" = nothing was: mask it in records too, and Drop it
+	// when the receiver answers 401.
+	Token model.Secret
 }
 
 // Kinds lists all kinds in the order in which the form offers them.
-func Kinds() []Kind { return []Kind{basic(), bearer(), header()} }
+func Kinds() []Kind { return []Kind{basic(), bearer(), header(), oauth2()} }
 
 // ByType finds a kind.
 func ByType(t model.CredentialType) (Kind, bool) {
@@ -62,110 +65,39 @@ func ByType(t model.CredentialType) (Kind, bool) {
 	return Kind{}, false
 }
 
-// Split parts the config{} of a request into settings and secrets. Empty secrets and nulls are left out: they mean
-// "as stored". Names of complaints are field names.
-func (k Kind) Split(in map[string]any) (model.Config, model.Secrets, []fault.Field) {
-	config, secrets := model.Config{}, model.Secrets{}
-	var bad fault.Check
-	for name, v := range in {
-		f := k.field(name)
-		switch {
-		case v == nil:
-		case f == nil || f.Kind != model.FieldSecret:
-			config[name] = v
-		default:
-			text, ok := v.(string)
-			if !ok {
-				bad.Add(name, "This must be text.")
-			} else if text != "" {
-				secrets[name] = model.Secret(text)
-			}
-		}
-	}
-	return config, secrets, bad.Fields()
+// Keeper puts credentials on requests and keeps the tokens that it obtains for them, in memory only. It is safe for use
+// by many goroutines; all that share one share its tokens.
+type Keeper struct {
+	egress   *egress.Client
+	now      func() time.Time
+	tokens   tokens
+	patience time.Duration // for one token request, look-up to last byte
 }
 
-func (k Kind) field(name string) *model.Field {
-	i := slices.IndexFunc(k.Fields, func(f model.Field) bool { return f.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &k.Fields[i]
+// NewKeeper makes a keeper that asks token endpoints through e.
+func NewKeeper(e *egress.Client, now func() time.Time) *Keeper {
+	return &Keeper{egress: e, now: now, patience: tokenTimeout}
 }
 
-// Check lists what is wrong with a credential of type t; stored names the secrets that are already there. Complaints
-// are named by field ("username"), or "type".
-func Check(t model.CredentialType, config model.Config, secrets model.Secrets, stored []string) []fault.Field {
-	var bad fault.Check
-	k, ok := ByType(t)
-	if !ok {
-		bad.Add("type", "There is no such credential type; choose one of %s.", names())
-		return bad.Fields()
-	}
-	for name := range config {
-		if f := k.field(name); f == nil || f.Kind == model.FieldSecret {
-			bad.Add(name, "A credential of type %s has no setting of this name.", t)
-		}
-	}
-	for name := range secrets {
-		if f := k.field(name); f == nil || f.Kind != model.FieldSecret {
-			bad.Add(name, "A credential of type %s has no secret of this name.", t)
-		}
-	}
-	for _, f := range k.Fields {
-		k.checkField(&bad, f, config, secrets, stored)
-	}
-	if len(bad.Fields()) == 0 && k.check != nil {
-		k.check(config, secrets, &bad)
-	}
-	return bad.Fields()
-}
-
-func (k Kind) checkField(bad *fault.Check, f model.Field, config model.Config, secrets model.Secrets, stored []string) {
-	text, kept := config.Text(f.Name), false
-	if f.Kind == model.FieldSecret {
-		text, kept = secrets[f.Name].Reveal(), slices.Contains(stored, f.Name)
-	} else if v, there := config[f.Name]; there {
-		if _, ok := v.(string); !ok {
-			bad.Add(f.Name, "This must be text.")
-			return
-		}
-	}
-	switch n := utf8.RuneCountInString(text); {
-	case text == "" && f.Required && !kept:
-		bad.Add(f.Name, "%s is needed.", f.Label)
-	case n > f.Limit():
-		bad.Add(f.Name, "At most %d characters; these are %d.", f.Limit(), n)
-	case !utf8.ValidString(text):
-		bad.Add(f.Name, "This is not valid UTF-8 text.")
-	case strings.ContainsFunc(text, unicode.IsControl):
-		bad.Add(f.Name, "Line breaks and other control characters cannot be sent; was one pasted along?")
-	}
-}
-
-func names() string {
-	var out []string
-	for _, k := range Kinds() {
-		out = append(out, string(k.Type))
-	}
-	return strings.Join(out, ", ")
-}
-
-// Apply puts a credential on a request. The error is always an *egress.Error: class auth when the credential cannot be
-// used, refused when it would travel in the clear.
-func Apply(ctx context.Context, e *egress.Client, req *egress.Request, m Material) (Applied, error) {
-	k, ok := ByType(m.Type)
+// Apply puts a credential on a request, in place of what stood there. The error is always an *egress.Error: class auth
+// when the credential cannot be used now, refused when a rule forbids it (it would travel in the clear).
+func (k *Keeper) Apply(ctx context.Context, req *egress.Request, m Material) (Applied, error) {
+	kind, ok := ByType(m.Type)
 	if !ok {
 		return Applied{}, unusable("Waybill knows no credential type " + string(m.Type) + ".")
 	}
-	if r := e.Check(req.URL); r != nil && r.Rule == egress.RulePlain {
+	if r := k.egress.Check(req.URL); r != nil && r.Rule == egress.RulePlain {
 		return Applied{}, &egress.Error{Class: model.ClassRefused, Refusal: r, Message: "The credential would travel in the clear. " + r.Message}
 	}
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
-	return k.apply(ctx, e, req, m)
+	return kind.apply(ctx, k, req, m)
 }
+
+// Drop forgets the token that a receiver did not accept, so that the next Apply obtains another. One that was replaced
+// meanwhile stays.
+func (k *Keeper) Drop(m Material, token model.Secret) { k.tokens.drop(m.tokenKey(), token) }
 
 func unusable(message string) *egress.Error {
 	return &egress.Error{Class: model.ClassAuth, Message: message}

@@ -91,18 +91,18 @@ func TestSplit(t *testing.T) {
 }
 
 func TestApply(t *testing.T) {
-	client := egress.New(egress.Options{})
+	client := NewKeeper(egress.New(egress.Options{}), time.Now)
 	for _, tc := range []struct {
 		m            Material
 		header, want string
 	}{
-		{Material{"basic", model.Config{"username": "Aladdin"}, model.Secrets{"password": "open sesame"}}, "Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}, // RFC 7617, 2
-		{Material{"basic", model.Config{"username": "test"}, model.Secrets{"password": "123£"}}, "Authorization", "Basic dGVzdDoxMjPCow=="},                       // RFC 7617, 2.1
-		{Material{"bearer", nil, model.Secrets{"token": "mF_9.B5f-4.1JqM"}}, "Authorization", "Bearer mF_9.B5f-4.1JqM"},                                           // RFC 6750, 2.1
-		{Material{"header", model.Config{"header_name": "x-api-KEY"}, model.Secrets{"header_value": "k"}}, "X-Api-Key", "k"},
+		{Material{Type: "basic", Config: model.Config{"username": "Aladdin"}, Secrets: model.Secrets{"password": "open sesame"}}, "Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}, // RFC 7617, 2
+		{Material{Type: "basic", Config: model.Config{"username": "test"}, Secrets: model.Secrets{"password": "123£"}}, "Authorization", "Basic dGVzdDoxMjPCow=="},                       // RFC 7617, 2.1
+		{Material{Type: "bearer", Config: nil, Secrets: model.Secrets{"token": "mF_9.B5f-4.1JqM"}}, "Authorization", "Bearer mF_9.B5f-4.1JqM"},                                           // RFC 6750, 2.1
+		{Material{Type: "header", Config: model.Config{"header_name": "x-api-KEY"}, Secrets: model.Secrets{"header_value": "k"}}, "X-Api-Key", "k"},
 	} {
 		req := egress.Request{URL: "https://api.example.com"}
-		a, err := Apply(context.Background(), client, &req, tc.m)
+		a, err := client.Apply(context.Background(), &req, tc.m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestApply(t *testing.T) {
 			t.Error(diff)
 		}
 		plain := egress.Request{URL: "http://api.example.com"}
-		_, err = Apply(context.Background(), client, &plain, tc.m)
+		_, err = client.Apply(context.Background(), &plain, tc.m)
 		var e *egress.Error
 		if !errors.As(err, &e) || e.Class != model.ClassRefused || !strings.Contains(e.Message, "in the clear") || !strings.Contains(e.Message, "WAYBILL_ALLOW_HOSTS") || len(plain.Header) != 0 {
 			t.Errorf("plain HTTP: %v %v", err, plain.Header)
@@ -121,12 +121,12 @@ func TestApply(t *testing.T) {
 	}
 	rules, _ := egress.ParseRules("api.example.com")
 	req := egress.Request{URL: "http://api.example.com"}
-	if _, err := Apply(context.Background(), egress.New(egress.Options{Rules: rules}), &req, Material{Type: "bearer", Secrets: model.Secrets{"token": "t"}}); err != nil {
+	if _, err := NewKeeper(egress.New(egress.Options{Rules: rules}), time.Now).Apply(context.Background(), &req, Material{Type: "bearer", Secrets: model.Secrets{"token": "t"}}); err != nil {
 		t.Errorf("plain HTTP to an allowed host: %v", err)
 	}
 	for _, m := range []Material{{Type: "oauth9"}, {Type: "bearer", Secrets: model.Secrets{"token": "a\nb"}}, {Type: "header"}} {
 		var e *egress.Error
-		if _, err := Apply(context.Background(), client, &egress.Request{URL: "https://a.example"}, m); !errors.As(err, &e) || e.Class != model.ClassAuth {
+		if _, err := client.Apply(context.Background(), &egress.Request{URL: "https://a.example"}, m); !errors.As(err, &e) || e.Class != model.ClassAuth {
 			t.Errorf("%s: want class auth, got %v", m.Type, err)
 		}
 	}
