@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -88,6 +89,8 @@ func newBrowser(t *testing.T, base string, scripts bool) *browser {
 func (b *browser) listen(ev any) {
 	text := ""
 	switch e := ev.(type) {
+	case *page.EventJavascriptDialogOpening:
+		text = "a dialog opens: " + string(e.Type) + " " + e.Message
 	case *runtime.EventExceptionThrown:
 		text = "exception: " + e.ExceptionDetails.Text
 	case *log.EventEntryAdded:
@@ -141,13 +144,18 @@ func eval[T any](b *browser, js string) T {
 	return v
 }
 
+// where and text are "" when the page does not answer, behind a dialog for instance.
 func (b *browser) where() string {
-	v, _ := chromedp.Run(b.ctx, chromedp.Location())
+	ctx, cancel := context.WithTimeout(b.ctx, within)
+	defer cancel()
+	v, _ := chromedp.Run(ctx, chromedp.Location())
 	return strings.TrimPrefix(v, b.base)
 }
 
 func (b *browser) text() string {
-	v, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	ctx, cancel := context.WithTimeout(b.ctx, within)
+	defer cancel()
+	v, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
 	return v
 }
 

@@ -6,7 +6,8 @@ document.addEventListener("submit", (e) => {
   const button = e.submitter;
   const live = e.target.matches("[hx-post], [hx-get]");
   if (!button || (e.defaultPrevented && !live)) return;
-  if (!button.matches("[formaction], [hx-post]") && !e.target.closest(".toolbar")) dirty = false;
+  // A page that leaves takes along what was typed, also for a preview; one that stays still has it to lose.
+  if (!(window.htmx && button.matches("[hx-post]")) && !e.target.closest(".toolbar")) dirty = false;
   button.setAttribute("aria-busy", "true");
   if (live) return;
   // Disabled only after the browser took name and value of the button along.
@@ -34,15 +35,6 @@ document.addEventListener("input", (e) => {
   if (e.target.closest && e.target.closest("form[data-guard]")) dirty = true;
 });
 window.addEventListener("beforeunload", (e) => dirty && e.preventDefault());
-
-// Ctrl-S and Ctrl-Enter save a guarded form.
-document.addEventListener("keydown", (e) => {
-  if (!(e.ctrlKey || e.metaKey) || e.altKey || (e.key !== "s" && e.key !== "Enter")) return;
-  const form = (e.target.closest && e.target.closest("form[data-guard]")) || (e.key === "s" && document.querySelector("form[data-guard]"));
-  if (!form) return;
-  e.preventDefault();
-  form.requestSubmit(form.querySelector(".btn-primary[type=submit]") || undefined);
-});
 
 // Selects and radios of a filter submit by themselves; the button beside them is for the rest.
 document.addEventListener("change", (e) => {
