@@ -54,7 +54,7 @@ func New(o Options) (*Handlers, error) {
 
 // Routes is the route table of the whole program.
 func (h *Handlers) Routes() []web.Route {
-	return slices.Concat(h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(),
+	return slices.Concat(h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
 		h.connectionRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
 

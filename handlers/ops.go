@@ -19,7 +19,6 @@ func (h *Handlers) opsRoutes() []web.Route {
 		web.Open(http.MethodGet, static.Prefix+"*", echo.WrapHandler(h.o.Files)),
 		web.Open(http.MethodGet, "/robots.txt", showRobots),
 		web.Post(web.Public, href.Theme(), h.SetTheme),
-		web.Get(model.SignedIn, href.Docs(), showDocs),
 	}
 	if h.o.MetricsHere {
 		table = append(table, web.Program(http.MethodGet, model.Settings.View(), "/metrics", echo.WrapHandler(h.Metrics())))
@@ -60,6 +59,3 @@ func (h *Handlers) showReadiness(c echo.Context) error {
 func showRobots(c echo.Context) error {
 	return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n")
 }
-
-// showDocs leads to the description of the JSON API.
-func showDocs(c echo.Context) error { return web.Redirect(c, href.OpenAPI()) }

@@ -29,6 +29,7 @@ type Shell struct {
 	Nav       []NavGroup // only what the user may see
 	Flash     *ui.Flash  // nil = none
 	Theme     string     // "", "light", "dark"
+	KeysOff   bool       // single letters are no shortcuts
 	Banners   []ui.Banner
 	Crumbs    []ui.Crumb
 	RequestID string

@@ -52,7 +52,7 @@ func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 }
 
 func (w *Web) shell(c echo.Context, b Bits) views.Shell {
-	s := views.Shell{Title: b.Title, Section: b.Section, Crumbs: b.Crumbs, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: theme(c),
+	s := views.Shell{Title: b.Title, Section: b.Section, Crumbs: b.Crumbs, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: theme(c), KeysOff: KeysOff(c),
 		Flash: w.takeFlash(c), Version: w.Version, Instance: w.BaseURL.Host}
 	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
 		s.Path = "/"
@@ -107,6 +107,7 @@ func SafeNext(next string) string {
 const (
 	flashCookie = "waybill_flash"
 	themeCookie = "waybill_theme"
+	keysCookie  = "waybill_keys"
 )
 
 // Flash keeps a message for the next page that is shown.
@@ -157,6 +158,22 @@ func (w *Web) SetTheme(c echo.Context) error {
 		w.cookie(c, themeCookie, t, 365*24*3600)
 	default:
 		w.cookie(c, themeCookie, "", -1)
+	}
+	return Redirect(c, SafeNext(c.FormValue("next")))
+}
+
+// KeysOff reports whether the person switched off shortcuts of a single letter (WCAG 2.1.4).
+func KeysOff(c echo.Context) bool {
+	cookie, err := c.Cookie(keysCookie)
+	return err == nil && cookie.Value == "off"
+}
+
+// SetShortcuts is POST /account/shortcuts.
+func (w *Web) SetShortcuts(c echo.Context) error {
+	if c.FormValue("shortcuts") == "off" {
+		w.cookie(c, keysCookie, "off", 365*24*3600)
+	} else {
+		w.cookie(c, keysCookie, "", -1)
 	}
 	return Redirect(c, SafeNext(c.FormValue("next")))
 }

@@ -79,6 +79,10 @@ func RevokeSession[ID ~string](id ID) string {
 	return path("account", "sessions", string(id), "revoke")
 }
 func RevokeOtherSessions() string   { return "/account/sessions/revoke-others" }
+func Shortcuts() string             { return "/account/shortcuts" }
+func Palette() string               { return "/palette" }
+func Search() string                { return "/search" }
+func SearchFor(q string) string     { return With(Search(), "q", q) }
 func Docs() string                  { return "/docs" }
 func OpenAPI() string               { return "/api/v1/openapi.json" }
 func Components() string            { return "/dev/components" }

@@ -55,6 +55,7 @@ var glyphs = map[string]string{
 	"flow":        `<rect x="3" y="3.5" width="6" height="6" rx="1.5"/><rect x="15" y="14.5" width="6" height="6" rx="1.5"/><path d="M6 9.5v5a3 3 0 0 0 3 3h6"/>`,
 	"flask":       `<path d="M9.5 3.5h5M10.5 3.5v6L4.5 19a1 1 0 0 0 .9 1.5h13.2a1 1 0 0 0 .9-1.5l-6-9.5v-6M7.5 15h9"/>`,
 	"history":     `<path d="M3.5 4.5v5h5M4 9.5a8.5 8.5 0 1 1-.5 3M12 7.5V12l3 2"/>`,
+	"keyboard":    `<rect x="2.5" y="6" width="19" height="12.5" rx="2"/><path d="M6.5 10h.1M10.2 10h.1M13.8 10h.1M17.4 10h.1M6.5 14.5h.1M17.4 14.5h.1M9.5 14.5h5"/>`,
 	"download":    `<path d="M12 4v11M7 10.5l5 5 5-5M4 20h16"/>`,
 	// One glyph per connection type; an unknown type draws "plug".
 	"webhook":       `<path d="M9.5 10.5 7 15.2M12 9a3.5 3.5 0 1 0-3.3-4.7M14.5 8 17 12.7M6.5 13.5a3.5 3.5 0 1 0 3.8 4H17M17.5 21a3.5 3.5 0 1 0-2.3-6.1"/><circle cx="12" cy="6" r="1" class="fill"/><circle cx="6" cy="17.5" r="1" class="fill"/><circle cx="17.5" cy="17.5" r="1" class="fill"/>`,
