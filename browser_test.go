@@ -76,6 +76,7 @@ func newBrowser(t *testing.T, base string, scripts bool) *browser {
 		call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	}
 	b.size(1280, 860)
+	b.scheme("light")
 	t.Cleanup(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -210,6 +211,7 @@ func (b *browser) press(text string) {
 	ctx, cancel := context.WithTimeout(b.ctx, within)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("[data-pressed]"))); err != nil {
+		b.failed()
 		b.Fatalf("press %s: %v at %s\n%s", text, err, b.where(), tail(b.text(), 2000))
 	}
 }
@@ -302,6 +304,15 @@ func (b *browser) inspect() {
 	}
 	b.scheme("light")
 	b.shoot()
+}
+
+// failed keeps a picture of a page at which a step failed.
+func (b *browser) failed() {
+	ctx, cancel := context.WithTimeout(b.ctx, within)
+	defer cancel()
+	if png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot()); err == nil && os.Getenv("WAYBILL_SHOTS") != "" {
+		_ = os.WriteFile(filepath.Join(os.Getenv("WAYBILL_SHOTS"), "failed.png"), png, 0o644)
+	}
 }
 
 // shoot keeps screenshots in the folder that WAYBILL_SHOTS names.
