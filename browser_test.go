@@ -258,6 +258,13 @@ func (b *browser) misses(text string) {
 	}
 }
 
+// still waits until nothing moves and the page is laid out as it now is.
+func (b *browser) still() {
+	b.Helper()
+	eval[bool](b, `Promise.all(document.getAnimations().map(a => a.finished.catch(() => {}))).then(() =>
+		new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
+}
+
 // axe is the path of the accessibility checker, "" when it is not fetched.
 func axe() string {
 	path := filepath.Join("static", "node_modules", "axe-core", "axe.min.js")
@@ -272,8 +279,10 @@ func (b *browser) inspect() {
 	b.Helper()
 	for _, width := range []int64{1280, 390, 320} {
 		b.size(width, 860)
+		b.still()
 		if over := eval[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
-			b.Errorf("%s scrolls sideways by %d px at %d px", b.where(), over, width)
+			b.Errorf("%s scrolls sideways by %d px at %d px: %s", b.where(), over, width, eval[string](b,
+				"[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML.slice(0, 120)).slice(-3).join(' | ')"))
 		}
 	}
 	b.size(1280, 860)
@@ -294,7 +303,7 @@ func (b *browser) inspect() {
 	}
 	for _, scheme := range []string{"light", "dark"} {
 		b.scheme(scheme)
-		eval[bool](b, "Promise.all(document.getAnimations().map(a => a.finished.catch(() => {}))).then(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))")
+		b.still()
 		eval[bool](b, string(source)+"; true")
 		found := eval[string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r =>
 			r.violations.map(v => v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")).join("\n"))`)
@@ -331,6 +340,7 @@ func (b *browser) shoot() {
 	}{{"desktop", "light", 1280}, {"desktop", "dark", 1280}, {"phone", "light", 390}, {"phone", "dark", 390}} {
 		b.size(s.width, 860)
 		b.scheme(s.scheme)
+		b.still()
 		png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%s.png", name, s.kind, s.scheme)), png, 0o644)
