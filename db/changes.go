@@ -28,7 +28,7 @@ func duplicate(err error, noun, name string) error {
 	if !taken(err) {
 		return err
 	}
-	return fault.Coded(fault.Conflict, "duplicate_name", "There is already a %s with the name “%s”.", noun, name)
+	return fault.Coded(fault.Conflict, "duplicate_name", "Another %s has the name “%s”.", noun, name)
 }
 
 // complain is the Invalid fault about one field.

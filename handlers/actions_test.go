@@ -33,7 +33,7 @@ func TestActions(t *testing.T) {
 		t.Error("what was typed is not kept")
 	}
 	id := b.action("Large orders", "order.*", on, "filter", "event.data.total > 100")
-	b.shows(b.post("/actions", "name", "Large orders", "event", "a", "destination_id", on), 422, "with the name “Large orders”")
+	b.shows(b.post("/actions", "name", "Large orders", "event", "a", "destination_id", on), 422, "Another action has the name")
 	b.shows(b.get("/actions?q=large"), 200, "order.*", "Orders", "event.data.total > 100", "Enabled")
 	b.shows(b.get("/actions?q=zzz"), 200, "No action has “zzz”")
 	b.shows(b.get("/actions/"+id), 200, "Shop → Orders")

@@ -96,7 +96,7 @@ func TestConnections(t *testing.T) {
 	if bad.value("port") != "eighty" || bad.value("base_url") != "ftp://x" {
 		t.Error("what was typed is not kept")
 	}
-	b.shows(b.post("/connections", "type", "webhook", "name", "Northwind ERP", "base_url", receiver, "auth", "none"), 422, "already a connection")
+	b.shows(b.post("/connections", "type", "webhook", "name", "Northwind ERP", "base_url", receiver, "auth", "none"), 422, "Another connection has the name")
 
 	edit := b.get("/connections/" + id + "/edit")
 	version := edit.value("version")

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"waybill/db/model"
+	"waybill/jobs/scheme"
 )
 
 const secret = "canary-0d9f8a7b"
@@ -13,8 +14,8 @@ func TestCredentials(t *testing.T) {
 	s := newSite(t)
 	b := s.as(s.user("ada@example.com", model.Administrator))
 	b.shows(b.get("/credentials"), 200, "No credentials yet")
-	if n := b.get("/credentials/new").doc.Find(".type-card").Length(); n != 3 {
-		t.Errorf("%d kinds, want 3", n)
+	if n, want := b.get("/credentials/new").doc.Find(".type-card").Length(), len(scheme.Kinds()); n != want {
+		t.Errorf("%d kinds, want %d", n, want)
 	}
 	b.shows(b.get("/credentials/new/basic"), 200, "The weaker choice")
 	b.shows(b.get("/credentials/new/pigeon"), 404)
@@ -26,7 +27,7 @@ func TestCredentials(t *testing.T) {
 	}
 	noSecret(t, "bad form", bad)
 	id := b.saved(b.post("/credentials", "type", "basic", "name", "ERP", "config.username", "erp", "config.password", secret))
-	b.shows(b.post("/credentials", "type", "bearer", "name", "ERP", "config.token", secret), 422, "already a credential")
+	b.shows(b.post("/credentials", "type", "bearer", "name", "ERP", "config.token", secret), 422, "Another credential has the name")
 
 	edit := b.get("/credentials/" + id + "/edit")
 	b.shows(edit, 200, "stored, never shown")

@@ -93,7 +93,8 @@ func (s *Service) checkParts(parts []script.Part) []script.Problem {
 	return script.Check(parts)
 }
 
-// CheckAction cleans and checks an action and its filter.
+// CheckAction cleans and checks an action and its filter. A destination that is off cannot be picked; an action whose
+// destination was switched off later keeps it.
 func (s *Service) CheckAction(a *model.Action) error {
 	a.Clean()
 	var bad fault.Check
@@ -101,6 +102,16 @@ func (s *Service) CheckAction(a *model.Action) error {
 	if a.Filter != "" {
 		if _, p := filter.Compile(a.Filter); p != nil {
 			bad.Add("filter", "Line %d, column %d: %s", p.Line, p.Column, p.Message)
+		}
+	}
+	snap, err := s.routing.current(context.Background())
+	if err != nil {
+		return err
+	}
+	_, exists := snap.Destinations[a.DestinationID] // that it does not is the store's word
+	if was := snap.rules[a.ID]; exists && (was == nil || was.action.DestinationID != a.DestinationID) {
+		if off := snap.off(a.DestinationID); off != "" {
+			bad.Add("destination_id", "%s Only destinations that are on can be picked.", off)
 		}
 	}
 	return bad.Err()

@@ -77,14 +77,19 @@ func CheckPattern(pattern string) string {
 	if pattern == "" {
 		return "Name the event, for instance order.created or order.*."
 	}
-	for seg := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSuffix(pattern, "**"), "."), ".") {
-		if seg == "**" || (seg != "*" && strings.Contains(seg, "*")) {
+	rest, _ := strings.CutSuffix(pattern, ".**")
+	if pattern == "**" {
+		return ""
+	}
+	for seg := range strings.SplitSeq(rest, ".") {
+		if seg == "*" {
+			continue
+		}
+		if strings.Contains(seg, "*") {
 			return "* stands for one whole segment and ** for the rest, at the end: order.*, order.**"
 		}
-		if pattern != "**" && seg != "*" {
-			if err := CheckEventName(seg); err != "" {
-				return err
-			}
+		if err := CheckEventName(seg); err != "" {
+			return err
 		}
 	}
 	return ""

@@ -57,7 +57,7 @@ func TestCheckPattern(t *testing.T) {
 			t.Errorf("%q: %s", good, says)
 		}
 	}
-	for _, bad := range []string{"", ".", "..", ".order", "order..created", "order.cre*", "*order", "order.**.done", "**.done", "order created", "order.\ncreated", ".**"} {
+	for _, bad := range []string{"", ".", "..", ".order", "order..created", "order.cre*", "*order", "order.**.done", "**.done", "order created", "order.\ncreated", ".**", "order**", "order.", "***", "order.***"} {
 		if CheckPattern(bad) == "" {
 			t.Errorf("%q is taken", bad)
 		}
