@@ -50,10 +50,15 @@ type Applied struct {
 	// Token is what was obtained from elsewhere for this request, "" = nothing was: mask it in records too, and Drop it
 	// when the receiver answers 401.
 	Token model.Secret
+	// Working are the texts that were signed, for people who look for what the other side sees differently; mask them.
+	Working []Step
 }
 
+// Step is one text on the way to a signature.
+type Step struct{ Title, Text string }
+
 // Kinds lists all kinds in the order in which the form offers them.
-func Kinds() []Kind { return []Kind{basic(), bearer(), header(), oauth2()} }
+func Kinds() []Kind { return []Kind{basic(), bearer(), header(), oauth2(), awsSigV4()} }
 
 // ByType finds a kind.
 func ByType(t model.CredentialType) (Kind, bool) {
