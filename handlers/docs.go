@@ -1,5 +1,239 @@
 package handlers
 
-import "waybill/handlers/web"
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
 
-func (h *Handlers) docsRoutes() []web.Route { return nil }
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/model"
+	"waybill/handlers/api"
+	"waybill/handlers/web"
+	"waybill/views"
+	"waybill/views/href"
+)
+
+// The API reference is one page, so that the browser's own search finds everything in it.
+func (h *Handlers) docsRoutes() []web.Route {
+	reference := sync.OnceValues(func() (views.DocsProps, error) {
+		text, err := api.Document(h.Web, h.o.Jobs)
+		if err != nil {
+			return views.DocsProps{}, err
+		}
+		return readSpec(text)
+	})
+	return []web.Route{web.Get(model.SignedIn, href.Docs(), func(c echo.Context) error {
+		p, err := reference()
+		if err != nil {
+			return err
+		}
+		return h.showDocs(c, p)
+	})}
+}
+
+// showDocs fills the reference with what the reader knows: his address, his rights, ids of what he may see.
+func (h *Handlers) showDocs(c echo.Context, p views.DocsProps) error {
+	ids, err := h.exampleIDs(c)
+	if err != nil {
+		return err
+	}
+	p.Base = strings.TrimSuffix(h.BaseURL.String(), "/") + api.Prefix
+	p.MayMakeKeys = h.may(c, model.APIKeys.Manage())
+	fill := strings.NewReplacer(ids...)
+	p.Resources = slices.Clone(p.Resources) // the reference itself is shared
+	for i, r := range p.Resources {
+		calls := slices.Clone(r.Calls)
+		for j := range calls {
+			calls[j].Allowed = h.may(c, model.Right(calls[j].Right))
+			calls[j].Curl = curl(p.Base, calls[j])
+			if !overwrites(calls[j]) {
+				calls[j].Curl = fill.Replace(calls[j].Curl)
+			}
+		}
+		p.Resources[i].Calls = calls
+	}
+	return h.Page(c, web.Bits{Title: "API reference", Section: "docs"}, views.Docs(p))
+}
+
+// overwrites reports whether a call, pasted as it stands, would take something away from its owner: such a call keeps its
+// placeholder.
+func overwrites(c views.DocCall) bool {
+	return c.Method == "PUT" || c.Method == "DELETE" || c.ID == "cancel-delivery"
+}
+
+// exampleIDs are pairs of a placeholder and the id of the newest such thing, as far as the reader may see one.
+func (h *Handlers) exampleIDs(c echo.Context) ([]string, error) {
+	ctx, one := c.Request().Context(), db.Page{Limit: 1}
+	var ids []string
+	add := func(placeholder string, right model.Right, newest func(context.Context) (string, error)) error {
+		if !h.may(c, right) {
+			return nil
+		}
+		id, err := newest(ctx)
+		if id != "" {
+			ids = append(ids, placeholder, id)
+		}
+		return err
+	}
+	me, _ := h.User(c)
+	for _, x := range []struct {
+		placeholder string
+		right       model.Right
+		newest      func(context.Context) (string, error)
+	}{
+		{"CONNECTION_ID", model.Connections.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Connections(ctx, db.ConnectionFilter{}, one)
+			return newestOf(list, err, func(x model.Connection) string { return string(x.ID) })
+		}},
+		{"DESTINATION_ID", model.Connections.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Destinations(ctx, "", one)
+			return newestOf(list, err, func(x model.Destination) string { return string(x.ID) })
+		}},
+		{"ACTION_ID", model.Connections.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Actions(ctx, db.ActionFilter{}, one)
+			return newestOf(list, err, func(x model.Action) string { return string(x.ID) })
+		}},
+		{"CREDENTIAL_ID", model.Credentials.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Credentials(ctx, db.CredentialFilter{}, one)
+			return newestOf(list, err, func(x model.Credential) string { return string(x.ID) })
+		}},
+		{"EVENT_ID", model.Events.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Events(ctx, db.EventFilter{}, one)
+			return newestOf(list, err, func(x model.Event) string { return string(x.ID) })
+		}},
+		{"DELIVERY_ID", model.Deliveries.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{}, one)
+			return newestOf(list, err, func(x model.Delivery) string { return string(x.ID) })
+		}},
+		{"API_KEY_ID", model.APIKeys.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.APIKeys(ctx, one)
+			return newestOf(list, err, func(x model.APIKey) string { return string(x.ID) })
+		}},
+		{"USER_ID", model.SignedIn, func(context.Context) (string, error) { return string(me.ID), nil }},
+	} {
+		if err := add(x.placeholder, x.right, x.newest); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+func newestOf[T any](list []T, err error, id func(T) string) (string, error) {
+	if err != nil || len(list) == 0 {
+		return "", err
+	}
+	return id(list[0]), nil
+}
+
+// curl is one call as a command, with placeholders for ids.
+func curl(base string, c views.DocCall) string {
+	var b strings.Builder
+	b.WriteString("curl ")
+	if c.Method != "GET" {
+		b.WriteString("-X " + c.Method + " ")
+	}
+	b.WriteString(quoted(base+strings.ReplaceAll(c.Path, "{id}", placeholder(c.Path))) + " \\\n  -H \"Authorization: Bearer $WAYBILL_KEY\"")
+	if body := exampleBody(c.ID); body != "" {
+		b.WriteString(" \\\n  -H 'Content-Type: application/json' \\\n  -d " + quoted(body))
+	}
+	return b.String()
+}
+
+// quoted is a word of a shell.
+func quoted(s string) string {
+	plain := strings.IndexFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("/:._-@", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) < 0
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// placeholder is what stands for the id in a path.
+func placeholder(path string) string {
+	noun, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	noun = strings.TrimSuffix(noun, "s")
+	if rest, ok := strings.CutSuffix(noun, "ie"); ok {
+		noun = rest + "y"
+	}
+	return strings.ToUpper(strings.ReplaceAll(noun, "-", "_")) + "_ID"
+}
+
+// exampleBody is a body that works as it stands once the placeholders are filled, "" where none is needed.
+func exampleBody(call string) string {
+	switch call {
+	case "publish-event":
+		return `{
+    "name": "order.created",
+    "subject": "A-10482",
+    "data": {"id": "A-10482", "total": 141.4, "currency": "EUR"}
+  }`
+	case "publish-events":
+		return `{
+    "events": [
+      {"name": "order.created", "data": {"id": "A-10483"}},
+      {"name": "order.paid", "data": {"id": "A-10482"}}
+    ]
+  }`
+	case "create-connection", "update-connection":
+		return `{
+    "name": "` + of(call, "Order system", "Order system, renamed") + `",
+    "type": "webhook",
+    "base_url": "https://orders.example.com/hooks",
+    "timeout_seconds": 20
+  }`
+	case "create-destination", "update-destination":
+		return `{
+    "name": "` + of(call, "New orders", "New orders, renamed") + `",
+    "method": "POST",
+    "path": "/orders",
+    "template": "{{! return JSON.stringify(it.data[0]); }}"
+  }`
+	case "preview-destination", "test-destination":
+		return `{
+    "event": {"name": "order.created", "subject": "A-10482", "data": {"id": "A-10482"}}
+  }`
+	case "create-action", "update-action":
+		return `{
+    "name": "` + of(call, "Send large orders", "Send large orders, renamed") + `",
+    "event": "order.*",
+    "filter": "event.data.total > 100",
+    "destination_id": "DESTINATION_ID"
+  }`
+	case "create-credential", "update-credential":
+		return `{
+    "name": "` + of(call, "Orders token", "Orders token, renamed") + `",
+    "type": "bearer",
+    "config": {"token": "what-they-gave-you"}
+  }`
+	case "create-user":
+		return `{
+    "email": "mia@example.com",
+    "name": "Mia Larsen",
+    "roles": ["Operator"]
+  }`
+	case "update-user":
+		return `{
+    "email": "mia.larsen@example.com",
+    "name": "Mia Larsen",
+    "roles": ["Operator", "Viewer"]
+  }`
+	case "create-api-key":
+		return `{
+    "name": "Order service",
+    "user_id": "USER_ID"
+  }`
+	}
+	return ""
+}
+
+func of(call, created, updated string) string {
+	if strings.HasPrefix(call, "create") {
+		return created
+	}
+	return updated
+}

@@ -15,9 +15,9 @@ import (
 )
 
 // stock is a connection, a destination, an action and a credential.
-func (s *site) stock() (model.Connection, model.Destination) {
+func (s *site) stock(base string) (model.Connection, model.Destination) {
 	s.t.Helper()
-	con := model.Connection{Name: "Northwind <ERP>", Type: "webhook", BaseURL: "https://erp.example.com", TimeoutSeconds: 30, Enabled: true}
+	con := model.Connection{Name: "Northwind <ERP>", Type: "webhook", BaseURL: base, TimeoutSeconds: 30, Enabled: true}
 	crd := model.Credential{Name: "Northwind key", Type: "bearer"}
 	dst := model.Destination{Name: "Orders to ERP", Method: "POST", ContentType: "application/json", Enabled: true, RetrySchedule: []int{0}, MaxInFlight: 1}
 	act := model.Action{Name: "Send orders", Event: "order.*", Enabled: true}
@@ -44,7 +44,7 @@ func hits(p page) []string {
 
 func TestPaletteShowsOnlyWhatOneMayUse(t *testing.T) {
 	s := newSite(t)
-	s.stock()
+	s.stock("https://erp.example.com")
 	ada := s.user("ada@example.com", model.Administrator)
 	for role, want := range map[string]map[string]bool{
 		model.Administrator: {"New connection": true, "Publish event": true, "New user": true, "Users": true, "Sign out": true},
@@ -72,7 +72,7 @@ func TestPaletteShowsOnlyWhatOneMayUse(t *testing.T) {
 
 func TestPaletteFindsAndMarks(t *testing.T) {
 	s := newSite(t)
-	con, dst := s.stock()
+	con, dst := s.stock("https://erp.example.com")
 	b := s.as(s.user("ada@example.com", model.Administrator))
 	for q, first := range map[string]string{
 		"NORTH":        "Northwind <ERP>",
@@ -105,7 +105,7 @@ func TestPaletteFindsAndMarks(t *testing.T) {
 // What the browser remembers are paths; names come from the store, for those who may see them.
 func TestPaletteRecallsByRights(t *testing.T) {
 	s := newSite(t)
-	con, dst := s.stock()
+	con, dst := s.stock("https://erp.example.com")
 	ada := s.user("ada@example.com", model.Administrator)
 	ask := "/palette?recent=/users/" + string(ada.ID) + "&recent=/connections/" + string(con.ID) + "&recent=/destinations/" + string(dst.ID) +
 		"&recent=/connections/con_gone&recent=//evil.example/" + string(con.ID) + "&recent=/users/" + string(con.ID)
@@ -126,7 +126,7 @@ func TestPaletteRecallsByRights(t *testing.T) {
 
 func TestSearchPageWorksWithoutScripts(t *testing.T) {
 	s := newSite(t)
-	con, _ := s.stock()
+	con, _ := s.stock("https://erp.example.com")
 	b := s.as(s.user("ada@example.com", model.Administrator))
 	got := b.get("/search?q=northwind")
 	if got.doc.Find("main a[href='/connections/"+string(con.ID)+"']").Length() != 1 {

@@ -38,6 +38,14 @@ type API struct {
 
 // Routes is the API's part of the route table.
 func Routes(w *web.Web, s *jobs.Service) []web.Route {
+	a := newAPI(w, s)
+	return append(a.routes, a.document())
+}
+
+// Document is the OpenAPI document as JSON, for the page that shows it.
+func Document(w *web.Web, s *jobs.Service) ([]byte, error) { return newAPI(w, s).text() }
+
+func newAPI(w *web.Web, s *jobs.Service) *API {
 	a := &API{web: w, store: w.Store, jobs: s}
 	a.huma = huma.NewAPI(a.config(), (*adapter)(a))
 	a.credentials()
@@ -49,7 +57,7 @@ func Routes(w *web.Web, s *jobs.Service) []web.Route {
 	a.users()
 	a.apiKeys()
 	a.auditLog()
-	return append(a.routes, a.document())
+	return a
 }
 
 // call is one request of a known caller.

@@ -108,6 +108,17 @@ func (a *API) problemResponses(codes ...int) map[string]*huma.Response {
 // document is the route of the OpenAPI document. It describes the product, not this installation, and holds no secret,
 // so that tools may read it without a key.
 func (a *API) document() web.Route {
+	text, err := a.text()
+	return web.Open(http.MethodGet, Prefix+"/openapi.json", func(c echo.Context) error {
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, "application/json", text)
+	})
+}
+
+// text finishes the document and writes it.
+func (a *API) text() ([]byte, error) {
 	doc := a.huma.OpenAPI()
 	schemas := doc.Components.Schemas.Map()
 	for name, s := range schemas {
@@ -119,13 +130,7 @@ func (a *API) document() web.Route {
 			finish(name, s)
 		}
 	}
-	text, err := json.Marshal(doc)
-	return web.Open(http.MethodGet, Prefix+"/openapi.json", func(c echo.Context) error {
-		if err != nil {
-			return err
-		}
-		return c.Blob(http.StatusOK, "application/json", text)
-	})
+	return json.Marshal(doc)
 }
 
 // finish says which properties are always there, and which can be null: in an answer all are there and no list is

@@ -13,7 +13,7 @@ import (
 type CodeProps struct {
 	Label string
 	Note  string // at the right of the bar: a size
-	Lang  string // json, headers, http (a start line, headers, a body), text
+	Lang  string // json, headers, http (a start line, headers, a body), curl, text
 	Text  string
 	Copy  bool
 }
@@ -77,6 +77,8 @@ func highlight(lang, text string) string {
 		return headerMarkup(text)
 	case "http":
 		return httpMarkup(text)
+	case "curl":
+		return curlMarkup(text)
 	}
 	return html.EscapeString(text)
 }

@@ -1,0 +1,185 @@
+package handlers_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"waybill/db/model"
+)
+
+// command is what a curl of the reference asks for.
+type command struct{ id, method, url, body string }
+
+var curlParts = regexp.MustCompile(`(?s)^curl (?:-X (\w+) )?(\S+) \\\n  -H "Authorization: Bearer \$WAYBILL_KEY"(?: \\\n  -H 'Content-Type: application/json' \\\n  -d '(.*)')?$`)
+
+func commands(t *testing.T, doc *goquery.Document) []command {
+	t.Helper()
+	var out []command
+	doc.Find(".docs-resource .call").Each(func(_ int, call *goquery.Selection) {
+		text := call.Find("[data-copy]").AttrOr("data-copy", "")
+		id, _ := call.Attr("id")
+		if !strings.HasPrefix(text, "curl") {
+			return // an object, or the first call
+		}
+		m := curlParts.FindStringSubmatch(text)
+		if m == nil {
+			t.Errorf("%s: %q is no command", id, text)
+			return
+		}
+		if m[1] == "" {
+			m[1] = http.MethodGet
+		}
+		out = append(out, command{id, m[1], m[2], m[3]})
+	})
+	return out
+}
+
+// TestDocsHoldEveryCall compares the page with the document.
+func TestDocsHoldEveryCall(t *testing.T) {
+	s := newSite(t)
+	b := s.as(s.user("ada@example.com", model.Administrator))
+	resp, err := b.client.Get(s.srv.URL + "/api/v1/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var spec struct {
+		Paths map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+			Right       string `json:"x-right"`
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&spec); err != nil {
+		t.Fatal(err)
+	}
+	page := b.get("/docs")
+	n := 0
+	for path, ops := range spec.Paths {
+		for method, op := range ops {
+			n++
+			call := page.doc.Find(".call#" + op.OperationID)
+			if call.Find(".method").Text() != strings.ToUpper(method) || call.Find(".request-line .mono").Text() != path || !strings.Contains(call.Find(".badge").Text(), op.Right) {
+				t.Errorf("%s %s is not there: %q", method, path, strings.Join(strings.Fields(call.Text()), " "))
+			}
+			if page.doc.Find(".docs-toc a[href='#"+op.OperationID+"']").Length() != 1 {
+				t.Errorf("the contents do not lead to %s", op.OperationID)
+			}
+		}
+	}
+	if n < 40 {
+		t.Errorf("only %d calls in the document", n)
+	}
+	page.doc.Find("main a[href^='#']").Each(func(_ int, a *goquery.Selection) {
+		if to, _ := a.Attr("href"); page.doc.Find("[id='"+to[1:]+"']").Length() != 1 {
+			t.Errorf("%s leads nowhere", to)
+		}
+	})
+}
+
+// TestDocsCommandsWork runs every command of the page but those that delete.
+func TestDocsCommandsWork(t *testing.T) {
+	s := newSite(t)
+	con, dst := s.stock("http://receiver.waybill.internal")
+	ada := s.user("ada@example.com", model.Administrator)
+	_, key := s.key(ada)
+	b := s.as(ada)
+	b.post("/events", "name", "order.created", "data", "{}") // so that there is one
+	var made []string
+	run := func(c command) int {
+		for placeholder, prefix := range map[string]string{"CONNECTION_ID": "con_", "DESTINATION_ID": "dst_", "ACTION_ID": "act_", "CREDENTIAL_ID": "crd_", "USER_ID": "usr_", "DELIVERY_ID": "dlv_"} {
+			if i := slices.IndexFunc(made, func(id string) bool { return strings.HasPrefix(id, prefix) }); i >= 0 {
+				c.url, c.body = strings.ReplaceAll(c.url, placeholder, made[i]), strings.ReplaceAll(c.body, placeholder, made[i])
+			}
+		}
+		req, err := http.NewRequest(c.method, c.url, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		if c.body != "" {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settled := strings.HasSuffix(c.id, "-delivery") && resp.StatusCode == http.StatusConflict // it was delivered meanwhile
+		if resp.StatusCode >= 300 && !settled {
+			t.Errorf("%s: %s %s: %d %s", c.id, c.method, c.url, resp.StatusCode, text)
+		}
+		if c.method == http.MethodPost {
+			made = append(made, regexp.MustCompile(`[a-z]{3}_[0-9a-z]{20,}`).FindAllString(string(text), -1)...)
+		}
+		if c.id == "list-deliveries" {
+			made = append(made, regexp.MustCompile(`dlv_[0-9a-z]+`).FindString(string(text)))
+		}
+		return resp.StatusCode
+	}
+	list := commands(t, b.get("/docs").doc)
+	slices.SortStableFunc(list, func(x, y command) int { return strings.Index("POST GET PUT", x.method) - strings.Index("POST GET PUT", y.method) })
+	ran := 0
+	for _, c := range list {
+		if c.method == http.MethodDelete {
+			if !strings.HasSuffix(c.url, "_ID") {
+				t.Errorf("%s: %s would delete something when it is pasted", c.id, c.url)
+			}
+			continue
+		}
+		if c.id == "cancel-delivery" {
+			continue // nothing is left to cancel
+		}
+		run(c)
+		ran++
+	}
+	if ran < 30 {
+		t.Errorf("only %d commands", ran)
+	}
+	for _, id := range []string{string(con.ID), string(dst.ID)} {
+		if !slices.ContainsFunc(list, func(c command) bool { return strings.Contains(c.url, id) }) {
+			t.Errorf("no command names %s", id)
+		}
+	}
+}
+
+// TestDocsOfAViewer: a reader without rights sees which calls he may not make, and no id that he may not see.
+func TestDocsOfAViewer(t *testing.T) {
+	s := newSite(t)
+	con, _ := s.stock("https://erp.example.com")
+	nobody := s.as(s.user("nobody@example.com")).get("/docs")
+	if html, _ := nobody.doc.Html(); strings.Contains(html, string(con.ID)) {
+		t.Error("the page shows an id to somebody who may not see the thing")
+	}
+	viewer := s.as(s.user("vi@example.com", model.Viewer)).get("/docs")
+	if got := viewer.doc.Find("#create-connection .badge-warn").Text(); !strings.Contains(got, "Needs Manage Connections") {
+		t.Errorf("a viewer's badge says %q", got)
+	}
+	if viewer.doc.Find("#show-connection .badge-warn").Length() != 0 {
+		t.Error("a viewer is told that he may not see connections")
+	}
+	html, err := viewer.doc.Html()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, _ = z.Write([]byte(html))
+	_ = z.Close()
+	if zipped.Len() > 48<<10 {
+		t.Errorf("the page takes %d KiB of what a first paint may", zipped.Len()>>10)
+	}
+	t.Logf("%d KiB, zipped %d KiB", len(html)>>10, zipped.Len()>>10)
+}
