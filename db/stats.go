@@ -26,9 +26,9 @@ func (s *Store) told(d model.Delivery, o model.Outcome, done func(error)) func(e
 }
 
 const addStats = `
-INSERT INTO stats (destination_id, what, minute, n, last_error, delivery_id)
-SELECT value ->> 'd', value ->> 'w', value ->> 'm', value ->> 'n', coalesce(value ->> 'e', ''), coalesce(value ->> 'i', '') FROM json_each($1) WHERE true
-ON CONFLICT (destination_id, what, minute) DO UPDATE SET n = n + excluded.n,
+INSERT INTO stats (destination_id, what, minute, n, last_at, last_error, delivery_id)
+SELECT value ->> 'd', value ->> 'w', value ->> 'm', value ->> 'n', value ->> 'l', coalesce(value ->> 'e', ''), coalesce(value ->> 'i', '') FROM json_each($1) WHERE true
+ON CONFLICT (destination_id, what, minute) DO UPDATE SET n = n + excluded.n, last_at = excluded.last_at,
   last_error = CASE WHEN excluded.delivery_id > '' THEN excluded.last_error ELSE last_error END,
   delivery_id = CASE WHEN excluded.delivery_id > '' THEN excluded.delivery_id ELSE delivery_id END`
 
@@ -55,22 +55,16 @@ func (s *Store) ForgetStats(ctx context.Context, now time.Time) (n int64, err er
 	return n, err
 }
 
-// Slot is what attempts came to in one stretch of time.
-type Slot struct {
-	At                           time.Time // its beginning
-	Delivered, Recovered, Failed int64
-}
-
 const slotsOf = `
 SELECT (minute - $2) / $3, what, sum(n) FROM stats
 WHERE destination_id = $1 AND what IN ('delivered', 'recovered', 'failed') AND minute >= $2 GROUP BY 1, 2`
 
 // Slots tells the last count stretches of time, each so many minutes long, the last one still under way; of one
 // destination, or of all ("").
-func (s *Store) Slots(ctx context.Context, destination model.DestID, now time.Time, count, minutes int) ([]Slot, error) {
+func (s *Store) Slots(ctx context.Context, destination model.DestID, now time.Time, count, minutes int) ([]model.Slot, error) {
 	width := int64(minutes)
 	start := (model.Minute(now)/width - int64(count) + 1) * width
-	out := make([]Slot, count)
+	out := make([]model.Slot, count)
 	for i := range out {
 		out[i].At = time.Unix((start+int64(i)*width)*60, 0).UTC()
 	}
@@ -113,55 +107,26 @@ func (s *Store) Took(ctx context.Context, destination model.DestID, since time.T
 	return model.Percentile(counts, p), err
 }
 
-// Trouble is a destination at which attempts did not go well.
-type Trouble struct {
-	Destination  model.DestID
-	Name         string
-	Connection   string
-	ConnectionID model.ConnectionID
-	Failed       int64 // deliveries that ended so
-	Retried      int64 // attempts after which another one was planned
-	Last         time.Time
-	Error        string // the last one's, in words
-	Delivery     model.DeliveryID
-	Good         time.Time // when it last went well, zero = not since
-}
-
-// Of the rows of a group, the one with max(minute) gives the error.
+// Of the rows of a group, the one with max(last_at) gives the error.
 const troublesSince = `
-SELECT d.id, d.name, c.id, c.name, sum(iif(s.what = 'failed', s.n, 0)), sum(iif(s.what = 'retrying', s.n, 0)), max(s.minute), s.last_error, s.delivery_id,
-  max(coalesce((SELECT max(minute) FROM stats WHERE destination_id = d.id AND what = 'delivered' AND minute >= $1), 0),
-    coalesce((SELECT max(minute) FROM stats WHERE destination_id = d.id AND what = 'recovered' AND minute >= $1), 0))
+SELECT d.id, d.name, c.id, c.name, sum(iif(s.what = 'failed', s.n, 0)), sum(iif(s.what = 'retrying', s.n, 0)), max(s.last_at), s.last_error, s.delivery_id,
+  max(coalesce((SELECT last_at FROM stats WHERE destination_id = d.id AND what = 'delivered' AND minute >= $1 ORDER BY minute DESC LIMIT 1), 0),
+    coalesce((SELECT last_at FROM stats WHERE destination_id = d.id AND what = 'recovered' AND minute >= $1 ORDER BY minute DESC LIMIT 1), 0))
 FROM destinations d JOIN connections c ON c.id = d.connection_id
   CROSS JOIN stats s ON s.destination_id = d.id AND s.what IN ('failed', 'retrying') AND s.minute >= $1
 GROUP BY d.id ORDER BY 5 DESC, 6 DESC LIMIT $2`
 
 // Troubles lists where things went wrong since t, the worst first.
-func (s *Store) Troubles(ctx context.Context, since time.Time, limit int) ([]Trouble, error) {
-	return all(s.reader(ctx), func(r row) (Trouble, error) {
-		var t Trouble
-		var last, good int64
-		err := r.Scan(&t.Destination, &t.Name, &t.ConnectionID, &t.Connection, &t.Failed, &t.Retried, &last, &t.Error, &t.Delivery, &good)
-		t.Last = time.Unix(last*60, 0).UTC()
-		if good > 0 {
-			t.Good = time.Unix(good*60, 0).UTC()
-		}
+func (s *Store) Troubles(ctx context.Context, since time.Time, limit int) ([]model.Trouble, error) {
+	return all(s.reader(ctx), func(r row) (model.Trouble, error) {
+		var t model.Trouble
+		err := r.Scan(&t.Destination, &t.Name, &t.ConnectionID, &t.Connection, &t.Failed, &t.Retried, at{&t.Last}, &t.Error, &t.Delivery, at{&t.Good})
 		return t, err
 	}, troublesSince, model.Minute(since), limit)
 }
 
-// Most is how far counting goes: beyond it "99+" is said.
-const Most = 99
-
 // walked is how many rows are looked at to count those that no index finds.
 const walked = 500
-
-// Waits are the deliveries that wait for another attempt.
-type Waits struct {
-	N    int
-	More bool      // there are more than N
-	Next time.Time // when the first of them is due; zero when unknown
-}
 
 const waitsOf = `
 SELECT count(*), coalesce(sum($2 = '' OR destination_id = $2), 0), min(iif($2 = '' OR destination_id = $2, next_attempt_at, NULL))
@@ -169,9 +134,9 @@ FROM (SELECT destination_id, next_attempt_at FROM deliveries
   WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)`
 
 // Waits counts the deliveries that wait for another attempt, of one destination or of all (""); it looks at 500 at most.
-func (s *Store) Waits(ctx context.Context, destination model.DestID) (Waits, error) {
-	return one(s.reader(ctx), "count", func(r row) (Waits, error) {
-		var w Waits
+func (s *Store) Waits(ctx context.Context, destination model.DestID) (model.Waits, error) {
+	return one(s.reader(ctx), "count", func(r row) (model.Waits, error) {
+		var w model.Waits
 		var seen int
 		err := r.Scan(&seen, &w.N, at{&w.Next})
 		if w.More = seen == walked; w.More {
@@ -199,7 +164,7 @@ func scanStatusCount(r row) (c statusCount, err error) {
 }
 
 // Tally counts the deliveries of a filter by status, "" being all, without walking far: the newest 500, and those that an
-// index finds. More than Most means Most and more; a status that is missing could not be counted so. The filter's
+// index finds. More than model.MostCounted means so many and more; a status that is missing could not be counted so. The filter's
 // Status and IDs are not looked at.
 func (s *Store) Tally(ctx context.Context, f DeliveryFilter) (map[model.Status]int, error) {
 	f.Status, f.IDs = "", nil
@@ -221,14 +186,14 @@ func (s *Store) Tally(ctx context.Context, f DeliveryFilter) (map[model.Status]i
 		return out, nil
 	}
 	for st, n := range out {
-		if n <= Most { // there may be more of it further down
+		if n <= model.MostCounted { // there may be more of it further down
 			delete(out, st)
 		}
 	}
 	if len(q.where) > 0 {
 		return out, nil
 	}
-	exact, err := all(s.reader(ctx), scanStatusCount, statusCounts, Most+1)
+	exact, err := all(s.reader(ctx), scanStatusCount, statusCounts, model.MostCounted+1)
 	for _, c := range exact {
 		out[c.status] = c.n
 	}

@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,39 +28,80 @@ func (h *Handlers) deliveryRoutes() []web.Route {
 var deliveriesCrumb = crumb("Deliveries", href.Deliveries())
 
 func (h *Handlers) listDeliveries(c echo.Context) error {
-	id := strings.TrimSpace(c.QueryParam("event_id"))
+	ctx, id := c.Request().Context(), strings.TrimSpace(c.QueryParam("event_id"))
 	if strings.HasPrefix(id, "dlv_") {
 		return web.Redirect(c, href.Delivery(id))
 	}
 	p := views.DeliveriesProps{Status: model.Status(c.QueryParam("status")), EventID: id, Destination: model.DestID(c.QueryParam("destination_id")),
-		Lane: c.QueryParam("lane"), Now: h.Now()}
+		Lane: c.QueryParam("lane"), From: moment(c.QueryParam("from")), To: moment(c.QueryParam("to")), Cursor: c.QueryParam("cursor")}
 	if !slices.Contains(model.Statuses(), p.Status) {
 		p.Status = ""
 	}
-	around, err := h.Store.Routing(c.Request().Context())
+	around, err := h.Store.Routing(ctx)
 	if err != nil {
 		return err
 	}
-	filter := db.DeliveryFilter{EventID: model.EventID(id), DestinationID: p.Destination, Status: p.Status, Lane: model.Lane(p.Lane)}
-	list, next, err := h.deliveries(c, filter, db.Page{Cursor: c.QueryParam("cursor")})
-	if err != nil {
+	filter := db.DeliveryFilter{EventID: model.EventID(id), DestinationID: p.Destination, Status: p.Status, Lane: model.Lane(p.Lane), From: p.From, To: p.To}
+	var next string
+	if p.List, next, err = h.deliveries(c, around, filter, db.Page{Cursor: p.Cursor}); err != nil {
 		return err
 	}
-	p.Items, p.Destinations, p.Planned = list, choices(around), planned(around)
+	if p.Counts, err = h.Store.Tally(ctx, filter); err != nil {
+		return err
+	}
+	if p.Activity, err = h.activity(ctx, p.Destination); err != nil {
+		return err
+	}
+	p.Destinations = choices(around)
 	p.Next, p.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "Deliveries", Section: "deliveries"}, views.Deliveries(p))
 }
 
+// moment is a time in a URL; zero for none, and for what is not one.
+func moment(text string) time.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// A chart shows a day in half hours.
+const (
+	chartBars    = 48
+	chartMinutes = 30
+)
+
+// activity is the last day of one destination, or of all ("").
+func (h *Handlers) activity(ctx context.Context, destination model.DestID) (p views.ActivityProps, err error) {
+	p.Destination, p.Now = destination, h.Now()
+	if p.Slots, err = h.Store.Slots(ctx, destination, p.Now, chartBars, chartMinutes); err != nil {
+		return p, err
+	}
+	if p.Waits, err = h.Store.Waits(ctx, destination); err != nil {
+		return p, err
+	}
+	p.P95, err = h.Store.Took(ctx, destination, p.Now.Add(-24*time.Hour), 0.95)
+	return p, err
+}
+
 // deliveries reads a list; what is just being sent only the dispatcher knows.
-func (h *Handlers) deliveries(c echo.Context, f db.DeliveryFilter, page db.Page) ([]model.Delivery, string, error) {
+func (h *Handlers) deliveries(c echo.Context, around db.Routing, f db.DeliveryFilter, page db.Page) (l views.DeliveryList, next string, err error) {
+	ctx := c.Request().Context()
 	if f.Status == model.Sending {
 		f.Status, f.IDs = "", append([]model.DeliveryID{}, h.o.Jobs.Sending()...)
 	}
-	list, next, err := h.Store.Deliveries(c.Request().Context(), f, page)
-	for i := range list {
-		h.o.Jobs.Now(&list[i])
+	l.Planned, l.Now = planned(around), h.Now()
+	if l.Items, next, err = h.Store.Deliveries(ctx, f, page); err != nil {
+		return l, "", err
 	}
-	return list, next, err
+	ids := make([]model.DeliveryID, len(l.Items))
+	for i := range l.Items {
+		h.o.Jobs.Now(&l.Items[i])
+		ids[i] = l.Items[i].ID
+	}
+	l.Tries, err = h.Store.Tries(ctx, ids)
+	return l, next, err
 }
 
 // planned is how many attempts the schedule of each destination has.

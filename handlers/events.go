@@ -129,12 +129,12 @@ func (h *Handlers) showEvent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	props := views.EventProps{Event: e, SeeDeliveries: h.may(c, model.Deliveries.View()), Planned: planned(around), Now: h.Now()}
+	props := views.EventProps{Event: e, SeeDeliveries: h.may(c, model.Deliveries.View()), Now: h.Now()}
 	for _, m := range e.Met {
 		props.Met = append(props.Met, views.MetItem{Met: m, URL: h.actionURL(c, around, m.Action)})
 	}
 	if props.SeeDeliveries {
-		list, next, err := h.deliveries(c, db.DeliveryFilter{EventID: e.ID}, db.Page{Limit: shownDeliveries})
+		list, next, err := h.deliveries(c, around, db.DeliveryFilter{EventID: e.ID}, db.Page{Limit: shownDeliveries})
 		if err != nil {
 			return err
 		}

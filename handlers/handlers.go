@@ -40,6 +40,7 @@ type Handlers struct {
 	chain    chainCheck
 	door     chan struct{} // places for checking passwords
 	stopping atomic.Bool
+	ended    chan struct{} // closed when the server stops: streams end
 }
 
 // New makes the handlers.
@@ -49,13 +50,13 @@ func New(o Options) (*Handlers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handlers{Web: w, o: o, door: make(chan struct{}, 2)}, nil
+	return &Handlers{Web: w, o: o, door: make(chan struct{}, 2), ended: make(chan struct{})}, nil
 }
 
 // Routes is the route table of the whole program.
 func (h *Handlers) Routes() []web.Route {
 	return slices.Concat(h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
-		h.connectionRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), api.Routes(h.Web, h.o.Jobs))
+		h.connectionRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
 
 // Mount puts the whole program into e.
@@ -81,8 +82,12 @@ func (h *Handlers) Start(ctx context.Context) (string, error) {
 	return href.SetupLink(h.setup.open()), nil
 }
 
-// Stopping makes /readyz say so, so that no new calls are sent here.
-func (h *Handlers) Stopping() { h.stopping.Store(true) }
+// Stopping makes /readyz say so, so that no new calls are sent here, and ends the streams to browsers.
+func (h *Handlers) Stopping() {
+	if h.stopping.CompareAndSwap(false, true) {
+		close(h.ended)
+	}
+}
 
 type navPage struct {
 	key, label, icon, url string

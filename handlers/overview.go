@@ -2,6 +2,10 @@ package handlers
 
 import (
 	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -10,6 +14,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/ui"
 )
 
 func (h *Handlers) overviewRoutes() []web.Route {
@@ -19,17 +24,132 @@ func (h *Handlers) overviewRoutes() []web.Route {
 func (h *Handlers) showOverview(c echo.Context) error {
 	ctx := c.Request().Context()
 	me, _ := h.User(c)
-	p := views.OverviewProps{Name: me.Name, SeeLatest: h.may(c, model.Deliveries.View()), Now: h.Now()}
+	p := views.OverviewProps{Name: me.Name, SeeSetup: h.may(c, model.Connections.View()), Now: h.Now()}
 	var err error
 	if p.Steps, err = h.firstSteps(ctx, h.Actor(c).Rights); err != nil {
 		return err
 	}
-	if p.SeeLatest {
-		if p.Latest, _, err = h.Store.Deliveries(ctx, db.DeliveryFilter{}, db.Page{Limit: 10}); err != nil {
+	if h.may(c, model.Deliveries.View()) {
+		if err := h.overviewDeliveries(c, &p); err != nil {
 			return err
 		}
 	}
+	if h.may(c, model.ViewAuditLog) {
+		if p.Changes, err = h.recentChanges(ctx); err != nil {
+			return err
+		}
+	}
+	if p.Health, err = h.health(c, p.Troubles); err != nil {
+		return err
+	}
 	return h.Page(c, web.Bits{Title: "Overview", Section: "home"}, views.Overview(p))
+}
+
+// How much the overview shows of each.
+const (
+	shownLatest   = 8
+	shownTroubles = 5
+	shownChanges  = 7
+)
+
+func (h *Handlers) overviewDeliveries(c echo.Context, p *views.OverviewProps) error {
+	ctx := c.Request().Context()
+	day, err := h.activity(ctx, "")
+	if err != nil {
+		return err
+	}
+	p.Activity = &day
+	if p.Troubles, err = h.Store.Troubles(ctx, p.Now.Add(-24*time.Hour), shownTroubles); err != nil {
+		return err
+	}
+	if p.Latest, _, err = h.Store.Deliveries(ctx, db.DeliveryFilter{}, db.Page{Limit: shownLatest}); err != nil {
+		return err
+	}
+	for i := range p.Latest {
+		h.o.Jobs.Now(&p.Latest[i])
+	}
+	return nil
+}
+
+// recentChanges are the last changes; that somebody signed in is none.
+func (h *Handlers) recentChanges(ctx context.Context) ([]model.Audit, error) {
+	rows, _, err := h.Store.AuditLog(ctx, db.AuditFilter{}, db.Page{Limit: 5 * shownChanges})
+	rows = slices.DeleteFunc(rows, func(a model.Audit) bool { return a.Kind == "session" })
+	return rows[:min(len(rows), shownChanges)], err
+}
+
+// health is what somebody should see to, the worst first, as far as who asks may know it.
+func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Finding, error) {
+	ctx := c.Request().Context()
+	var out []views.Finding
+	key, err := h.Key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !key.OK {
+		out = append(out, views.Finding{Tone: ui.Bad, Text: "Nothing is accepted or delivered: " + key.Reason})
+	}
+	if h.may(c, model.Connections.View()) {
+		around, err := h.Store.Routing(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, switchedOff(around)...)
+	}
+	if !h.may(c, model.Deliveries.View()) {
+		return out, nil
+	}
+	var failing []string
+	for _, t := range troubles {
+		if !views.Over(t) && h.Now().Sub(t.Last) < failsNow {
+			failing = append(failing, t.Name)
+		}
+	}
+	if n := len(failing); n > 0 {
+		verb := " fail"
+		if n == 1 {
+			verb = " fails"
+		}
+		out = append(out, views.Finding{Tone: ui.Bad, Text: strings.Join(failing, ", ") + verb + "; what can be retried is.", Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed))})
+	}
+	counts, err := h.Store.Tally(ctx, db.DeliveryFilter{})
+	if n := counts[model.Held]; n > 0 {
+		out = append(out, views.Finding{Tone: ui.Warn, Text: heldWords(n), Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held))})
+	}
+	return out, err
+}
+
+func heldWords(n int) string {
+	switch {
+	case n > model.MostCounted:
+		return "Many deliveries are held until a person sees to them."
+	case n == 1:
+		return "One delivery is held until a person sees to it."
+	}
+	return strconv.Itoa(n) + " deliveries are held until a person sees to them."
+}
+
+// failsNow is how long ago a failure is still news.
+const failsNow = 2 * time.Hour
+
+// switchedOff are the destinations that Waybill switched off, each, and how many of those in use people did.
+func switchedOff(around db.Routing) (out []views.Finding) {
+	byHand := map[model.DestID]bool{}
+	for _, a := range around.Actions {
+		d := around.Destinations[a.DestinationID]
+		if a.Enabled && d.DisabledReason == "" && (!d.Enabled || !around.Connections[d.ConnectionID].Enabled) {
+			byHand[d.ID] = true
+		}
+	}
+	for _, choice := range choices(around) {
+		if d := around.Destinations[choice.ID]; !d.Enabled && d.DisabledReason != "" {
+			out = append(out, views.Finding{Tone: ui.Bad, Text: choice.Connection + " → " + d.Name + " was switched off: " + d.DisabledReason, Label: "Open it", URL: href.Destination(d.ID)})
+		}
+	}
+	if n := len(byHand); n > 0 {
+		out = append(out, views.Finding{Tone: ui.Warn, Text: ui.Plural(n, "destination") + " in use: switched off by hand.", Label: "Connections", URL: href.Connections()})
+	}
+	return out
 }
 
 // firstSteps are the steps of the main job and how far it has got; a step that these rights do not allow has no button.

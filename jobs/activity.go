@@ -40,20 +40,19 @@ func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 	case o.Status == model.Failed || o.Status == model.Retrying:
 		wrong = o.Error
 	}
-	minute := model.Minute(now)
 	a.mu.Lock()
-	a.add("", what, minute)
+	a.add("", what, model.Minute(now), now)
 	if d.DestinationID != "" {
-		r := a.add(d.DestinationID, what, minute)
+		r := a.add(d.DestinationID, what, model.Minute(now), now)
 		if wrong != "" {
 			r.Error, r.Delivery = wrong, d.ID
 		}
 	}
 	if o.Attempt.StatusCode != 0 {
-		step, hour := model.TookStep(time.Duration(o.Attempt.Timings.Total)*time.Microsecond), minute-minute%60
-		a.add("", step, hour)
+		step, hour := model.TookStep(time.Duration(o.Attempt.Timings.Total)*time.Microsecond), model.Minute(now.Truncate(time.Hour))
+		a.add("", step, hour, now)
 		if d.DestinationID != "" {
-			a.add(d.DestinationID, step, hour)
+			a.add(d.DestinationID, step, hour, now)
 		}
 	}
 	a.mu.Unlock()
@@ -63,14 +62,14 @@ func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 	}
 }
 
-func (a *activity) add(destination model.DestID, what string, minute int64) *model.Rollup {
+func (a *activity) add(destination model.DestID, what string, minute int64, now time.Time) *model.Rollup {
 	key := rollupKey{destination, what, minute}
 	r := a.rows[key]
 	if r == nil {
 		r = &model.Rollup{Destination: destination, What: what, Minute: minute}
 		a.rows[key] = r
 	}
-	r.N++
+	r.N, r.Last = r.N+1, now.UnixMilli()
 	return r
 }
 

@@ -12,6 +12,7 @@ type Rollup struct {
 	What        string     `json:"w"`           // Recovered, a status, or a step of time (TookSteps)
 	Minute      int64      `json:"m"`           // unix minutes
 	N           int64      `json:"n"`           // how often
+	Last        int64      `json:"l"`           // when the last time was, unix milliseconds
 	Error       string     `json:"e,omitempty"` // the last one's, in words
 	Delivery    DeliveryID `json:"i,omitempty"` // whose error that is
 }
@@ -74,4 +75,34 @@ func Percentile(counts map[string]int64, p float64) time.Duration {
 type Try struct {
 	Verdict Status
 	Took    time.Duration
+}
+
+// Slot is what attempts came to in one stretch of time.
+type Slot struct {
+	At                           time.Time // its beginning
+	Delivered, Recovered, Failed int64
+}
+
+// Trouble is a destination at which attempts did not go well.
+type Trouble struct {
+	Destination  DestID
+	Name         string
+	Connection   string
+	ConnectionID ConnectionID
+	Failed       int64 // deliveries that ended so
+	Retried      int64 // attempts after which another one was planned
+	Last         time.Time
+	Error        string // the last one's, in words
+	Delivery     DeliveryID
+	Good         time.Time // when it last went well, zero = not since
+}
+
+// MostCounted is how far counting goes: beyond it "99+" is said.
+const MostCounted = 99
+
+// Waits are the deliveries that wait for another attempt.
+type Waits struct {
+	N    int
+	More bool      // there are more than N
+	Next time.Time // when the first of them is due; zero when unknown
 }

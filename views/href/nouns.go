@@ -73,6 +73,7 @@ func Event[ID ~string](id ID) string { return path("events", string(id)) }
 
 func Deliveries() string                      { return "/deliveries" }
 func DeliveriesWith(q url.Values) string      { return WithValues(Deliveries(), q) }
+func LiveDeliveries() string                  { return "/live/deliveries" }
 func DeliveriesIn(status string) string       { return With(Deliveries(), "status", status) }
 func Delivery[ID ~string](id ID) string       { return path("deliveries", string(id)) }
 func RetryDelivery[ID ~string](id ID) string  { return path("deliveries", string(id), "retry") }

@@ -36,6 +36,7 @@ type Stat struct {
 	Label, Value, Note string
 	Tone               Tone // of the note
 	URL                string
+	Aside              templ.Component // in place of the note
 }
 
 // Series is one layer of a stacked bar chart, from the bottom up.
@@ -44,9 +45,11 @@ type Series struct {
 	Tone  Tone
 }
 
-// Bar is one stack; Values are parallel to the series.
+// Bar is one stack; Values are parallel to the series. A bar that begins At a time has its clock in Label, UTC ("14:00");
+// scripts put the reader's there.
 type Bar struct {
 	Label  string
+	At     time.Time
 	Values []float64
 	URL    string // a click filters by it; "" = no link
 }
@@ -114,7 +117,21 @@ func (p ChartProps) rects(i int) []rect {
 	return out
 }
 
-type axisLabel struct{ x, anchor, text string }
+type axisLabel struct {
+	x, anchor, text string
+	at              time.Time
+}
+
+// clock marks a text that begins with the UTC clock of a time.
+func clock(at time.Time) templ.Attributes {
+	if at.IsZero() {
+		return nil
+	}
+	return templ.Attributes{"data-clock": at.UTC().Format(time.RFC3339)}
+}
+
+// clocked reports whether the chart is one over time.
+func (p ChartProps) clocked() bool { return len(p.Bars) > 0 && !p.Bars[0].At.IsZero() }
 
 func (p ChartProps) labels() []axisLabel {
 	n := len(p.Bars)
@@ -132,10 +149,14 @@ func (p ChartProps) labels() []axisLabel {
 		if i == 0 {
 			anchor, x = "start", slot*0.14
 		}
-		out = append(out, axisLabel{percent(x), anchor, p.Bars[i].Label})
+		out = append(out, axisLabel{percent(x), anchor, p.Bars[i].Label, p.Bars[i].At})
 	}
 	if n > 1 && (n-1)%step != 0 {
-		out = append(out, axisLabel{percent(100 - slot*0.14), "end", p.Bars[n-1].Label})
+		last := axisLabel{percent(100 - slot*0.14), "end", p.Bars[n-1].Label, time.Time{}}
+		if p.clocked() {
+			last.text = "now"
+		}
+		out = append(out, last)
 	}
 	return out
 }

@@ -6,6 +6,7 @@ CREATE TABLE stats (
   what TEXT NOT NULL, -- an outcome, or 'took:N' = an answer in the Nth step of time
   minute INTEGER NOT NULL, -- unix minutes; for 'took:N' that of the hour's start
   n INTEGER NOT NULL,
+  last_at INTEGER NOT NULL, -- when the last of them was
   last_error TEXT NOT NULL, -- of the last one of a destination that did not go well, '' = none
   delivery_id TEXT NOT NULL, -- whose error that was
   PRIMARY KEY (destination_id, what, minute)

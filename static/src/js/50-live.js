@@ -1,13 +1,103 @@
-// The word beside a live list: whether its stream of nudges is open. The element
-// that holds the stream names the word's id in data-live.
+// The live part of a page asks for itself again when the server says that
+// something changed: not more often than the part says, not while a menu is open or text of
+// it is selected, not while the page is hidden, and not when the reader paused it.
+// Without htmx, which puts the answer in place, the page stays as it is.
 "use strict";
-function live(e, state, text) {
-  const word = e.target.dataset && document.getElementById(e.target.dataset.live);
-  if (!word) return;
-  word.hidden = false;
-  word.dataset.state = state;
-  word.textContent = text;
-}
-document.addEventListener("htmx:sse:after:connection", (e) => live(e, "on", "Live"));
-document.addEventListener("htmx:sse:error", (e) => live(e, "off", "Reconnecting…"));
-document.addEventListener("htmx:sse:close", (e) => live(e, "off", "Paused"));
+(() => {
+  const box = document.querySelector("[data-live]");
+  const part = () => document.querySelector("[data-region]");
+  if (!box || !part() || !window.htmx || !window.EventSource) return;
+  const word = box.querySelector(".live"), button = box.querySelector("button");
+  const every = Number(part().dataset.region) || 1000;
+  // What the reader opened or closed stays so.
+  htmx.config.morphIgnore = [...(htmx.config.morphIgnore || []), "open"];
+  let source, retry, wait = 5000, opened = false, paused = false, changed = false, timer, last = 0;
+
+  function say() {
+    const [state, text] = paused || held() ? ["off", "Paused"] : opened ? ["on", "Live"] : ["wait", "Reconnecting…"];
+    if (word.dataset.state !== state) word.dataset.state = state;
+    if (word.textContent !== text) word.textContent = text;
+  }
+
+  function held() {
+    const s = getSelection();
+    return !!document.querySelector(".menu:popover-open, dialog[open]") || (!!s && !s.isCollapsed && part().contains(s.anchorNode));
+  }
+
+  function refresh() {
+    clearTimeout(timer);
+    timer = 0;
+    if (!changed || paused || document.hidden || held()) return say();
+    const left = last + every - Date.now();
+    if (left > 0) return void (timer = setTimeout(refresh, left));
+    changed = false;
+    last = Date.now();
+    htmx.trigger(part(), "refresh");
+  }
+
+  function nudge() {
+    changed = true;
+    if (!timer) refresh();
+  }
+
+  function open() {
+    if (source || document.hidden) return;
+    source = new EventSource(box.dataset.live);
+    source.addEventListener("deliveries", nudge);
+    source.onopen = () => {
+      if (!box.hidden) nudge(); // what happened while nobody listened
+      opened = true;
+      wait = 5000;
+      box.hidden = false;
+      say();
+    };
+    source.onerror = () => {
+      opened = false;
+      if (!box.hidden) say();
+      if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+      shut();
+      retry = setTimeout(open, wait);
+      wait = Math.min(wait * 2, 60000);
+    };
+  }
+
+  function shut() {
+    clearTimeout(retry);
+    if (source) source.close();
+    source = null;
+    opened = false;
+  }
+
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.setAttribute("aria-pressed", String(paused));
+    say();
+    refresh();
+  });
+  const look = () => box.hidden || (say(), changed && !timer && refresh());
+  document.addEventListener("toggle", look, true);
+  document.addEventListener("selectionchange", look);
+  document.addEventListener("visibilitychange", () => (document.hidden ? shut() : open()));
+  window.addEventListener("pagehide", shut);
+  window.addEventListener("pageshow", open);
+  open();
+
+  // Rows that were not there before fade in from the accent.
+  const rows = () => [...part().querySelectorAll("tbody tr[id]")];
+  let known = new Set(rows().map((r) => r.id));
+  document.addEventListener("htmx:after:swap", () => {
+    rows().forEach((r) => r.classList.toggle("fresh", !known.has(r.id)));
+    known = new Set(rows().map((r) => r.id));
+  });
+})();
+
+// Charts tell the time of the server's clock; the reader has one of his own.
+onReady((root) => {
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  root.querySelectorAll("[data-clock]").forEach((el) => {
+    const text = el.textContent.replace(/^\d\d:\d\d/, clock.format(new Date(el.dataset.clock)));
+    if (el.textContent !== text) el.textContent = text;
+  });
+  root.querySelectorAll("time[data-local]").forEach((el) => (el.textContent = local.format(new Date(el.dateTime))));
+  root.querySelectorAll("[data-zone]").forEach((el) => el.remove());
+});

@@ -1,0 +1,116 @@
+package handlers_test
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"waybill/db/model"
+)
+
+// TestLiveStream reads the stream as a browser does: a change is told, nothing is compressed, and the end of the server
+// ends it.
+func TestLiveStream(t *testing.T) {
+	s := newSite(t)
+	b := s.as(s.user("ada@example.com", model.Administrator))
+	if got := b.get("/live/deliveries"); got.StatusCode != http.StatusUnsupportedMediaType {
+		t.Errorf("a page at the address of the stream: %d", got.StatusCode)
+	}
+	b.action("All", "order.*", b.destination(b.connection("Shop"), "Orders"))
+	req, err := http.NewRequest(http.MethodGet, s.srv.URL+"/live/deliveries", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Accept-Encoding", "gzip")
+	resp, err := b.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("Content-Encoding") != "" {
+		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
+	}
+	lines := bufio.NewReader(resp.Body)
+	until := func(want string) {
+		t.Helper()
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatalf("before %q: %v", want, err)
+			}
+			if strings.TrimSpace(line) == want {
+				return
+			}
+		}
+	}
+	until("retry: 3000")
+	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
+	until("event: deliveries")
+	s.h.Stopping()
+	if _, err := io.Copy(io.Discard, lines); err != nil {
+		t.Errorf("the end of the stream: %v", err)
+	}
+}
+
+// TestOverview is seen by those who may see all, and by one who may see nothing but his account.
+func TestOverview(t *testing.T) {
+	s := newSite(t)
+	b := s.as(s.user("ada@example.com", model.Administrator))
+	b.shows(b.get("/"), 200, "First delivery", "0 of 6 steps done")
+	con := b.saved(b.post("/connections", "type", "webhook", "name", "Shop", "base_url", "http://receiver.waybill.internal", "auth", "none", "timeout_seconds", "30", "enabled", "true"))
+	good, lost := b.destination(con, "Good"), b.destination(con, "Lost", "path", "/status/404")
+	b.action("A", "order.created", good)
+	b.shows(b.get("/"), 200, "Recent changes", "Connection created", "Shop")
+	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
+	s.settled(1)
+	s.counted(1, 0)
+	calm := b.get("/")
+	b.shows(calm, 200, "All is well", "1 delivery arrived in the last 24 hours", "nothing waits")
+	if calm.doc.Find("#troubles").Length() != 0 {
+		t.Error("troubles are shown where there are none")
+	}
+	b.action("B", "order.created", lost)
+	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
+	s.settled(3)
+	s.counted(2, 1)
+	b.shows(b.get("/"), 200, "One thing needs attention", "Lost fails", "Failing", "404")
+	b.shows(b.get("/deliveries"), 200, "Delivered, 24 h 2 66.6 %", "Failed, 24 h 1 1 in the last hour", "All 3", "Failed 1", "Held 0")
+	b.saved(b.post("/connections/"+con+"/enabled", "value", "off"))
+	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
+	b.shows(b.get("/"), 200, "2 destinations in use: switched off by hand", "2 deliveries are held")
+
+	v := s.as(s.user("vi@example.com", model.Viewer)).get("/")
+	b.shows(v, 200, "Lost fails")
+	if v.doc.Find(".changes").Length() != 0 {
+		t.Error("the audit log is shown to somebody without the right")
+	}
+	nobody := s.as(s.user("no@example.com")).get("/")
+	b.shows(nobody, 200, "Overview")
+	if text := nobody.text("main"); strings.Contains(text, "Lost") || strings.Contains(text, "Shop") || nobody.doc.Find(".stats").Length() != 0 {
+		t.Errorf("somebody without rights sees %q", text)
+	}
+}
+
+// counted waits until the statistics have so many.
+func (s *site) counted(delivered, failed int64) {
+	s.t.Helper()
+	for range 4000 {
+		slots, err := s.store.Slots(s.t.Context(), "", s.now(), 48, 30)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		d, f := int64(0), int64(0)
+		for _, x := range slots {
+			d, f = d+x.Delivered+x.Recovered, f+x.Failed
+		}
+		if d == delivered && f == failed {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	s.t.Fatalf("not %d delivered and %d failed in the statistics", delivered, failed)
+}
