@@ -94,7 +94,7 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, switchedOff(around)...)
+		out = append(out, destinationsOff(around)...)
 	}
 	if !h.may(c, model.Deliveries.View()) {
 		return out, nil
@@ -132,8 +132,8 @@ func heldWords(n int) string {
 // failsNow is how long ago a failure is still news.
 const failsNow = 2 * time.Hour
 
-// switchedOff are the destinations that Waybill switched off, each, and how many of those in use people did.
-func switchedOff(around db.Routing) (out []views.Finding) {
+// destinationsOff are the destinations that Waybill switched off, each, and how many of those in use people did.
+func destinationsOff(around db.Routing) (out []views.Finding) {
 	byHand := map[model.DestID]bool{}
 	for _, a := range around.Actions {
 		d := around.Destinations[a.DestinationID]
