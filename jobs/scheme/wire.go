@@ -19,7 +19,7 @@ type wire struct {
 // wireOf reads a URL, or says why it cannot.
 func wireOf(raw string) (w wire, bad string) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return w, "the address cannot be read as a URL."
 	}
 	w.scheme, w.host = u.Scheme, strings.ToLower(u.Host)
