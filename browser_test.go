@@ -261,6 +261,9 @@ func (b *browser) misses(text string) {
 // still waits until nothing moves and the page is laid out as it now is.
 func (b *browser) still() {
 	b.Helper()
+	if !b.scripts { // nothing of the page's time can be waited for; nothing moves either
+		return
+	}
 	eval[bool](b, `Promise.all(document.getAnimations().map(a => a.finished.catch(() => {}))).then(() =>
 		new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
 }
