@@ -98,6 +98,13 @@ func TestPalette(t *testing.T) {
 	b.keys("go", kb.Enter)
 	b.until("at the connection", fmt.Sprintf("location.pathname.startsWith('/connections/%s')", first))
 
+	b.open("/connections")
+	b.chord("k")
+	b.until("the palette is open", opened)
+	b.keys("find and go at once", "orders arch", kb.Enter)
+	b.until("at what was typed, not at what was listed", "document.querySelector('h1').innerText.includes('Orders archive')")
+	b.open(fmt.Sprintf("/connections/%s", first))
+
 	b.open("/")
 	b.chord("k")
 	b.until("what was looked at is offered", opened+" && "+list+".innerText.startsWith('Recent\\nNorthwind ERP')")

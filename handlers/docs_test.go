@@ -130,7 +130,9 @@ func TestDocsCommandsWork(t *testing.T) {
 		return resp.StatusCode
 	}
 	list := commands(t, b.get("/docs").doc)
-	slices.SortStableFunc(list, func(x, y command) int { return strings.Index("POST GET PUT", x.method) - strings.Index("POST GET PUT", y.method) })
+	slices.SortStableFunc(list, func(x, y command) int {
+		return strings.Index("POST GET PUT", x.method) - strings.Index("POST GET PUT", y.method)
+	})
 	ran := 0
 	for _, c := range list {
 		if c.method == http.MethodDelete {

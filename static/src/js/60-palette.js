@@ -42,12 +42,15 @@ class Finder {
     if (this.dialog.open) return this.dialog.close();
     document.querySelectorAll("[popover=''], [popover=auto]").forEach((p) => p.matches(":popover-open") && p.hidePopover());
     this.input.value = "";
+    this.enter = null;
     this.dialog.showModal();
     this.load();
   }
 
-  // soon waits until a quick typist has finished a word.
+  // soon waits until a quick typist has finished a word. What is listed is stale from then on.
   soon() {
+    this.stale = true;
+    this.enter = null;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.load(), 90);
   }
@@ -75,7 +78,10 @@ class Finder {
     this.input.setAttribute("aria-expanded", String(!!list));
     this.status.textContent = list ? list.dataset.count : this.results.textContent.trim();
     this.active = null;
+    this.stale = false;
     this.pick(this.options()[0]);
+    if (this.enter) this.go(this.enter);
+    this.enter = null;
   }
 
   fail() {
@@ -111,9 +117,14 @@ class Finder {
       this.move(e.key === "ArrowDown" ? 1 : -1);
     } else if (e.key === "Enter") {
       e.preventDefault();
-      // With Ctrl or Command a link opens in a tab of its own, as everywhere.
-      if (this.active) this.active.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey: e.ctrlKey, metaKey: e.metaKey }));
+      if (this.stale) this.enter = e; // it is meant for what is about to be listed
+      else this.go(e);
     }
+  }
+
+  // go follows what is active; with Ctrl or Command a link opens in a tab of its own, as everywhere.
+  go({ ctrlKey, metaKey }) {
+    if (this.active) this.active.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey }));
   }
 }
 

@@ -71,6 +71,6 @@ document.addEventListener("keydown", (e) => {
     const form = primary(e.target);
     if (!form || e.defaultPrevented) return;
     e.preventDefault();
-    form.requestSubmit(saving(form));
+    if (!e.repeat) form.requestSubmit(saving(form));
   } else if (!e.defaultPrevented) letter(e);
 });
