@@ -20,7 +20,7 @@ type Field struct {
 	Required    bool
 	Max         int // longest text in characters, 0 = 4,096
 	Default     string
-	Lines       bool // FieldSecret: may hold line breaks, such as a key in PEM form
+	Lines       bool // FieldSecret, FieldArea: may hold line breaks, such as a key in PEM form
 	Pairs       bool // FieldArea: lines of name=value; an object of texts in JSON
 }
 

@@ -97,6 +97,8 @@ type Request struct {
 	Body    []byte      // sent with Content-Length, never chunked
 	Timeout time.Duration
 	MaxBody int64 // bytes of the answer's body that are kept; 0 = 64 KiB
+	// Identity is what is shown and trusted in TLS, nil = nothing of its own.
+	Identity *Identity
 }
 
 // Exchange is what came back. After an error it holds as much as was known by then.
@@ -136,7 +138,7 @@ func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
 	if h := c.inside[f.host]; h != nil {
 		resp, err = answerInside(req, h, r)
 	} else {
-		resp, err = c.transport.RoundTrip(req)
+		resp, err = c.pool(r.Identity).RoundTrip(req)
 	}
 	if err != nil {
 		return x, explain(err, f, r.Timeout, 0)

@@ -58,7 +58,9 @@ type Applied struct {
 type Step struct{ Title, Text string }
 
 // Kinds lists all kinds in the order in which the form offers them.
-func Kinds() []Kind { return []Kind{basic(), bearer(), header(), oauth2(), awsSigV4()} }
+func Kinds() []Kind {
+	return []Kind{basic(), bearer(), header(), oauth2(), awsSigV4(), clientCertificate()}
+}
 
 // ByType finds a kind.
 func ByType(t model.CredentialType) (Kind, bool) {
@@ -73,10 +75,11 @@ func ByType(t model.CredentialType) (Kind, bool) {
 // Keeper puts credentials on requests and keeps the tokens that it obtains for them, in memory only. It is safe for use
 // by many goroutines; all that share one share its tokens.
 type Keeper struct {
-	egress   *egress.Client
-	now      func() time.Time
-	tokens   tokens
-	patience time.Duration // for one token request, look-up to last byte
+	egress     *egress.Client
+	now        func() time.Time
+	tokens     tokens
+	patience   time.Duration // for one token request, look-up to last byte
+	identities identities
 }
 
 // NewKeeper makes a keeper that asks token endpoints through e.
