@@ -82,7 +82,7 @@ func TestLive(t *testing.T) {
 	rx.status.Store(http.StatusNotFound)
 	third := p.must(202, "POST", "events", `{"name":"orders.live","data":{"n":3}}`).str("id")
 	p.settled(third, "failed")
-	b.sees("Destination of orders.live fails")
+	b.sees("Not delivered to Destination of orders.live")
 	b.sees("What fails")
 	b.inspect()
 

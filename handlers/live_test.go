@@ -77,14 +77,14 @@ func TestOverview(t *testing.T) {
 	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
 	s.settled(3)
 	s.counted(2, 1)
-	b.shows(b.get("/"), 200, "One thing needs attention", "Lost fails", "Failing", "404")
+	b.shows(b.get("/"), 200, "One thing needs attention", "Not delivered to Lost.", "Failing", "404")
 	b.shows(b.get("/deliveries"), 200, "Delivered, 24 h 2 66.6 %", "Failed, 24 h 1 1 in the last hour", "All 3", "Failed 1", "Held 0")
 	b.saved(b.post("/connections/"+con+"/enabled", "value", "off"))
 	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
 	b.shows(b.get("/"), 200, "2 destinations in use: switched off by hand", "2 deliveries are held")
 
 	v := s.as(s.user("vi@example.com", model.Viewer)).get("/")
-	b.shows(v, 200, "Lost fails")
+	b.shows(v, 200, "Not delivered to Lost.")
 	if v.doc.Find(".changes").Length() != 0 {
 		t.Error("the audit log is shown to somebody without the right")
 	}

@@ -105,12 +105,8 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 			failing = append(failing, t.Name)
 		}
 	}
-	if n := len(failing); n > 0 {
-		verb := " fail"
-		if n == 1 {
-			verb = " fails"
-		}
-		out = append(out, views.Finding{Tone: ui.Bad, Text: strings.Join(failing, ", ") + verb + "; what can be retried is.", Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed))})
+	if len(failing) > 0 {
+		out = append(out, views.Finding{Tone: ui.Bad, Text: "Not delivered to " + strings.Join(failing, ", ") + ".", Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed))})
 	}
 	counts, err := h.Store.Tally(ctx, db.DeliveryFilter{})
 	if n := counts[model.Held]; n > 0 {

@@ -193,7 +193,7 @@ func timelineHead(it TimelineItem, now time.Time) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Time(it.At, now).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Moments(it.At, now).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

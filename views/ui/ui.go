@@ -22,6 +22,7 @@
 //	@ui.TypeMark("webhook")                                               // tinted square with the glyph of a connection type
 //	@ui.Method("POST")
 //	@ui.Time(t, now)                                                      // "5 min ago", exact time in the title
+//	@ui.Moments(t, now)                                                   // the exact time and how long ago
 //	@ui.Live(href.LiveDeliveries())   @ui.Region("live-list", url, time.Second) { … }   // "Live / Reconnecting… / Paused"; the part of the page that then asks for itself
 //	@ui.Code("wbk_…")                                                     // inline mono text
 //	@ui.CopyButton("Copy URL", text)   @ui.Copyable("Inbound URL", text)  // a button; a read-only line with a button

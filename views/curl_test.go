@@ -1,0 +1,34 @@
+package views
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"waybill/db/model"
+)
+
+// TestCurl gives the command to a real shell, in which curl writes down its arguments.
+func TestCurl(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no POSIX shell here; CI has one")
+	}
+	a := model.Attempt{Method: "POST", URL: "https://shop.example.com/o'neil?key=" + model.Mask + "&x=$HOME",
+		Request: model.Message{Size: 30, Body: []byte("{\"a\":\"it's $HOME `id`\"}\n"), Headers: []model.Header{
+			{Name: "Authorization", Value: "Bearer " + model.Mask}, {Name: "X-Text", Value: `a "b" \ ` + "`id`"}, {Name: "Content-Length", Value: "30"}}}}
+	script := "SECRET=s1 AUTHORIZATION=s2\ncurl() { printf '%s\\037' \"$@\"; }\n" + curl(a)
+	out, err := exec.Command(sh, "-c", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s\n%s", err, out, script)
+	}
+	want := []string{"-X", "POST", "https://shop.example.com/o'neil?key=s1&x=$HOME", "-H", "Authorization: Bearer s2", "-H", `X-Text: a "b" \ ` + "`id`",
+		"--data-binary", "{\"a\":\"it's $HOME `id`\"}\n", ""}
+	if got := strings.Split(string(out), "\037"); strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	a.Request.Body = nil
+	if got := curl(a); !strings.HasSuffix(got, "--data-binary @body") {
+		t.Errorf("a body that is no longer stored: %s", got)
+	}
+}
