@@ -13,7 +13,7 @@ import (
 
 type benchCmd struct {
 	Seconds     int `help:"How long each load runs, in seconds." default:"4"`
-	Connections int `help:"Connections of the load." default:"128"`
+	Connections int `help:"Connections of the load." default:"256"`
 }
 
 // Run drives this very program as another process, on a data folder of its own.
