@@ -177,10 +177,14 @@ func TestAnEchoedAssertionIsMasked(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = fmt.Fprintf(w, `{"error":"invalid_grant","error_description":"bad assertion: %s indeed"}`, r.Form.Get("assertion"))
 	})
-	m := Material{Type: "oauth2", Secrets: model.Secrets{"signing_key": pkcs8(t, rsaKey)}, Config: model.Config{"grant": "jwt_bearer", "token_url": i.URL, "issuer": "me"}}
-	_, _, err := authorize(NewKeeper(local(t), time.Now), m)
-	if err == nil || !strings.Contains(err.Message, "(bad assertion: ••• indeed)") {
-		t.Error(err)
+	for _, how := range []string{"post_body", "post_query"} {
+		for _, secrets := range []model.Secrets{{"signing_key": pkcs8(t, rsaKey)}, {"assertion": "aaaaaa.bbbbbb\n.cccccc"}} {
+			m := Material{Type: "oauth2", Secrets: secrets, Config: model.Config{"grant": "jwt_bearer", "token_url": i.URL, "issuer": "me", "client_auth": how}}
+			_, _, err := authorize(NewKeeper(local(t), time.Now), m)
+			if err == nil || !strings.Contains(err.Message, "(bad assertion: ••• indeed)") {
+				t.Error(how, err)
+			}
+		}
 	}
 }
 

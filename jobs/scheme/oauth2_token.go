@@ -72,11 +72,14 @@ func unreached(host string, err error) *egress.Error {
 
 // sent are the values of a token request that are secret and made for it alone.
 func sent(req egress.Request) []model.Secret {
-	form, _ := url.ParseQuery(string(req.Body))
+	_, query, _ := strings.Cut(req.URL, "?")
 	var out []model.Secret
-	for _, name := range []string{"assertion", "client_assertion"} {
-		if v := form.Get(name); v != "" {
-			out = append(out, model.Secret(v))
+	for _, text := range []string{query, string(req.Body)} {
+		form, _ := url.ParseQuery(text)
+		for _, name := range []string{"assertion", "client_assertion"} {
+			if v := form.Get(name); v != "" {
+				out = append(out, model.Secret(v))
+			}
 		}
 	}
 	return out

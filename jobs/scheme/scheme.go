@@ -2,8 +2,9 @@
 //
 // Each kind of credential is one file that ends in a Kind; Kinds lists them. Secrets come in opened (db/seal is the
 // caller's business) and leave only in the request itself: Applied names the places, and a Redactor removes every
-// spelling of a value from what is recorded. It also signs messages by Standard Webhooks. It makes no request of its
-// own but through jobs/egress, and decides nothing about retries.
+// spelling of a value from what is recorded. A Keeper applies them, and keeps what must outlive one request: tokens and
+// connections that show a certificate. The package also signs messages by Standard Webhooks. It makes no request of its
+// own but for tokens, through jobs/egress, and decides nothing about retries.
 package scheme
 
 import (
@@ -80,17 +81,22 @@ type Keeper struct {
 	tokens     tokens
 	patience   time.Duration // for one token request, look-up to last byte
 	identities identities
+	kinds      map[model.CredentialType]Kind
 }
 
 // NewKeeper makes a keeper that asks token endpoints through e.
 func NewKeeper(e *egress.Client, now func() time.Time) *Keeper {
-	return &Keeper{egress: e, now: now, patience: tokenTimeout}
+	k := &Keeper{egress: e, now: now, patience: tokenTimeout, kinds: map[model.CredentialType]Kind{}}
+	for _, kind := range Kinds() {
+		k.kinds[kind.Type] = kind
+	}
+	return k
 }
 
 // Apply puts a credential on a request, in place of what stood there. The error is always an *egress.Error: class auth
 // when the credential cannot be used now, refused when a rule forbids it (it would travel in the clear).
 func (k *Keeper) Apply(ctx context.Context, req *egress.Request, m Material) (Applied, error) {
-	kind, ok := ByType(m.Type)
+	kind, ok := k.kinds[m.Type]
 	if !ok {
 		return Applied{}, unusable("Waybill knows no credential type " + string(m.Type) + ".")
 	}

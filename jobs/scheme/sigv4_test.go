@@ -233,3 +233,22 @@ func TestCheckSigV4(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkApply(b *testing.B) {
+	k := NewKeeper(egress.New(egress.Options{}), time.Now)
+	body := []byte(strings.Repeat("x", 1024))
+	for name, m := range map[string]Material{
+		"bearer":    {Type: "bearer", Secrets: model.Secrets{"token": "t"}},
+		"aws_sigv4": suite("execute-api", "", false),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				req := egress.Request{Method: "POST", URL: "https://api.example.com/a/b?x=1", Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+				if _, err := k.Apply(context.Background(), &req, m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
