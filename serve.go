@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -80,6 +81,9 @@ func prepareProcess() error {
 	log.SetOutput(io.Discard)
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(4, runtime.NumCPU()+2))
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200) // what lives is small beside what passes through
 	}
 	return forgetEnv("WAYBILL_MASTER_KEY")
 }

@@ -112,6 +112,14 @@ const countAttempt = `UPDATE deliveries SET attempts = attempts + 1 WHERE id = $
 const insertAttempt = `
 INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address, status_code, class, error, template, verdict, next_at, timings,
   request_headers, response_headers, response_cut, request_size, response_size, request_body, body_is_data, response_body)
+VALUES ($1, $22, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+  $17, $18, $19, $20, $21)
+ON CONFLICT (delivery_id, number) DO NOTHING`
+
+// appendAttempt numbers an attempt after those that are stored.
+const appendAttempt = `
+INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address, status_code, class, error, template, verdict, next_at, timings,
+  request_headers, response_headers, response_cut, request_size, response_size, request_body, body_is_data, response_body)
 VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
   $17, $18, $19, $20, $21)`
 
@@ -151,12 +159,16 @@ func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome, row 
 	if err != nil || row == nil {
 		return err
 	}
-	if marked == 0 {
-		if err := tx.exec(countAttempt, d.ID); err != nil {
+	if marked > 0 {
+		// Its number is free, but for an outcome that came late (below) since it was taken on.
+		n, err := tx.count(insertAttempt, append(row, d.Attempts+1)...)
+		if err != nil || n > 0 {
 			return err
 		}
+	} else if err := tx.exec(countAttempt, d.ID); err != nil {
+		return err
 	}
-	return tx.exec(insertAttempt, row...)
+	return tx.exec(appendAttempt, row...)
 }
 
 // attemptRow are the values of an attempt, nil when there was none.
