@@ -86,6 +86,22 @@ func TestLive(t *testing.T) {
 	b.sees("What fails")
 	b.inspect()
 
+	rx.status.Store(http.StatusServiceUnavailable)
+	fourth := p.must(202, "POST", "events", `{"name":"orders.live","data":{"note":"it's"}}`).str("id")
+	b.open("/deliveries/" + p.settled(fourth, "retrying")["id"].(string))
+	b.sees("Attempt 1")
+	eval[bool](b, "window.sameDocument = true, document.querySelector('.timeline details').open = true")
+	rx.status.Store(http.StatusOK)
+	b.sees("Delivered")
+	b.sees("Send again")
+	if !eval[bool](b, "window.sameDocument === true && [...document.querySelectorAll('.timeline details')].at(-1).open") {
+		t.Error("the page was loaded again, or an attempt that was open is closed")
+	}
+	if command := eval[string](b, "[...document.querySelectorAll('[data-copy]')].find(e => e.innerText.includes('curl')).dataset.copy"); !strings.Contains(command, `it'\''s`) {
+		t.Errorf("as curl: %s", command)
+	}
+	b.inspect()
+
 	b.mu.Lock()
 	b.expected = regexp.MustCompile("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE")
 	b.mu.Unlock()

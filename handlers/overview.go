@@ -49,7 +49,7 @@ func (h *Handlers) showOverview(c echo.Context) error {
 const (
 	shownLatest   = 8
 	shownTroubles = 5
-	shownChanges  = 7
+	shownChanges  = 6
 )
 
 func (h *Handlers) overviewDeliveries(c echo.Context, p *views.OverviewProps) error {

@@ -98,6 +98,12 @@ onReady((root) => {
     const text = el.textContent.replace(/^\d\d:\d\d/, clock.format(new Date(el.dataset.clock)));
     if (el.textContent !== text) el.textContent = text;
   });
-  root.querySelectorAll("time[data-local]").forEach((el) => (el.textContent = local.format(new Date(el.dateTime))));
+  const today = new Date().toDateString();
+  const exact = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  root.querySelectorAll("time[data-local]").forEach((el) => {
+    const at = new Date(el.dateTime);
+    el.title = local.format(at);
+    el.textContent = at.toDateString() === today ? exact.format(at) : local.format(at);
+  });
   root.querySelectorAll("[data-zone]").forEach((el) => el.remove());
 });
