@@ -293,6 +293,7 @@ func (b *browser) inspect() {
 		return
 	}
 	b.seen[b.where()] = true
+	b.shoot()
 	path := axe()
 	if path == "" {
 		if os.Getenv("E2E") == "require" {
@@ -315,7 +316,6 @@ func (b *browser) inspect() {
 		}
 	}
 	b.scheme("light")
-	b.shoot()
 }
 
 // failed keeps a picture of a page at which a step failed.
