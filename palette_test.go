@@ -25,9 +25,10 @@ func (b *browser) chord(key string) {
 	b.do("Ctrl-"+key, chromedp.KeyEvent(key, chromedp.KeyModifiers(2)))
 }
 
-// until waits for a condition on the page.
+// until waits for a condition on the page; what throws, between two pages for instance, does not hold yet.
 func (b *browser) until(what, js string) {
 	b.Helper()
+	js = "(() => { try { return !!(" + js + ") } catch { return false } })()"
 	for end := time.Now().Add(within); !eval[bool](b, js); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.Fatalf("never: %s at %s\n%s", what, b.where(), tail(b.text(), 2000))
@@ -45,7 +46,7 @@ func (b *browser) focused() string {
 	return eval[string](b, "(document.activeElement.innerText || document.activeElement.id || document.activeElement.tagName).trim()")
 }
 
-// desk is a program with a few things in it, signed in to.
+// newDesk is a program with a few things in it, signed in to.
 func newDesk(t *testing.T) (*program, *browser) {
 	p := newProgram(t, "")
 	p.start()
@@ -114,13 +115,13 @@ func TestPalette(t *testing.T) {
 	b.inspect()
 	b.keys("erase", kb.Backspace, kb.Backspace, kb.Backspace, kb.Backspace)
 	b.keys("dark", "dark")
-	b.until("the theme is found", "!!"+list+" && "+list+".innerText.includes('Dark theme')")
+	b.until("the theme is found", list+".innerText.includes('Dark theme')")
 	b.keys("do", kb.Enter)
-	b.until("the theme is dark", "document.documentElement.dataset.theme === 'dark'")
+	b.until("the theme is dark", "document.documentElement.dataset.theme === 'dark' && document.readyState === 'complete'")
 	b.chord("k")
 	b.until("the palette is open", opened)
 	b.keys("sign out", "sign out")
-	b.until("found", "!!"+list+" && "+list+".innerText.includes('Sign out') && !"+list+".innerText.includes('Dark')")
+	b.until("found", list+".innerText.includes('Sign out') && !"+list+".innerText.includes('Dark')")
 	b.keys("do", kb.Enter)
 	b.until("signed out", "location.pathname === '/login'")
 	if left := eval[string](b, "localStorage.getItem('waybill.recent') ?? ''"); left != "" {

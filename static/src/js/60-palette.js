@@ -42,6 +42,7 @@ class Finder {
     if (this.dialog.open) return this.dialog.close();
     document.querySelectorAll("[popover=''], [popover=auto]").forEach((p) => p.matches(":popover-open") && p.hidePopover());
     this.input.value = "";
+    this.stale = true;
     this.enter = null;
     this.dialog.showModal();
     this.load();
@@ -66,26 +67,28 @@ class Finder {
       const res = await fetch(url, { signal: this.asking.signal });
       if (res.redirected) return location.reload(); // signed out meanwhile
       if (!res.ok) throw new Error(res.statusText);
-      this.show(await res.text());
+      this.show(await res.text(), query);
     } catch (err) {
       if (err.name !== "AbortError") this.fail();
     }
   }
 
-  show(html) {
+  // show lists what was found for a query; stale if more was typed meanwhile.
+  show(html, query) {
     this.results.innerHTML = html;
     const list = this.results.querySelector("[role=listbox]");
     this.input.setAttribute("aria-expanded", String(!!list));
     this.status.textContent = list ? list.dataset.count : this.results.textContent.trim();
     this.active = null;
-    this.stale = false;
     this.pick(this.options()[0]);
-    if (this.enter) this.go(this.enter);
+    this.stale = query !== this.input.value.trim();
+    if (this.stale || !this.enter) return;
+    this.go(this.enter);
     this.enter = null;
   }
 
   fail() {
-    this.show("<div class='palette-none'><p>Search did not answer. Check the network and type again.</p></div>");
+    this.show("<div class='palette-none'><p>Search did not answer. Check the network and type again.</p></div>", this.input.value.trim());
   }
 
   options() {
