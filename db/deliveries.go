@@ -128,8 +128,14 @@ VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id
 // A delivery that was taken away meanwhile (cancelled, retried by hand) keeps its state and gains the attempt.
 func (s *Store) Finish(owner model.NodeID, d model.Delivery, o model.Outcome, then func(*Tx) error, done func(error)) {
 	row := attemptRow(d.ID, o) // encoded here: the writer is one for all
+	renewed := attemptRow(d.ID, model.Outcome{Attempt: o.Renewed, Status: model.Retrying, BodyIsData: o.BodyIsData})
 	s.writer.submit(&op{
 		run: func(tx *Tx) error {
+			if renewed != nil {
+				if err := tx.exec(appendAttempt, renewed...); err != nil {
+					return err
+				}
+			}
 			if err := tx.finish(owner, d, o, row); err != nil {
 				return err
 			}
@@ -160,7 +166,7 @@ func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome, row 
 		return err
 	}
 	if marked > 0 {
-		// Its number is free, but for an outcome that came late (below) since it was taken on.
+		// Its number is free, but for rows that do not count (a renewed token) or that came late (below).
 		n, err := tx.count(insertAttempt, append(row, d.Attempts+1)...)
 		if err != nil || n > 0 {
 			return err

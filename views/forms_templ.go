@@ -132,12 +132,12 @@ func settingField(f model.Field, name, value string, stored bool, err string) te
 		ctx = templ.ClearChildren(ctx)
 		switch f.Kind {
 		case model.FieldSecret:
-			templ_7745c5c3_Err = ui.Secret(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder}, ui.Stored{Set: stored}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Secret(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Multiline: f.Lines, Rows: rows(f)}, ui.Stored{Set: stored}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		case model.FieldArea:
-			templ_7745c5c3_Err = ui.Textarea(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Value: value}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Textarea(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Value: value, Rows: rows(f)}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -528,6 +528,14 @@ func openWords(n int) string {
 		return "1 delivery is"
 	}
 	return ui.Count(n) + " deliveries are"
+}
+
+// rows is the height of a field's text area, 0 = its usual one.
+func rows(f model.Field) int {
+	if f.Lines {
+		return 6
+	}
+	return 0
 }
 
 var _ = templruntime.GeneratedTemplate

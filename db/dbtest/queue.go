@@ -147,7 +147,7 @@ func finishing(t *testing.T, s *db.Store) {
 	equal(t, "status after an outcome of a stranger", model.Retrying, delivery(t, s, id).Status)
 	work, _ := claim(t, s, x, 1)
 	equal(t, "claimed for the retry", 1, len(work))
-	o := model.Outcome{Attempt: attempt(3, 200), Status: model.Delivered, BodyIsData: true}
+	o := model.Outcome{Renewed: attempt(3, 401), Attempt: attempt(3, 200), Status: model.Delivered, BodyIsData: true}
 	o.Attempt.Request.Body = nil
 	finish(t, s, "nod_1", id, o)
 	d = delivery(t, s, id)
@@ -155,10 +155,12 @@ func finishing(t *testing.T, s *db.Store) {
 	equal(t, "settled", false, d.SettledAt.IsZero())
 	list, err := s.Attempts(ctx, id)
 	ok(t, "attempts", err)
-	equal(t, "attempts", 3, len(list))
+	equal(t, "attempts", 4, len(list))
+	equal(t, "attempts that count", 3, d.Attempts)
 	equal(t, "request", "sent", string(list[0].Request.Body))
 	equal(t, "cut answer", true, list[0].Response.Truncated)
-	equal(t, "request that was the data", `{"n":1}`, string(list[2].Request.Body))
+	equal(t, "renewed", 401, list[2].StatusCode)
+	equal(t, "request that was the data", `{"n":1}`, string(list[3].Request.Body))
 }
 
 func cancelledInFlight(t *testing.T, s *db.Store) {

@@ -138,6 +138,8 @@ type Work struct {
 // Outcome is what one attempt did to a delivery; the store records it.
 type Outcome struct {
 	Attempt *Attempt // nil: nothing was tried (held, given back)
+	// Renewed is the exchange before Attempt that was answered 401 to a token; a row of its own that is not counted.
+	Renewed *Attempt
 	Status  Status
 	NextAt  time.Time // Retrying, Pending: when it is due again
 	Held    string    // Held: why (HeldDisabled …)

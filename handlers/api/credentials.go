@@ -32,7 +32,7 @@ func showCredential(c model.Credential) credential {
 type credentialInput struct {
 	Versioned
 	Name        string         `json:"name"`
-	Type        string         `json:"type" doc:"basic {username, password*}, bearer {token*} or header {header_name, header_value*}; * is secret"`
+	Type        string         `json:"type" doc:"basic, bearer, header, oauth2, aws_sigv4 or client_certificate; the page of a new credential lists the settings of each"`
 	Description string         `json:"description"`
 	Config      map[string]any `json:"config" doc:"Settings and secrets; a secret that is absent or empty on PUT stays as it is stored"`
 }
@@ -52,11 +52,11 @@ func (in credentialInput) credential() (model.Credential, model.Secrets, []fault
 // checkCredential cleans and checks; complaints about settings are named by their place in config.
 func (a *API) checkCredential(c *model.Credential, secrets model.Secrets, split []fault.Field) error {
 	switch c.Type {
-	case "oauth2", "aws_sigv4", "platform_api_key", "client_secret", "client_certificate":
-		return unsupported("type", "This version of Waybill cannot apply credentials of this type yet; use basic, bearer or header.")
+	case "platform_api_key", "client_secret":
+		return unsupported("type", "This version of Waybill cannot apply credentials of this type yet.")
 	}
 	if _, ok := scheme.ByType(c.Type); !ok {
-		return unsupported("type", "One of basic, bearer, header.") // without what was typed, which may be a secret in the wrong place
+		return unsupported("type", "There is no such credential type.") // without what was typed, which may be a secret in the wrong place
 	}
 	f := fault.Of(also(a.jobs.CheckCredential(c, secrets), split))
 	if f == nil {

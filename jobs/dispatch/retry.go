@@ -14,7 +14,7 @@ const jitter = 0.2
 // Next turns what an attempt came to into what happens to the delivery (SEMANTICS 4). It is pure: schedule is in seconds
 // before attempt 1, 2, …, now is the end of the attempt, and chance (0 ≤ chance < 1) places the wait within its ±20 %.
 func Next(d model.Delivery, r deliver.Result, schedule []int, now time.Time, chance float64) model.Outcome {
-	o := model.Outcome{Attempt: r.Attempt, Error: r.Error, Message: r.UserMessage, Disable: r.Disable, BodyIsData: r.BodyIsData}
+	o := model.Outcome{Attempt: r.Attempt, Renewed: r.Renewed, Error: r.Error, Message: r.UserMessage, Disable: r.Disable, BodyIsData: r.BodyIsData}
 	switch r.Kind {
 	case deliver.Sent:
 		o.Status = model.Delivered
