@@ -1,6 +1,6 @@
 # What one needs to run, test and check Waybill. Everything but Go, make and npm is fetched here.
 .DEFAULT_GOAL := help
-.PHONY: help run build assets test lint check dev generate
+.PHONY: help run build assets test lint check dev generate pictures
 
 LINT  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FLAGS ?=
@@ -46,3 +46,7 @@ check: ## All that a change must pass: format, generated code, vet, lint, tests
 
 dev: assets ## Run the server and start it anew after each change
 	go tool templ generate --watch --cmd "go run . serve"
+
+pictures: static/node_modules/axe-core/axe.min.js ## Make the README's pictures anew
+	mkdir -p docs
+	WAYBILL_PICTURES=docs go test -count=1 -run TestPictures .

@@ -122,7 +122,7 @@ func call[P, R any](b *browser, cmd cdp.Command[P, R], params P) R {
 }
 
 // within bounds one step, so that a missing element fails with its name and not with the suite's time.
-const within = 20 * time.Second
+const within = 45 * time.Second
 
 func (b *browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
@@ -353,6 +353,25 @@ func (b *browser) shoot() {
 		}
 	}
 	b.size(1280, 860)
+	b.scheme("light")
+}
+
+// picture keeps the page as it stands on a desktop's screen, in the folder that WAYBILL_PICTURES names.
+func (b *browser) picture(name, scheme string) {
+	dir := os.Getenv("WAYBILL_PICTURES")
+	if dir == "" {
+		return
+	}
+	b.Helper()
+	b.scheme(scheme)
+	b.still()
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.scheme("light")
 }
 

@@ -66,7 +66,7 @@ func furnish(p *program) string {
 	return first
 }
 
-// TestPictures looks at the main pages with realistic data; with WAYBILL_SHOTS it keeps the pictures (make pictures).
+// TestPictures looks at the main pages with realistic data; `make pictures` keeps two of them for the README.
 func TestPictures(t *testing.T) {
 	p := newProgram(t, "")
 	p.start()
@@ -82,6 +82,13 @@ func TestPictures(t *testing.T) {
 	b.press("Sign in")
 	for _, path := range []string{"/", "/connections", "/credentials", "/actions", "/events", "/deliveries", "/deliveries?status=retrying", "/deliveries?status=failed", "/audit", "/destinations/" + destination} {
 		b.open(path)
+		switch path {
+		case "/deliveries":
+			b.picture("deliveries", "light")
+		case "/destinations/" + destination:
+			b.sees("LAMP-02") // the preview is there
+			b.picture("destination", "dark")
+		}
 		b.inspect()
 	}
 	failed := p.must(200, "GET", "deliveries?status=retrying", nil).items()
