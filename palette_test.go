@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -25,13 +26,18 @@ func (b *browser) chord(key string) {
 	b.do("Ctrl-"+key, chromedp.KeyEvent(key, chromedp.KeyModifiers(2)))
 }
 
-// until waits for a condition on the page; what throws, between two pages for instance, does not hold yet.
+// until waits for a condition on the page; what fails, between two pages for instance, does not hold yet.
 func (b *browser) until(what, js string) {
 	b.Helper()
-	js = "(() => { try { return !!(" + js + ") } catch { return false } })()"
-	for end := time.Now().Add(within); !eval[bool](b, js); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(b.ctx, within)
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+js+")"))
+		cancel()
+		if err == nil && holds {
+			return
+		}
 		if time.Now().After(end) {
-			b.Fatalf("never: %s at %s\n%s", what, b.where(), tail(b.text(), 2000))
+			b.Fatalf("never: %s at %s (%v)\n%s", what, b.where(), err, tail(b.text(), 2000))
 		}
 	}
 }

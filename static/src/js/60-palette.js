@@ -75,7 +75,7 @@ class Finder {
 
   // show lists what was found for a query; stale if more was typed meanwhile.
   show(html, query) {
-    this.results.innerHTML = html;
+    this.results.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
     const list = this.results.querySelector("[role=listbox]");
     this.input.setAttribute("aria-expanded", String(!!list));
     this.status.textContent = list ? list.dataset.count : this.results.textContent.trim();
