@@ -25,7 +25,14 @@ static/node_modules/axe-core/axe.min.js: static/package-lock.json
 	go run ./static/fetch -dev
 	@touch $@ static/dist/htmx.js
 
-test: static/node_modules/axe-core/axe.min.js ## Run all tests (FLAGS=-race, E2E=require)
+# Servers of others that credentials are tried against.
+INTEROP := jobs/scheme/testdata/interop
+
+$(INTEROP)/node_modules/.package-lock.json: $(INTEROP)/package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --prefix $(INTEROP)
+	@touch $@
+
+test: static/node_modules/axe-core/axe.min.js $(INTEROP)/node_modules/.package-lock.json ## Run all tests (FLAGS=-race, E2E=require)
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || \
 		echo "No Chromium on PATH: browser tests are skipped. On Debian: apt-get install chromium. CHROMIUM=path names another one."
 	go test -timeout 20m $(FLAGS) ./...
