@@ -275,8 +275,8 @@ func (h *hunt) pages(p *program, c *http.Client) {
 		doc.Find("a[href], form[method=get], [hx-get], iframe[src]").Each(func(_ int, s *goquery.Selection) {
 			for _, name := range []string{"href", "action", "hx-get", "src"} {
 				to, _ := s.Attr(name)
-				if to, _, _ = strings.Cut(to, "#"); strings.HasPrefix(to, "/") && !seen[to] {
-					seen[to] = true
+				if to, _, _ = strings.Cut(to, "#"); strings.HasPrefix(to, "/") && !seen[shape(to)] {
+					seen[shape(to)] = true
 					todo = append(todo, to)
 				}
 			}
@@ -289,6 +289,19 @@ func (h *hunt) pages(p *program, c *http.Client) {
 	_, metrics := p.get(http.DefaultClient, "/metrics") // refused; with a key below
 	h.keep("/metrics", metrics)
 	h.t.Logf("%d pages, %d answers of the API", len(seen), n)
+}
+
+// shape is what makes a link worth following once: a span of time has no end of neighbours.
+func shape(link string) string {
+	path, query, _ := strings.Cut(link, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil || (!values.Has("from") && !values.Has("to")) {
+		return link
+	}
+	for _, name := range []string{"from", "to", "cursor"} {
+		values.Del(name)
+	}
+	return path + "?span&" + values.Encode()
 }
 
 var anyID = regexp.MustCompile(`"([a-z]{3}_[0-9A-Za-z]+)"`)
