@@ -241,7 +241,7 @@ func Docs(p DocsProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.CodeBlock(ui.CodeProps{Label: "First call", Lang: "curl", Text: "export WAYBILL_KEY=wbk_…\ncurl " + p.Base + "/connections \\\n  -H \"Authorization: Bearer $WAYBILL_KEY\"", Copy: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.CodeBlock(ui.CodeProps{Label: "Key and curl", Lang: "curl", Text: "export WAYBILL_KEY=wbk_…\ncurl " + p.Base + "/connections \\\n  -H \"Authorization: Bearer $WAYBILL_KEY\"", Copy: true}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -210,6 +210,9 @@ WHERE settled_at IS NULL AND held <> 'parked'`)
 		}
 		list = append(list, s)
 	}
+	if err := rows.Err(); err != nil {
+		w.Fatal(err)
+	}
 	return list
 }
 
