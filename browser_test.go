@@ -95,13 +95,17 @@ func (b *browser) listen(ev any) {
 		}
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == "error" {
-			text = fmt.Sprint("console: ", len(e.Args), " values")
+			text = "console:"
+			for _, arg := range e.Args {
+				text += " " + string(arg.Value) + arg.Description
+			}
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// That a form came back with 422 is what the test provokes; the browser notes every such answer.
-	if text != "" && !strings.Contains(text, "status of 422") && (b.expected == nil || !b.expected.MatchString(text)) {
+	// That a form came back with 422 is what the test provokes; the browser notes every such answer. A page that is left
+	// while it fetches says "Failed to fetch"; when the server is the cause, the browser's own log has an entry with net::ERR_.
+	if text != "" && !strings.Contains(text, "status of 422") && !strings.Contains(text, "Failed to fetch") && (b.expected == nil || !b.expected.MatchString(text)) {
 		b.troubles = append(b.troubles, text)
 	}
 }
