@@ -10,6 +10,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/static"
 	"waybill/views/href"
+	"waybill/views/ui"
 )
 
 func (h *Handlers) opsRoutes() []web.Route {
@@ -19,6 +20,7 @@ func (h *Handlers) opsRoutes() []web.Route {
 		web.Open(http.MethodGet, static.Prefix+"*", echo.WrapHandler(h.o.Files)),
 		web.Open(http.MethodGet, "/robots.txt", showRobots),
 		web.Post(web.Public, href.Theme(), h.SetTheme),
+		web.Get(model.Settings.Manage(), href.Components(), h.showComponents),
 	}
 	if h.o.MetricsHere {
 		table = append(table, web.Program(http.MethodGet, model.Settings.View(), "/metrics", echo.WrapHandler(h.Metrics())))
@@ -58,4 +60,9 @@ func (h *Handlers) showReadiness(c echo.Context) error {
 
 func showRobots(c echo.Context) error {
 	return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n")
+}
+
+// showComponents is the gallery of what pages are made of, for those who look after the instance.
+func (h *Handlers) showComponents(c echo.Context) error {
+	return h.Page(c, web.Bits{Title: "Components"}, ui.Gallery(h.Now()))
 }

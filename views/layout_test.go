@@ -78,8 +78,8 @@ func TestLayoutLoadsOnlyWhatIsThere(t *testing.T) {
 	if diff := cmp.Diff([]string{"/static/app.1.js"}, scripts(shell().Assets)); diff != "" {
 		t.Errorf("without fetched assets (-want +got)\n%s", diff)
 	}
-	full := files{"app.js": "a.js", "htmx.js": "h.js", "hx-sse.js": "s.js"}
-	if diff := cmp.Diff([]string{"h.js", "s.js", "a.js"}, scripts(full)); diff != "" {
+	full := files{"app.js": "a.js", "htmx.js": "h.js"}
+	if diff := cmp.Diff([]string{"h.js", "a.js"}, scripts(full)); diff != "" {
 		t.Errorf("with fetched assets (-want +got)\n%s", diff)
 	}
 }

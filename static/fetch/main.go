@@ -15,7 +15,6 @@ import (
 
 var files = map[string]string{
 	"htmx.js":     "htmx.org/dist/htmx.min.js",
-	"hx-sse.js":   "htmx.org/dist/ext/hx-sse.min.js",
 	"inter.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
 	"mono.woff2":  "@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2",
 }

@@ -34,9 +34,7 @@ func Destinations[ID ~string](connection ID) string {
 func NewDestination[ID ~string](connection ID) string {
 	return path("connections", string(connection), "destinations", "new")
 }
-func AllDestinations() string                     { return "/destinations" }
 func Destination[ID ~string](id ID) string        { return path("destinations", string(id)) }
-func EditDestination[ID ~string](id ID) string    { return path("destinations", string(id), "edit") }
 func DeleteDestination[ID ~string](id ID) string  { return path("destinations", string(id), "delete") }
 func ToggleDestination[ID ~string](id ID) string  { return path("destinations", string(id), "enabled") }
 func PreviewDestination[ID ~string](id ID) string { return path("destinations", string(id), "preview") }
