@@ -166,8 +166,11 @@ func (h *Handlers) updateAction(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAction(&a) })
 	}
-	if p, status, ok := wrong(err, href.Action(old.ID)); ok {
+	if p, status, ok := wrong(err, href.EditAction(old.ID)); ok {
 		if p.Theirs != "" {
+			if err := h.conflict(c, &p, h.actionCollision(c, old, a, f.Version)); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.actionForm(c, status, views.ActionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
@@ -176,6 +179,17 @@ func (h *Handlers) updateAction(c echo.Context) error {
 		return err
 	}
 	return h.Done(c, href.Action(a.ID), a.Name+" is saved.")
+}
+
+// actionCollision sets a, as typed, against what is stored; destinations show by their names.
+func (h *Handlers) actionCollision(c echo.Context, stored, a model.Action, saw int64) collision {
+	out := collision{noun: "action", id: string(a.ID), saw: saw, now: stored.Version, diff: db.ActionDiff(stored, a), names: map[string]string{}}
+	if around, err := h.Store.Routing(c.Request().Context()); err == nil {
+		for id, d := range around.Destinations {
+			out.names[string(id)] = around.Connections[d.ConnectionID].Name + " → " + d.Name
+		}
+	}
+	return out
 }
 
 func (h *Handlers) toggleAction(c echo.Context) error {

@@ -272,8 +272,11 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 			return tx.UpdateConnection(&x)
 		})
 	}
-	if p, status, ok := wrong(err, href.Connection(old.ID)); ok {
+	if p, status, ok := wrong(err, href.EditConnection(old.ID)); ok {
 		if p.Theirs != "" {
+			if err := h.conflict(c, &p, h.connectionCollision(c, old, x, f.Version)); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.connectionForm(c, status, views.ConnectionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
@@ -282,6 +285,17 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 		return err
 	}
 	return h.connectionSaved(c, f, x, x.Name+" is saved.")
+}
+
+// connectionCollision sets x, as typed, against what is stored; a credential shows by its name to those who may see it.
+func (h *Handlers) connectionCollision(c echo.Context, stored, x model.Connection, saw int64) collision {
+	out := collision{noun: "connection", id: string(x.ID), saw: saw, now: stored.Version, diff: db.ConnectionDiff(stored, x), names: map[string]string{}}
+	if around, err := h.Store.Routing(c.Request().Context()); err == nil && h.may(c, model.Credentials.View()) {
+		for id, cr := range around.Credentials {
+			out.names[string(id)] = cr.Name
+		}
+	}
+	return out
 }
 
 func (h *Handlers) toggleConnection(c echo.Context) error {

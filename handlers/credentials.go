@@ -200,8 +200,12 @@ func (h *Handlers) updateCredential(c echo.Context) error {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateCredential(&x, secrets) })
 	}
 	k, _ := scheme.ByType(old.Type)
-	if p, status, ok := wrong(fieldsUnder(err, k, "config."), href.Credential(old.ID)); ok {
+	if p, status, ok := wrong(fieldsUnder(err, k, "config."), href.EditCredential(old.ID)); ok {
 		if p.Theirs != "" {
+			clash := collision{noun: "credential", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.CredentialDiff(old, x)}
+			if err := h.conflict(c, &p, clash); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.credentialForm(c, status, views.CredentialFormProps{ID: old.ID, Saved: old.Name, Stored: old.Stored, Form: f, Problems: p})

@@ -109,7 +109,7 @@ func (e *editor) typed(c echo.Context) error {
 	}
 	var bad fault.Check
 	f.Template = strings.ReplaceAll(f.Template, "\r\n", "\n") // browsers send line breaks as CR LF
-	e.Form = f
+	e.Form, e.Typed = f, true
 	d := &e.draft
 	d.Version, d.Name, d.Description, d.Method, d.Path, d.ContentType = f.Version, f.Name, f.Description, f.Method, f.Path, f.ContentType
 	d.Template, d.Enabled, d.Sign, d.Headers = f.Template, f.Enabled, f.Sign, nil
@@ -249,6 +249,10 @@ func (h *Handlers) updateDestination(c echo.Context) error {
 func (h *Handlers) destinationSaved(c echo.Context, e *editor, err error, words string) error {
 	if p, status, ok := wrong(err, href.Destination(e.saved.ID)); ok {
 		if e.Problems = p; p.Theirs != "" {
+			clash := collision{noun: "destination", id: string(e.saved.ID), saw: e.Form.Version, now: e.saved.Version, diff: db.DestinationDiff(e.saved, e.draft)}
+			if err := h.conflict(c, &e.Problems, clash); err != nil {
+				return err
+			}
 			e.Form.Version = e.saved.Version
 		}
 		return h.editorPage(c, status, e)

@@ -36,7 +36,7 @@ type Preview struct {
 
 // livePreview posts the form to the preview while one types; the last request wins.
 func (p DestinationProps) livePreview() templ.Attributes {
-	return templ.Attributes{"hx-post": p.previewURL(), "hx-trigger": "input from:#destination-form delay:250ms", "hx-include": "#destination-form", "hx-sync": "this:replace", "hx-swap": "innerHTML"}
+	return templ.Attributes{"hx-post": p.previewURL(), "hx-trigger": "input from:#form delay:250ms", "hx-include": "#form", "hx-sync": "this:replace", "hx-swap": "innerHTML"}
 }
 
 func previewCard(p DestinationProps) templ.Component {

@@ -86,7 +86,8 @@
 //	@ui.Skeleton(3)
 //
 // Attributes that scripts understand, on elements of one's own: form data-guard
-// (warns before typed text is lost; Ctrl-S saves), form data-auto (selects and
+// (warns before typed text is lost, with the value "dirty" from the start; Ctrl-S saves), data-leave (a link that
+// throws it away on purpose), form data-auto (selects and
 // radios submit by themselves), data-copy=TEXT, data-dialog=ID, class js-only
 // (hidden without scripts), class no-htmx (hidden where htmx runs: the plain
 // Preview or Filter button), class form-row (fields side by side), class stack.

@@ -34,6 +34,11 @@ document.addEventListener("htmx:finally:request", (e) => {
 document.addEventListener("input", (e) => {
   if (e.target.closest && e.target.closest("form[data-guard]")) dirty = true;
 });
+// A form that came back with what was typed is not saved either; a link that throws it away on purpose says so.
+if (document.querySelector("form[data-guard=dirty]")) dirty = true;
+document.addEventListener("click", (e) => {
+  if (e.target.closest && e.target.closest("[data-leave]")) dirty = false;
+});
 window.addEventListener("beforeunload", (e) => dirty && e.preventDefault());
 
 // Selects and radios of a filter submit by themselves; the button beside them is for the rest.

@@ -1,0 +1,78 @@
+package handlers
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/model"
+	"waybill/views"
+)
+
+// collision is a form that was saved over a version which its writer had not seen.
+type collision struct {
+	noun, id string
+	saw, now int64             // versions: of the form, and of what is stored
+	diff     []model.Change    // from what is stored to what was typed
+	names    map[string]string // of ids that stand in the diff
+}
+
+// conflict sets the typed against the stored, field by field, with what each was when the form was opened. It leaves p as it is
+// when p is about something else.
+func (h *Handlers) conflict(c echo.Context, p *views.Problems, x collision) error {
+	if p.Theirs == "" {
+		return nil
+	}
+	rows, err := h.since(c.Request().Context(), x)
+	if err != nil {
+		return err
+	}
+	out := &views.Conflict{Noun: x.noun, Now: h.Now()}
+	base := map[string]string{}
+	for _, a := range slices.Backward(rows) { // the oldest change tells what there was before all of them
+		for _, ch := range a.Changes {
+			if _, known := base[ch.Field]; !known {
+				base[ch.Field] = ch.Before
+			}
+		}
+	}
+	if len(rows) > 0 {
+		out.At = rows[0].At
+		if h.may(c, model.ViewAuditLog) {
+			out.By = rows[0].ActorName
+		}
+	}
+	for _, d := range x.diff {
+		was, theirs := base[d.Field]
+		f := views.ConflictField{Field: d.Field, Stored: x.named(d.Before), Typed: x.named(d.After), Whose: views.OnlyMine}
+		switch {
+		case theirs && was == d.After:
+			f.Whose = views.OnlyTheirs
+		case theirs:
+			f.Whose, f.Was = views.Both, x.named(was)
+		}
+		out.Fields = append(out.Fields, f)
+	}
+	p.Conflict = out
+	return nil
+}
+
+// named writes the name of a thing in place of its id.
+func (x collision) named(text string) string {
+	if name, known := x.names[text]; known {
+		return name
+	}
+	return text
+}
+
+// since are the changes that were saved after the form was opened, newest first. Each raised the version by one.
+func (h *Handlers) since(ctx context.Context, x collision) ([]model.Audit, error) {
+	rows, _, err := h.Store.AuditLog(ctx, db.AuditFilter{ObjectID: x.id}, db.Page{Limit: db.MaxPage})
+	rows = slices.DeleteFunc(rows, func(a model.Audit) bool {
+		return !slices.ContainsFunc([]string{".updated", ".enabled", ".disabled"}, func(s string) bool { return strings.HasSuffix(a.Action, s) })
+	})
+	return rows[:min(int64(len(rows)), max(0, x.now-x.saw))], err
+}

@@ -1,0 +1,66 @@
+package handlers_test
+
+import (
+	"strings"
+	"testing"
+
+	"waybill/db/model"
+)
+
+// TestConflicts saves each noun over a version that its form had not seen, and reads the comparison field by field.
+func TestConflicts(t *testing.T) {
+	s := newSite(t)
+	b := s.as(s.user("ada@example.com", model.Administrator))
+	con := b.connection("Shop")
+	dst := b.destination(con, "Orders")
+	act := b.action("Send", "order.created", dst)
+	crd := b.saved(b.post("/credentials", "type", "basic", "name", "Account", "config.username", "shop", "config.password", secret))
+	for name, x := range map[string]struct {
+		form, save   string
+		base         []string // as it was opened
+		theirs, mine []string // over the base
+		both         string   // label of the field that both changed
+		says         []string
+	}{
+		"connection": {"/connections/" + con + "/edit", "/connections/" + con,
+			[]string{"name", "Shop", "base_url", receiver, "auth", "none", "timeout_seconds", "30", "enabled", "true"},
+			[]string{"name", "Their shop", "timeout_seconds", "60"}, []string{"name", "My shop", "timeout_message", "Slow"}, "Name", []string{"Before Shop Stored now Their shop You typed My shop", "Timeout seconds They changed it", "Timeout message You changed it"}},
+		"destination": {"/destinations/" + dst, "/destinations/" + dst,
+			[]string{"name", "Orders", "method", "POST", "path", "/in", "content_type", "application/json", "max_in_flight", "32", "enabled", "true", "template", "{}"},
+			[]string{"template", "{\"a\": 1}"}, []string{"template", "{\"b\": 2}"}, "Template", []string{"- {\"a\": 1}", "+ {\"b\": 2}"}},
+		"action": {"/actions/" + act + "/edit", "/actions/" + act,
+			[]string{"name", "Send", "event", "order.created", "destination_id", dst, "enabled", "true"},
+			[]string{"filter", "event.data.total > 1"}, []string{"filter", "event.data.total > 2"}, "Filter", []string{"Stored now event.data.total > 1"}},
+		"credential": {"/credentials/" + crd + "/edit", "/credentials/" + crd,
+			[]string{"name", "Account", "config.username", "shop"},
+			[]string{"config.username", "theirs"}, []string{"config.username", "mine", "config.password", secret}, "Username", []string{"Before shop Stored now theirs You typed mine"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			form := b.get(x.form)
+			version := form.value("version")
+			b.saved(b.do("POST", x.save, over(append(append([]string{"version", version}, x.base...), x.theirs...)...)))
+			got := b.do("POST", x.save, over(append(append([]string{"version", version}, x.base...), x.mine...)...))
+			b.shows(got, 409, append(x.says, "Somebody else changed this "+name, "ada saved it", x.both+" You both changed it")...)
+			if html, _ := got.doc.Html(); name == "credential" && strings.Contains(html, secret) {
+				t.Error("the comparison shows a secret")
+			}
+			if got.doc.Find(`.conflict a[href="`+x.form+`"]`).Length() != 1 || got.doc.Find(`.conflict button[form="form"]`).Length() != 1 || got.doc.Find("form#form").Length() != 1 {
+				t.Errorf("the ways out are missing: %s", got.text(".conflict"))
+			}
+			if got.doc.Find("form[data-guard=dirty]").Length() != 1 {
+				t.Error("what was typed is not guarded")
+			}
+			mine := append(append([]string{"version", got.value("version")}, x.base...), x.mine...)
+			b.saved(b.do("POST", x.save, over(mine...)))
+		})
+	}
+	// Who may not read the audit log is not told whose change it was.
+	i := s.as(s.user("ines@example.com", model.Integrator))
+	version := i.get("/actions/" + act + "/edit").value("version")
+	b.saved(b.post("/actions/"+act, "name", "Again", "event", "order.created", "destination_id", dst, "version", version))
+	got := i.post("/actions/"+act, "name", "Mine", "event", "order.created", "destination_id", dst, "version", version)
+	i.shows(got, 409, "It was saved")
+	if strings.Contains(got.text(".conflict"), "ada") {
+		t.Error("the author is named to somebody without View Audit Log")
+	}
+}
