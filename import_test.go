@@ -47,14 +47,15 @@ var law = map[string][]string{
 
 // only names the packages of ours that may import something outside: a path, or a path and all below it ("/...").
 var only = map[string][]string{
-	"database/sql":                         {"db"},
-	"modernc.org/sqlite/...":               {"db"},
-	"github.com/pressly/goose/v3/...":      {"db"},
-	"github.com/dop251/goja/...":           {"jobs/script"},
-	"github.com/expr-lang/expr/...":        {"jobs/filter"},
-	"github.com/labstack/echo/v4/...":      {"handlers", "handlers/api", "handlers/web"},
-	"github.com/danielgtaylor/huma/v2/...": {"handlers/api"},
-	"github.com/a-h/templ/...":             {"handlers", "handlers/web", "views", "views/ui"},
+	"database/sql":                                 {"db"},
+	"modernc.org/sqlite/...":                       {"db"},
+	"github.com/pressly/goose/v3/...":              {"db"},
+	"github.com/dop251/goja/...":                   {"jobs/script"},
+	"github.com/expr-lang/expr/...":                {"jobs/filter"},
+	"github.com/labstack/echo/v4/...":              {"handlers", "handlers/api", "handlers/web"},
+	"github.com/danielgtaylor/huma/v2/...":         {"handlers/api"},
+	"github.com/a-h/templ/...":                     {"handlers", "handlers/web", "views", "views/ui"},
+	"github.com/santhosh-tekuri/jsonschema/v6/...": {"jobs"},
 }
 
 type listed struct {

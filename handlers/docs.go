@@ -210,6 +210,21 @@ func exampleBody(call string) string {
     "type": "bearer",
     "config": {"token": "what-they-gave-you"}
   }`
+	case "create-event-definition", "update-event-definition":
+		return `{
+    "name": "order.created",
+    "description": "` + of(call, "A customer placed an order", "A customer placed an order in the shop") + `",
+    "schema": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}, "total": {"type": "number"}}}
+  }`
+	case "create-audience", "update-audience":
+		return `{
+    "name": "` + of(call, "Newsletter readers", "Newsletter readers, renamed") + `",
+    "subject_field": "email"
+  }`
+	case "add-members":
+		return `{
+    "members": [{"email": "ada@example.com", "name": "Ada"}, {"email": "grace@example.com", "name": "Grace"}]
+  }`
 	case "create-user":
 		return `{
     "email": "mia@example.com",

@@ -154,9 +154,9 @@ func (s *Service) housekeeping() {
 	}
 }
 
-// expire clears what has ended: keys of events, sessions, waits after failed sign-ins, old statistics.
+// expire clears what has ended: keys of events, sessions, waits after failed sign-ins, old statistics, old records of audiences.
 func (s *Service) expire() {
-	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats} {
+	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats, s.o.Store.ForgetMembers} {
 		for {
 			n, err := forget(context.Background(), s.o.Now())
 			if err != nil {

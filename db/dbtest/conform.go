@@ -39,6 +39,8 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"sessions", sessions},
 		{"API keys", apiKeys},
 		{"throttling", throttling},
+		{"event definitions", eventDefinitions},
+		{"audiences", audiences},
 		{"lists page to their end", paging},
 		{"every change is audited", audited},
 		{"the audit log", auditLog},

@@ -12,34 +12,42 @@ import (
 
 // Ids are a prefix and 26 characters that sort by time of making (48 bits of milliseconds, 80 random bits, base 32).
 type (
-	UserID       string // usr_
-	SessionID    string // ses_
-	APIKeyID     string // key_
-	CredentialID string // crd_
-	ConnectionID string // con_
-	DestID       string // dst_
-	ActionID     string // act_
-	EventID      string // evt_
-	DeliveryID   string // dlv_
-	AttemptID    string // att_
-	AuditID      string // aud_
-	NodeID       string // nod_
+	UserID        string // usr_
+	SessionID     string // ses_
+	APIKeyID      string // key_
+	CredentialID  string // crd_
+	ConnectionID  string // con_
+	DestID        string // dst_
+	ActionID      string // act_
+	EventID       string // evt_
+	DeliveryID    string // dlv_
+	AttemptID     string // att_
+	AuditID       string // aud_
+	NodeID        string // nod_
+	EventDefID    string // evd_
+	AudienceID    string // adn_
+	AudienceRunID string // aru_
+	IntegrationID string // int_
 	// TargetID names what has a queue: a destination's id, later also a step's webhook (SEMANTICS 3).
 	TargetID string
 )
 
-func NewUserID(now time.Time) UserID             { return UserID(newID("usr_", now)) }
-func NewSessionID(now time.Time) SessionID       { return SessionID(newID("ses_", now)) }
-func NewAPIKeyID(now time.Time) APIKeyID         { return APIKeyID(newID("key_", now)) }
-func NewCredentialID(now time.Time) CredentialID { return CredentialID(newID("crd_", now)) }
-func NewConnectionID(now time.Time) ConnectionID { return ConnectionID(newID("con_", now)) }
-func NewDestID(now time.Time) DestID             { return DestID(newID("dst_", now)) }
-func NewActionID(now time.Time) ActionID         { return ActionID(newID("act_", now)) }
-func NewEventID(now time.Time) EventID           { return EventID(newID("evt_", now)) }
-func NewDeliveryID(now time.Time) DeliveryID     { return DeliveryID(newID("dlv_", now)) }
-func NewAttemptID(now time.Time) AttemptID       { return AttemptID(newID("att_", now)) }
-func NewAuditID(now time.Time) AuditID           { return AuditID(newID("aud_", now)) }
-func NewNodeID(now time.Time) NodeID             { return NodeID(newID("nod_", now)) }
+func NewUserID(now time.Time) UserID               { return UserID(newID("usr_", now)) }
+func NewSessionID(now time.Time) SessionID         { return SessionID(newID("ses_", now)) }
+func NewAPIKeyID(now time.Time) APIKeyID           { return APIKeyID(newID("key_", now)) }
+func NewCredentialID(now time.Time) CredentialID   { return CredentialID(newID("crd_", now)) }
+func NewConnectionID(now time.Time) ConnectionID   { return ConnectionID(newID("con_", now)) }
+func NewDestID(now time.Time) DestID               { return DestID(newID("dst_", now)) }
+func NewActionID(now time.Time) ActionID           { return ActionID(newID("act_", now)) }
+func NewEventID(now time.Time) EventID             { return EventID(newID("evt_", now)) }
+func NewDeliveryID(now time.Time) DeliveryID       { return DeliveryID(newID("dlv_", now)) }
+func NewAttemptID(now time.Time) AttemptID         { return AttemptID(newID("att_", now)) }
+func NewAuditID(now time.Time) AuditID             { return AuditID(newID("aud_", now)) }
+func NewNodeID(now time.Time) NodeID               { return NodeID(newID("nod_", now)) }
+func NewEventDefID(now time.Time) EventDefID       { return EventDefID(newID("evd_", now)) }
+func NewAudienceID(now time.Time) AudienceID       { return AudienceID(newID("adn_", now)) }
+func NewAudienceRunID(now time.Time) AudienceRunID { return AudienceRunID(newID("aru_", now)) }
+func NewIntegrationID(now time.Time) IntegrationID { return IntegrationID(newID("int_", now)) }
 
 // FirstDeliveryID is the least id that a delivery made at t can have: for finding by time. Before 1970 it is that of 1970.
 func FirstDeliveryID(t time.Time) DeliveryID {

@@ -53,6 +53,8 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.destinations()
 	a.actions()
 	a.events()
+	a.eventDefinitions()
+	a.audiences()
 	a.deliveries()
 	a.users()
 	a.apiKeys()

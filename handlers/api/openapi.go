@@ -163,10 +163,12 @@ func needed(name string) []string {
 		return []string{"name", "event", "destination_id"}
 	case "UserInput":
 		return []string{"email", "name"}
-	case "DestinationInput", "KeyInput", "EventInput":
+	case "DestinationInput", "KeyInput", "EventInput", "EventDefinitionInput", "AudienceInput":
 		return []string{"name"}
 	case "BatchInput":
 		return []string{"events"}
+	case "MembersInput":
+		return []string{"members"}
 	}
 	return nil
 }

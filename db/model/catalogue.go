@@ -1,0 +1,136 @@
+package model
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"waybill/db/fault"
+)
+
+// EventDefinition says what events of one name are.
+type EventDefinition struct {
+	ID          EventDefID
+	Name        string // of the events; unique
+	Description string
+	Schema      json.RawMessage // JSON Schema as typed, nil = none
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Version     int64
+}
+
+// MaxSchema bounds the text of a JSON Schema, in bytes.
+const MaxSchema = 64 << 10
+
+// Clean puts what was typed into its stored form.
+func (d *EventDefinition) Clean() {
+	d.Name, d.Description = strings.TrimSpace(d.Name), strings.TrimSpace(d.Description)
+	if text := strings.TrimSpace(string(d.Schema)); text == "" || text == "null" {
+		d.Schema = nil
+	}
+}
+
+// Check lists what is wrong with the definition by itself; the schema is jobs.CheckEventDefinition's word.
+func (d EventDefinition) Check() []fault.Field {
+	var bad fault.Check
+	if words := CheckEventName(d.Name); words != "" {
+		bad.Add("name", "%s", words)
+	}
+	checkText(&bad, "description", d.Description, 2000)
+	if len(d.Schema) > MaxSchema {
+		bad.Add("schema", "At most 64 KiB; these are %d bytes.", len(d.Schema))
+	}
+	return bad.Fields()
+}
+
+// Audience is a named list of records.
+type Audience struct {
+	ID           AudienceID
+	Name         string // unique
+	Description  string
+	SubjectField string // member of a record that a run takes its subject from, "" = runs have none
+	Generation   int64  // which list of records is the current one; grows when it is replaced
+	Count        int64
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	Version      int64
+}
+
+// Clean puts what was typed into its stored form.
+func (a *Audience) Clean() {
+	a.Name, a.Description, a.SubjectField = clean(a.Name), strings.TrimSpace(a.Description), strings.TrimSpace(a.SubjectField)
+}
+
+// Check lists what is wrong with the audience by itself.
+func (a Audience) Check() []fault.Field {
+	var bad fault.Check
+	checkName(&bad, a.Name)
+	checkText(&bad, "description", a.Description, 2000)
+	checkText(&bad, "subject_field", a.SubjectField, 200)
+	return bad.Fields()
+}
+
+// Bounds of an audience.
+const (
+	MaxMember  = 64 << 10  // bytes of one record
+	MaxMembers = 5_000_000 // records
+)
+
+// Member is one record of an audience.
+type Member struct {
+	Number int64           // from 0
+	Data   json.RawMessage // an object
+}
+
+// Subject is the text at one member of the record, "" when there is none.
+func (m Member) Subject(field string) string {
+	if field == "" {
+		return ""
+	}
+	var all map[string]json.RawMessage
+	if json.Unmarshal(m.Data, &all) != nil {
+		return ""
+	}
+	raw := all[field]
+	var text string
+	switch {
+	case len(raw) == 0, string(raw) == "null":
+		return ""
+	case json.Unmarshal(raw, &text) != nil:
+		text = string(raw)
+	}
+	if r := []rune(text); len(r) > 200 {
+		text = string(r[:200])
+	}
+	return text
+}
+
+// AudienceRun starts a workflow once for every record of an audience.
+type AudienceRun struct {
+	ID              AudienceRunID
+	AudienceID      AudienceID
+	Audience        string // name, as it now is
+	WorkflowID      string
+	WorkflowVersion int64
+	Generation      int64
+	Total           int64
+	Next            int64 // number of the first record that is not started yet
+	Rate            int   // runs a second, 0 = as fast as it goes
+	Status          AudienceRunStatus
+	Reason          string // why it failed
+	StartedBy       Actor
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	FinishedAt      time.Time
+	Version         int64
+}
+
+// AudienceRunStatus is how far it is.
+type AudienceRunStatus string
+
+const (
+	AudienceRunning   AudienceRunStatus = "running"
+	AudienceStopped   AudienceRunStatus = "stopped"
+	AudienceCompleted AudienceRunStatus = "completed"
+	AudienceFailed    AudienceRunStatus = "failed"
+)
