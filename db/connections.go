@@ -90,8 +90,10 @@ func (tx *Tx) UpdateConnection(c *model.Connection) error {
 		fill(tx, c, n)
 		return nil
 	}
-	if err := tx.wantCredential(n.CredentialID); err != nil {
-		return err
+	if reaches(old) != reaches(n) { // what was allowed once stays so, whoever renames or pauses the connection
+		if err := tx.wantCredential(n.CredentialID); err != nil {
+			return err
+		}
 	}
 	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
 	err = tx.exec(updateConnection, n.Name, n.Description, n.Type, n.BaseURL, n.Port, orNull(n.CredentialID), n.TimeoutSeconds, n.TimeoutMessage,
@@ -134,4 +136,9 @@ func (tx *Tx) DeleteConnection(id model.ConnectionID, force bool) error {
 	}
 	tx.touch()
 	return tx.audit("connection", "deleted", string(id), c.Name, connectionChanges(c, model.Connection{}))
+}
+
+// reaches is whom a connection speaks to, and as whom.
+func reaches(c model.Connection) [3]string {
+	return [3]string{string(c.CredentialID), c.EffectiveURL(), string(c.Type)}
 }

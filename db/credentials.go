@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -38,7 +39,10 @@ func (s *Store) Credentials(ctx context.Context, f CredentialFilter, p Page) ([]
 	return page(s.reader(ctx), q, p, "id", scanCredential, func(c model.Credential) string { return string(c.ID) })
 }
 
-const usersOfCredential = `SELECT id, name FROM connections WHERE credential_id = $1 ORDER BY name`
+// Whatever else can carry a credential joins here.
+const usersOfCredential = `
+SELECT 'connection', id, name FROM connections WHERE credential_id = $1
+ORDER BY 1, 3`
 
 // CredentialUsage lists what depends on a credential.
 func (s *Store) CredentialUsage(ctx context.Context, id model.CredentialID) ([]Use, error) {
@@ -49,9 +53,8 @@ func (s *Store) CredentialUsage(ctx context.Context, id model.CredentialID) ([]U
 }
 
 func credentialUsage(q querier, id model.CredentialID) ([]Use, error) {
-	return all(q, func(r row) (Use, error) {
-		u := Use{Kind: "connection"}
-		err := r.Scan(&u.ID, &u.Name)
+	return all(q, func(r row) (u Use, err error) {
+		err = r.Scan(&u.Kind, &u.ID, &u.Name)
 		return u, err
 	}, usersOfCredential, id)
 }
@@ -66,18 +69,22 @@ func (s *Store) OpenCredential(ctx context.Context, id model.CredentialID) (mode
 	return s.unseal(s.reader(ctx), credentialKind, string(id))
 }
 
-const credentialExists = `SELECT EXISTS (SELECT 1 FROM credentials WHERE id = $1)`
-
-// wantCredential complains about a credential_id that names nothing; "" is none.
+// wantCredential complains about a credential_id that names nothing, or what requests cannot carry; "" is none. A
+// credential that stands for somebody with more rights than the actor's is refused.
 func (tx *Tx) wantCredential(id model.CredentialID) error {
 	if id == "" {
 		return nil
 	}
-	ok, err := tx.has(credentialExists, id)
-	if err == nil && !ok {
-		err = complain("credential_id", "There is no such credential.")
+	c, err := one(tx, "credential", scanCredential, credentialByID, id)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return complain("credential_id", "There is no such credential.")
+	case err != nil:
+		return err
+	case c.Type == model.CredentialClientSecret:
+		return complain("credential_id", "“%s” is a client secret: it goes into the body of step webhooks, and no other request can carry it.", c.Name)
 	}
-	return err
+	return tx.mayAct(c)
 }
 
 const insertCredential = `
@@ -91,6 +98,9 @@ func (tx *Tx) CreateCredential(c *model.Credential, s model.Secrets) error {
 	n.ID, n.CreatedAt, n.UpdatedAt, n.Version, n.Stored = model.NewCredentialID(tx.now), tx.stamp(), tx.stamp(), 1, nil
 	if n.Config == nil {
 		n.Config = model.Config{}
+	}
+	if err := tx.mayPickKey(model.Credential{}, n); err != nil {
+		return err
 	}
 	if err := tx.exec(insertCredential, n.ID, n.Name, n.Type, n.Description, encode(n.Config), ms(tx.now)); err != nil {
 		return duplicate(err, "credential", n.Name)
@@ -124,6 +134,12 @@ func (tx *Tx) UpdateCredential(c *model.Credential, s model.Secrets) error {
 	if n.Config == nil {
 		n.Config = model.Config{}
 	}
+	if err := tx.mayPickKey(old, n); err != nil {
+		return err
+	}
+	if err := tx.stillFits(old, n); err != nil {
+		return err
+	}
 	diff := credentialChanges(old, n)
 	if n.Type != old.Type {
 		if err := tx.exec(dropSealed, credentialKind, n.ID); err != nil {
@@ -149,6 +165,20 @@ func (tx *Tx) UpdateCredential(c *model.Credential, s model.Secrets) error {
 	fill(tx, c, n)
 	tx.touch()
 	return tx.audit("credential", "updated", string(n.ID), n.Name, diff)
+}
+
+// stillFits complains when what uses the credential could not carry it once it is of another type.
+func (tx *Tx) stillFits(old, n model.Credential) error {
+	if n.Type == old.Type || n.Type != model.CredentialClientSecret {
+		return nil
+	}
+	users, err := credentialUsage(tx, n.ID)
+	for _, u := range users {
+		if u.Kind == "connection" {
+			return complain("type", "The connection “%s” uses this credential; a client secret goes into the body of step webhooks only.", u.Name)
+		}
+	}
+	return err
 }
 
 // sealCredential seals what s holds, adds the names to c.Stored and lists what changed.

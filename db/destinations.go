@@ -68,6 +68,9 @@ func (tx *Tx) CreateDestination(d *model.Destination, signing model.Secret) erro
 	} else if !ok {
 		return fault.Absent("connection")
 	}
+	if err := tx.mayActBy(d.ConnectionID); err != nil {
+		return err
+	}
 	n := *d
 	n.ID, n.CreatedAt, n.UpdatedAt, n.Version = model.NewDestID(tx.now), tx.stamp(), tx.stamp(), 1
 	if n.Headers == nil {
@@ -108,7 +111,17 @@ func (tx *Tx) UpdateDestination(d *model.Destination) error {
 	if n.Headers == nil {
 		n.Headers = []model.Header{}
 	}
+	if request(old) != request(n) {
+		if err := tx.mayActBy(n.ConnectionID); err != nil {
+			return err
+		}
+	}
 	return tx.changeDestination(d, old, n)
+}
+
+// request is what decides what a destination sends.
+func request(d model.Destination) [5]string {
+	return [5]string{d.Method, d.ContentType, d.Path, headerText(d.Headers), d.Template}
 }
 
 // SwitchOffDestination switches a destination off because of what its receiver said; one that is off stays as it is.

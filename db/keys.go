@@ -60,7 +60,10 @@ func scanAPIKey(r row) (model.APIKey, error) {
 }
 
 const (
-	apiKeyByID   = `SELECT ` + apiKeyColumns + apiKeyTables + ` WHERE k.id = $1`
+	apiKeyByID  = `SELECT ` + apiKeyColumns + apiKeyTables + ` WHERE k.id = $1`
+	apiKeyOwner = `
+SELECT ` + apiKeyColumns + `, u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version` + apiKeyTables + `
+WHERE k.id = $1`
 	apiKeyByHash = `
 SELECT ` + apiKeyColumns + `, u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version` + apiKeyTables + `
 WHERE k.hash = $1`
@@ -86,6 +89,19 @@ func (s *Store) APIKeyByHash(ctx context.Context, hash []byte, now time.Time) (m
 		err = fault.New(fault.SignedOut, "This API key is not valid.")
 	}
 	return model.APIKey{}, model.User{}, err
+}
+
+// APIKeyOwner is a key, live or not, with the user that it acts as.
+func (s *Store) APIKeyOwner(ctx context.Context, id model.APIKeyID) (model.APIKey, model.User, error) {
+	return keyOwner(s.reader(ctx), id)
+}
+
+func keyOwner(q querier, id model.APIKeyID) (k model.APIKey, u model.User, err error) {
+	k, err = one(q, "API key", func(r row) (k model.APIKey, err error) {
+		err = r.Scan(append(apiKeyFields(&k), userFields(&u)...)...)
+		return k, err
+	}, apiKeyOwner, id)
+	return k, u, err
 }
 
 // APIKeys lists keys, newest first, revoked ones included.

@@ -228,7 +228,8 @@ func (s *Store) unseal(q querier, kind, row string) (model.Secrets, error) {
 
 const namesOfSealed = `
 SELECT 'credential', id, name FROM credentials
-UNION ALL SELECT 'destination', id, name FROM destinations`
+UNION ALL SELECT 'destination', id, name FROM destinations
+UNION ALL SELECT 'instance_key', id, 'Key of platform tokens' FROM instance_keys`
 
 // KeyState says whether secrets can be opened and sealed. It opens every one of them: ask at start, when Version grew,
 // and on demand.

@@ -112,9 +112,14 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 			return err
 		}
 		p.Credentials = slices.SortedFunc(maps.Values(around.Credentials), func(a, b model.Credential) int { return strings.Compare(a.Name, b.Name) })
+		p.Credentials = slices.DeleteFunc(p.Credentials, func(x model.Credential) bool { return x.Type == model.CredentialClientSecret })
 	}
 	if h.may(c, model.Credentials.Manage()) {
-		p.Kinds = credentialKinds()
+		var err error
+		if p.Kinds, err = h.credentialKinds(c); err != nil {
+			return err
+		}
+		p.Kinds = slices.DeleteFunc(p.Kinds, func(k views.Kind) bool { return k.Body })
 	}
 	p.Form.CredentialType = cmp.Or(p.Form.CredentialType, string(model.CredentialBearer))
 	bits := web.Bits{Status: status, Title: "New connection", Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb("New", href.NewConnection()), {Label: t.Title}}}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,15 +35,59 @@ func (h *Handlers) credentialRoutes() []web.Route {
 var credentialsCrumb = crumb("Credentials", href.Credentials())
 
 func credentialKind(k scheme.Kind) views.Kind {
-	return views.Kind{Type: string(k.Type), Title: k.Title, Summary: k.Summary, Weak: k.Weak, Fields: k.Fields}
+	return views.Kind{Type: string(k.Type), Title: k.Title, Summary: k.Summary, Weak: k.Weak, Body: k.Body, Fields: k.Fields}
 }
 
-func credentialKinds() []views.Kind {
+// credentialKinds are the kinds as the forms of whoever asks show them.
+func (h *Handlers) credentialKinds(c echo.Context) ([]views.Kind, error) {
+	keys, err := h.keyOptions(c)
 	var out []views.Kind
 	for _, k := range scheme.Kinds() {
-		out = append(out, credentialKind(k))
+		out = append(out, withKeys(credentialKind(k), keys))
 	}
-	return out
+	return out, err
+}
+
+// withKeys offers API keys in the fields that pick one.
+func withKeys(k views.Kind, keys []model.Option) views.Kind {
+	k.Fields = slices.Clone(k.Fields)
+	for i := range k.Fields {
+		if k.Fields[i].Kind == model.FieldAPIKey {
+			k.Fields[i].Options = keys
+		}
+	}
+	return k
+}
+
+// keyOptions are the API keys that whoever asks may have Waybill act with: nil when he may not see any, else those that
+// are live and whose user holds no right that he lacks.
+func (h *Handlers) keyOptions(c echo.Context) ([]model.Option, error) {
+	if !h.may(c, model.APIKeys.View()) {
+		return nil, nil
+	}
+	ctx, out := c.Request().Context(), []model.Option{}
+	rights := h.Actor(c).Rights
+	for cursor := ""; ; {
+		keys, next, err := h.Store.APIKeys(ctx, db.Page{Limit: db.MaxPage, Cursor: cursor})
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			if !k.Live(h.Now()) {
+				continue
+			}
+			_, u, err := h.Store.APIKeyOwner(ctx, k.ID)
+			if err != nil {
+				return nil, err
+			}
+			if !u.Disabled && rights.Lacks(u.Rights()) == "" {
+				out = append(out, model.Option{Value: string(k.ID), Label: k.Name + " · " + u.Name})
+			}
+		}
+		if cursor = next; next == "" {
+			return out, nil
+		}
+	}
 }
 
 func (h *Handlers) listCredentials(c echo.Context) error {
@@ -70,7 +115,11 @@ func (h *Handlers) listCredentials(c echo.Context) error {
 
 func (h *Handlers) pickCredentialType(c echo.Context) error {
 	bits := web.Bits{Title: "New credential", Section: "credentials", Crumbs: under(credentialsCrumb, "New")}
-	return h.Page(c, bits, views.CredentialTypes(credentialKinds()))
+	kinds, err := h.credentialKinds(c)
+	if err != nil {
+		return err
+	}
+	return h.Page(c, bits, views.CredentialTypes(kinds))
 }
 
 func (h *Handlers) newCredential(c echo.Context) error {
@@ -83,7 +132,11 @@ func (h *Handlers) credentialForm(c echo.Context, status int, p views.Credential
 	if !ok {
 		return fault.Absent("kind of credential")
 	}
-	p.Kind = credentialKind(k)
+	keys, err := h.keyOptions(c)
+	if err != nil {
+		return err
+	}
+	p.Kind = withKeys(credentialKind(k), keys)
 	bits := web.Bits{Status: status, Title: "New credential", Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb("New", href.NewCredential()), {Label: k.Title}}}
 	if p.ID != "" {
 		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{credentialsCrumb, crumb(p.Saved, href.Credential(p.ID)), {Label: "Edit"}}

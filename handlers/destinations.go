@@ -312,6 +312,9 @@ func (h *Handlers) testDestination(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.o.Jobs.MayAct(c.Request().Context(), h.Actor(c).Rights, e.connection.ID); err != nil {
+		return err
+	}
 	a, err := h.o.Jobs.Test(c.Request().Context(), e.draft, event)
 	if err != nil {
 		return err

@@ -45,7 +45,7 @@ type Handlers struct {
 
 // New makes the handlers.
 func New(o Options) (*Handlers, error) {
-	o.Assets, o.Nav = o.Files, navigation
+	o.Assets, o.Nav, o.Platform = o.Files, navigation, o.Jobs.ReadPlatformToken
 	w, err := web.New(o.Options)
 	if err != nil {
 		return nil, err

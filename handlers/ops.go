@@ -19,6 +19,7 @@ func (h *Handlers) opsRoutes() []web.Route {
 		web.Open(http.MethodGet, "/readyz", h.showReadiness),
 		web.Open(http.MethodGet, static.Prefix+"*", echo.WrapHandler(h.o.Files)),
 		web.Open(http.MethodGet, "/robots.txt", showRobots),
+		web.Open(http.MethodGet, "/.well-known/jwks.json", h.showPublicKeys),
 		web.Post(web.Public, href.Theme(), h.SetTheme),
 		web.Get(model.Settings.Manage(), href.Components(), h.showComponents),
 	}
@@ -65,4 +66,16 @@ func showRobots(c echo.Context) error {
 // showComponents is the gallery of what pages are made of, for those who look after the instance.
 func (h *Handlers) showComponents(c echo.Context) error {
 	return h.Page(c, web.Bits{Title: "Components"}, ui.Gallery(h.Now()))
+}
+
+// showPublicKeys lists the keys by which others check what this instance signs (RFC 7517). They are renewed a day before
+// they are used.
+func (h *Handlers) showPublicKeys(c echo.Context) error {
+	keys, err := h.o.Jobs.PublicKeys(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "public, max-age=3600")
+	c.Response().Header().Set("Access-Control-Allow-Origin", "*")
+	return c.JSON(http.StatusOK, map[string]any{"keys": keys})
 }

@@ -29,6 +29,7 @@ type Options struct {
 	Log     *slog.Logger
 	Rules   egress.Rules
 	Version string       // of Waybill, for User-Agent
+	BaseURL string       // origin of this instance, such as https://waybill.example.com: whom platform tokens come from
 	Node    model.NodeID // this process
 	Worker  []string     // command line of a render worker; nil = this binary's
 	Workers int          // render workers; 0 = as the pool thinks
@@ -50,6 +51,7 @@ type Service struct {
 	counts   counts
 	activity activity
 	watchers watchers
+	platform platform
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -65,6 +67,7 @@ func New(o Options) *Service {
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
+	s.keeper.Platform = s.signPlatform
 	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Keeper: s.keeper, Now: o.Now, Setup: s.routing.setup}
 	s.previews = s.sender
 	s.previews.Render = s.pool.Preview

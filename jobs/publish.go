@@ -36,6 +36,9 @@ func (s *Service) Publish(ctx context.Context, actor model.Actor, key string, ba
 	if err := checkEvents(key, batch, events); err != nil {
 		return nil, err
 	}
+	if actor.Depth > model.MaxDepth {
+		return nil, fault.Coded(fault.Invalid, "too_deep", "This event was caused by an event, which was caused by an event, and so on: the chain is cut after %d. Nothing was accepted.", model.MaxDepth)
+	}
 	for range staleTries {
 		snap, err := s.routing.current(ctx)
 		if err != nil {
@@ -112,7 +115,7 @@ func (s *Service) match(snap *snapshot, actor model.Actor, key string, batch boo
 	for i, e := range events {
 		p := &pubs[i]
 		p.User, p.Key, p.Hash = actor.UserID, dedupeKey(key, batch, i, e), hashEvent(e)
-		p.Event = model.Event{ID: model.NewEventID(now), ExternalID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time, Data: e.Data, CreatedAt: now}
+		p.Event = model.Event{ID: model.NewEventID(now), ExternalID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time, Data: e.Data, Depth: actor.Depth, CreatedAt: now}
 		if p.Event.Time.IsZero() {
 			p.Event.Time = now
 		}

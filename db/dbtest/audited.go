@@ -59,6 +59,10 @@ func every() []change {
 		{"CreateCredential", "credential.created", true, func(tx *db.Tx, x *Setup) error {
 			return tx.CreateCredential(&model.Credential{Name: "second", Type: model.CredentialBearer}, model.Secrets{"token": "t"})
 		}},
+		{"AddInstanceKey", "instance_key.created", true, func(tx *db.Tx, x *Setup) error {
+			_, err := tx.AddInstanceKey(model.InstanceKey{ID: "kid", Public: "{}"}, "private", time.Time{}, time.Time{})
+			return err
+		}},
 		{"UpdateCredential", "credential.updated", true, func(tx *db.Tx, x *Setup) error {
 			return tx.UpdateCredential(&x.Credential, model.Secrets{"password": "another"})
 		}},

@@ -28,9 +28,11 @@ type Credential struct {
 type CredentialType string
 
 const (
-	CredentialBasic  CredentialType = "basic"
-	CredentialBearer CredentialType = "bearer"
-	CredentialHeader CredentialType = "header"
+	CredentialBasic        CredentialType = "basic"
+	CredentialBearer       CredentialType = "bearer"
+	CredentialHeader       CredentialType = "header"
+	CredentialPlatform     CredentialType = "platform_api_key"
+	CredentialClientSecret CredentialType = "client_secret" // for the body of step webhooks only
 )
 
 // Clean puts what was typed into its stored form.

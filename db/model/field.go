@@ -34,6 +34,7 @@ const (
 	FieldNumber FieldKind = "number"
 	FieldSelect FieldKind = "select"
 	FieldCheck  FieldKind = "checkbox"
+	FieldAPIKey FieldKind = "api_key" // one of Waybill's own API keys; Options are filled in for whoever may see them
 )
 
 // Option is one choice of a select.

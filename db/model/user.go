@@ -68,6 +68,9 @@ type Actor struct {
 	Address   string   // where the call came from
 	RequestID string
 	Rights    Rights
+	// Depth is that of the events that this caller publishes: 0 = from outside, else one more than that of the event
+	// on whose account a platform token was made.
+	Depth int
 }
 
 // ActorKind says what sort of identity acted.
@@ -108,4 +111,11 @@ type Change struct {
 	Field  string `json:"field"`
 	Before string `json:"before"`
 	After  string `json:"after"`
+}
+
+// InstanceKey is a key that this instance signs tokens with. The private half is sealed in the store.
+type InstanceKey struct {
+	ID        string // kid
+	Public    string // JSON Web Key (RFC 7517)
+	CreatedAt time.Time
 }

@@ -32,7 +32,7 @@ func showCredential(c model.Credential) credential {
 type credentialInput struct {
 	Versioned
 	Name        string         `json:"name"`
-	Type        string         `json:"type" doc:"basic, bearer, header, oauth2, aws_sigv4 or client_certificate; the page of a new credential lists the settings of each"`
+	Type        string         `json:"type" doc:"basic, bearer, header, oauth2, aws_sigv4, client_certificate, platform_api_key or client_secret; the page of a new credential lists the settings of each"`
 	Description string         `json:"description"`
 	Config      map[string]any `json:"config" doc:"Settings and secrets; a secret that is absent or empty on PUT stays as it is stored"`
 }
@@ -51,23 +51,26 @@ func (in credentialInput) credential() (model.Credential, model.Secrets, []fault
 
 // checkCredential cleans and checks; complaints about settings are named by their place in config.
 func (a *API) checkCredential(c *model.Credential, secrets model.Secrets, split []fault.Field) error {
-	switch c.Type {
-	case "platform_api_key", "client_secret":
-		return unsupported("type", "This version of Waybill cannot apply credentials of this type yet.")
-	}
 	if _, ok := scheme.ByType(c.Type); !ok {
 		return unsupported("type", "There is no such credential type.") // without what was typed, which may be a secret in the wrong place
 	}
-	f := fault.Of(also(a.jobs.CheckCredential(c, secrets), split))
-	if f == nil {
-		return nil
+	return inConfig(also(a.jobs.CheckCredential(c, secrets), split))
+}
+
+// inConfig names complaints about settings by their place in the body.
+func inConfig(err error) error {
+	f := fault.Of(err)
+	if f == nil || f.Kind != fault.Invalid {
+		return err
 	}
-	for i, x := range f.Fields {
+	out := *f
+	out.Fields = slices.Clone(f.Fields)
+	for i, x := range out.Fields {
 		if !slices.Contains([]string{"", "name", "type", "description"}, x.Name) {
-			f.Fields[i].Name = "config." + x.Name
+			out.Fields[i].Name = "config." + x.Name
 		}
 	}
-	return f
+	return &out
 }
 
 func (a *API) credentials() {
@@ -95,7 +98,7 @@ func (a *API) createCredential(c call, in *struct{ Body credentialInput }) (*mad
 	n, secrets, bad := in.Body.credential()
 	err := a.checkCredential(&n, secrets, bad)
 	if err == nil {
-		err = a.write(c, func(tx *db.Tx) error { return tx.CreateCredential(&n, secrets) })
+		err = inConfig(a.write(c, func(tx *db.Tx) error { return tx.CreateCredential(&n, secrets) }))
 	}
 	return created(showCredential(n), "/credentials/"+string(n.ID), err)
 }
@@ -119,7 +122,7 @@ func (a *API) updateCredential(c call, in *struct {
 		n.Stored = old.Stored
 	}
 	if err = a.checkCredential(&n, secrets, bad); err == nil {
-		err = a.write(c, func(tx *db.Tx) error { return tx.UpdateCredential(&n, secrets) })
+		err = inConfig(a.write(c, func(tx *db.Tx) error { return tx.UpdateCredential(&n, secrets) }))
 	}
 	return single(showCredential(n), err)
 }

@@ -139,6 +139,9 @@ func (a *API) testDestination(c call, in *trial) (*body[attempt], error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.jobs.MayAct(c, c.actor.Rights, d.ConnectionID); err != nil {
+		return nil, err
+	}
 	x, err := a.jobs.Test(c, d, e)
 	return single(showAttempt(x), err)
 }

@@ -22,6 +22,8 @@ type keyCache struct {
 	store *db.Store
 	now   func() time.Time
 	log   *slog.Logger
+	// platform reads a token of a platform key; nil = none is accepted.
+	platform func(ctx context.Context, token string) (model.APIKeyID, int, error)
 
 	mu      sync.RWMutex
 	version int64
@@ -51,6 +53,9 @@ func bearer(r *http.Request) string {
 func (k *keyCache) actor(c echo.Context) (model.Actor, error) {
 	refused := fault.New(fault.SignedOut, "This needs a valid API key: Authorization: Bearer wbk_….")
 	text := bearer(c.Request())
+	if k.platform != nil && strings.Count(text, ".") == 2 {
+		return k.platformActor(c, text)
+	}
 	if !db.WellFormed(text) {
 		return model.Actor{}, refused
 	}
@@ -63,8 +68,34 @@ func (k *keyCache) actor(c echo.Context) (model.Actor, error) {
 		return model.Actor{}, err
 	}
 	k.mark(known, now)
-	return model.Actor{Kind: model.ActorKey, UserID: known.key.UserID, KeyID: known.key.ID, Name: known.name, Address: Address(c),
-		RequestID: RequestID(c), Rights: known.rights}, nil
+	return known.actor(c), nil
+}
+
+func (k *knownKey) actor(c echo.Context) model.Actor {
+	return model.Actor{Kind: model.ActorKey, UserID: k.key.UserID, KeyID: k.key.ID, Name: k.name, Address: Address(c), RequestID: RequestID(c), Rights: k.rights}
+}
+
+// platformActor is the identity that a token of a platform key stands for: that key's, for as long as the key is good.
+func (k *keyCache) platformActor(c echo.Context, token string) (model.Actor, error) {
+	ctx := c.Request().Context()
+	id, depth, err := k.platform(ctx, token)
+	if err != nil {
+		return model.Actor{}, err
+	}
+	key, user, err := k.store.APIKeyOwner(ctx, id)
+	now := k.now()
+	if fault.Is(err, fault.NotFound) || (err == nil && (!key.Live(now) || user.Disabled)) {
+		return model.Actor{}, fault.New(fault.SignedOut, "The API key that this token stands for is not valid.")
+	}
+	if err != nil {
+		return model.Actor{}, err
+	}
+	known := &knownKey{key: key, name: user.Name, rights: user.Rights()}
+	known.used.Store(key.LastUsedAt.UnixMilli())
+	k.mark(known, now)
+	a := known.actor(c)
+	a.Depth = depth
+	return a, nil
 }
 
 func (k *keyCache) lookup(ctx context.Context, hash string) (*knownKey, error) {

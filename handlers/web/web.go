@@ -7,6 +7,7 @@
 package web
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -31,7 +32,10 @@ type Options struct {
 	BaseURL *url.URL // public URL; https makes cookies secure and sends HSTS
 	Version string
 	Proxies Proxies
-	Nav     func(model.Rights) []views.NavGroup // the navigation for somebody with these rights
+	// Platform reads a token of a platform key: the API key that it stands for, and the depth of the events that it
+	// publishes. nil = no such tokens are accepted.
+	Platform func(ctx context.Context, token string) (model.APIKeyID, int, error)
+	Nav      func(model.Rights) []views.NavGroup // the navigation for somebody with these rights
 }
 
 // Web is the ground under all handlers. It is safe for concurrent use.
@@ -55,6 +59,6 @@ func New(o Options) (*Web, error) {
 	}
 	w.sessions = &sessionStore{store: o.Store, now: o.Now, secure: w.secure}
 	w.flashes = securecookie.New([]byte(rand.Text()), nil).MaxAge(60)
-	w.keys = &keyCache{store: o.Store, now: o.Now, log: o.Log, known: map[string]*knownKey{}}
+	w.keys = &keyCache{store: o.Store, now: o.Now, log: o.Log, platform: o.Platform, known: map[string]*knownKey{}}
 	return w, nil
 }

@@ -141,7 +141,9 @@ func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared
 		return p, nil
 	}
 	// Applied last: some kinds sign what is sent.
-	if p.Applied, err = s.Keeper.Apply(ctx, &p.Request, u.material()); err != nil {
+	m := u.material()
+	m.Depth = w.Event.Depth
+	if p.Applied, err = s.Keeper.Apply(ctx, &p.Request, m); err != nil {
 		return nil, refusedOr(err, Again, model.ClassAuth)
 	}
 	return p, nil
@@ -162,7 +164,7 @@ func refusedOr(err error, kind Kind, class model.ErrorClass) *Failure {
 // Send makes the exchange and judges it. A 401 to a token that was obtained for it, kept or fresh, is followed at once
 // by one more exchange with another token (SEMANTICS 4).
 func (s *Sender) Send(ctx context.Context, p *Prepared) Result {
-	if p.Applied.Token == "" {
+	if !p.Applied.Renews {
 		return s.exchange(ctx, p)
 	}
 	again := *p

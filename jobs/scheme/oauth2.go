@@ -53,7 +53,7 @@ func oauth2() Kind {
 				return Applied{}, refusal
 			}
 			a, err := set(req, "Authorization", "Bearer "+token.Reveal())
-			a.Token = token
+			a.Token, a.Renews = token, true
 			return a, err
 		},
 		derived: func(m Material) []string {

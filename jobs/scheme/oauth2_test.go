@@ -113,7 +113,7 @@ func TestTokenRequests(t *testing.T) {
 		if diff := cmp.Diff(tc.want, i.last); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		if diff := cmp.Diff(Applied{Headers: []string{"Authorization"}, Token: "tok"}, a); diff != "" || header != "Bearer tok" {
+		if diff := cmp.Diff(Applied{Headers: []string{"Authorization"}, Token: "tok", Renews: true}, a); diff != "" || header != "Bearer tok" {
 			t.Errorf("%s: %s %s", name, header, diff)
 		}
 	}

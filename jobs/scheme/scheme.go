@@ -24,6 +24,7 @@ type Kind struct {
 	Summary string // one sentence for the card
 	Glyph   string // path data of a 24 × 24 icon
 	Weak    bool   // a better choice exists; Summary says which
+	Body    bool   // it belongs into the body of step webhooks and on no other request
 	Fields  []model.Field
 
 	// check adds complaints beyond what Fields say.
@@ -42,15 +43,18 @@ type Material struct {
 	// ID and Version say whose tokens may be kept and shared; with "" none are.
 	ID      model.CredentialID
 	Version int64
+	// Depth is that of the event on whose account the request is made; platform tokens carry it along.
+	Depth int
 }
 
 // Applied names where the credential stands in the request, so that records can leave it out whatever its value is.
 type Applied struct {
 	Headers []string // canonical names
 	Query   []string // parameter names
-	// Token is what was obtained from elsewhere for this request, "" = nothing was: mask it in records too, and Drop it
-	// when the receiver answers 401.
+	// Token is what was obtained or made for this request, "" = nothing was: mask it in records too.
 	Token model.Secret
+	// Renews says that the token came from elsewhere and may have ended early: Drop it when the receiver answers 401.
+	Renews bool
 	// Working are the texts that were signed, for people who look for what the other side sees differently; mask them.
 	Working []Step
 }
@@ -60,7 +64,7 @@ type Step struct{ Title, Text string }
 
 // Kinds lists all kinds in the order in which the form offers them.
 func Kinds() []Kind {
-	return []Kind{basic(), bearer(), header(), oauth2(), awsSigV4(), clientCertificate()}
+	return []Kind{basic(), bearer(), header(), oauth2(), awsSigV4(), clientCertificate(), platform(), clientSecret()}
 }
 
 // ByType finds a kind.
@@ -76,6 +80,9 @@ func ByType(t model.CredentialType) (Kind, bool) {
 // Keeper puts credentials on requests and keeps the tokens that it obtains for them, in memory only. It is safe for use
 // by many goroutines; all that share one share its tokens.
 type Keeper struct {
+	// Platform signs the token of a platform key; nil = none can be signed. Its errors are sentences. Set before use.
+	Platform func(context.Context, PlatformToken) (model.Secret, error)
+
 	egress     *egress.Client
 	now        func() time.Time
 	tokens     tokens
