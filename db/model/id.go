@@ -28,6 +28,13 @@ type (
 	AudienceID    string // adn_
 	AudienceRunID string // aru_
 	IntegrationID string // int_
+	WorkflowID    string // wfl_
+	RunID         string // run_
+	StepRunID     string // srn_
+	WebhookID     string // whk_, of a step
+	TaskID        string // tsk_
+	FileID        string // fil_
+	TimerID       string // tmr_
 	// TargetID names what has a queue: a destination's id, later also a step's webhook (SEMANTICS 3).
 	TargetID string
 )
@@ -48,6 +55,13 @@ func NewEventDefID(now time.Time) EventDefID       { return EventDefID(newID("ev
 func NewAudienceID(now time.Time) AudienceID       { return AudienceID(newID("adn_", now)) }
 func NewAudienceRunID(now time.Time) AudienceRunID { return AudienceRunID(newID("aru_", now)) }
 func NewIntegrationID(now time.Time) IntegrationID { return IntegrationID(newID("int_", now)) }
+func NewWorkflowID(now time.Time) WorkflowID       { return WorkflowID(newID("wfl_", now)) }
+func NewRunID(now time.Time) RunID                 { return RunID(newID("run_", now)) }
+func NewStepRunID(now time.Time) StepRunID         { return StepRunID(newID("srn_", now)) }
+func NewWebhookID(now time.Time) WebhookID         { return WebhookID(newID("whk_", now)) }
+func NewTaskID(now time.Time) TaskID               { return TaskID(newID("tsk_", now)) }
+func NewFileID(now time.Time) FileID               { return FileID(newID("fil_", now)) }
+func NewTimerID(now time.Time) TimerID             { return TimerID(newID("tmr_", now)) }
 
 // FirstDeliveryID is the least id that a delivery made at t can have: for finding by time. Before 1970 it is that of 1970.
 func FirstDeliveryID(t time.Time) DeliveryID {
