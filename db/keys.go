@@ -65,7 +65,7 @@ const (
 SELECT ` + apiKeyColumns + `, u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version` + apiKeyTables + `
 WHERE k.id = $1`
 	apiKeyByHash = `
-SELECT ` + apiKeyColumns + `, u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version` + apiKeyTables + `
+SELECT ` + apiKeyColumns + `, ` + userColumns + apiKeyTables + `
 WHERE k.hash = $1`
 )
 
@@ -131,7 +131,7 @@ func (tx *Tx) CreateAPIKey(k *model.APIKey, hash []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.mayHandOut(u.Roles); err != nil {
+	if err := tx.mayGive(full(u)); err != nil {
 		return err
 	}
 	n.ID, n.UserName, n.CreatedAt, n.UpdatedAt, n.Version = model.NewAPIKeyID(tx.now), u.Name, tx.stamp(), tx.stamp(), 1
@@ -179,7 +179,7 @@ func (tx *Tx) RotateAPIKey(id model.APIKeyID, hash []byte, hint string) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.mayHandOut(u.Roles); err != nil {
+	if err := tx.mayGive(full(u)); err != nil {
 		return err
 	}
 	if err := tx.exec(rotateAPIKey, hash, hint, ms(tx.now), id); err != nil {

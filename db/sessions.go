@@ -22,7 +22,7 @@ func scanSession(r row) (model.Session, error) {
 }
 
 const sessionByToken = `
-SELECT ` + sessionColumns + `, u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version
+SELECT ` + sessionColumns + `, ` + userColumns + `
 FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.token_hash = $1`
 

@@ -10,10 +10,26 @@ import (
 	"waybill/db/model"
 )
 
-const userColumns = `id, email, name, roles, disabled, created_at, updated_at, version`
+// The last one is what roles that people made grant: an array of arrays.
+const userColumns = `u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version, (
+  SELECT json_group_array(json(r.rights)) FROM roles r WHERE r.name IN (SELECT value FROM json_each(u.roles)))`
 
 func userFields(u *model.User) []any {
-	return []any{&u.ID, &u.Email, &u.Name, decode{&u.Roles}, &u.Disabled, at{&u.CreatedAt}, at{&u.UpdatedAt}, &u.Version}
+	return []any{&u.ID, &u.Email, &u.Name, decode{&u.Roles}, &u.Disabled, at{&u.CreatedAt}, at{&u.UpdatedAt}, &u.Version, granted{&u.Granted}}
+}
+
+// granted scans an array of arrays of rights as one list without repeats, nil when it is empty.
+type granted struct{ into *[]model.Right }
+
+func (g granted) Scan(v any) error {
+	var sets [][]model.Right
+	if err := (decode{&sets}).Scan(v); err != nil {
+		return err
+	}
+	list := slices.Concat(sets...)
+	slices.Sort(list)
+	*g.into = slices.Compact(list)
+	return nil
 }
 
 func scanUser(r row) (model.User, error) {
@@ -23,8 +39,8 @@ func scanUser(r row) (model.User, error) {
 }
 
 const (
-	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
-	userByEmail = `SELECT ` + userColumns + `, password FROM users WHERE email = $1`
+	userByID    = `SELECT ` + userColumns + ` FROM users u WHERE u.id = $1`
+	userByEmail = `SELECT ` + userColumns + `, u.password FROM users u WHERE u.email = $1`
 	countUsers  = `SELECT count(*) FROM users`
 )
 
@@ -45,9 +61,9 @@ func (s *Store) UserByEmail(ctx context.Context, email string) (model.User, stri
 
 // Users lists users, newest first; query is a part of name or email, "" = all.
 func (s *Store) Users(ctx context.Context, query string, p Page) ([]model.User, string, error) {
-	q := selecting("SELECT " + userColumns + " FROM users")
-	q.and(query != "", `(email LIKE ? ESCAPE '\' OR name LIKE ? ESCAPE '\')`, like(query), like(query))
-	return page(s.reader(ctx), q, p, "id", scanUser, func(u model.User) string { return string(u.ID) })
+	q := selecting("SELECT " + userColumns + " FROM users u")
+	q.and(query != "", `(u.email LIKE ? ESCAPE '\' OR u.name LIKE ? ESCAPE '\')`, like(query), like(query))
+	return page(s.reader(ctx), q, p, "u.id", scanUser, func(u model.User) string { return string(u.ID) })
 }
 
 // CountUsers says how many users there are; 0 = nobody has set this server up.
@@ -57,8 +73,8 @@ func (s *Store) CountUsers(ctx context.Context) (int64, error) {
 
 func lower(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
-// tidy puts u into its stored form and says what is wrong with it.
-func tidy(u *model.User) error {
+// tidy puts u into its stored form, fills in what its roles grant and says what is wrong with it.
+func (tx *Tx) tidy(u *model.User) error {
 	var bad fault.Check
 	u.Email, u.Name = lower(u.Email), strings.Join(strings.Fields(u.Name), " ")
 	if a, err := mail.ParseAddress(u.Email); err != nil || a.Address != u.Email || len(u.Email) > 254 {
@@ -67,12 +83,23 @@ func tidy(u *model.User) error {
 	if u.Name == "" || len([]rune(u.Name)) > 120 {
 		bad.Add("name", "A name of at most 120 characters.")
 	}
-	known := model.BuiltinRoles()
-	for _, name := range u.Roles {
-		if !slices.ContainsFunc(known, func(r model.Role) bool { return r.Name == name }) {
+	roles, err := tx.roles()
+	if err != nil {
+		return err
+	}
+	u.Roles, u.Granted = slices.Clone(u.Roles), nil
+	for i, name := range u.Roles {
+		r, known := named(roles, name)
+		if !known {
 			bad.Add("roles", "There is no role “%s”.", name)
+			continue
+		}
+		if u.Roles[i] = r.Name; !r.Builtin {
+			u.Granted = append(u.Granted, r.Rights...)
 		}
 	}
+	slices.Sort(u.Granted)
+	u.Granted = slices.Compact(u.Granted)
 	u.Roles = slices.Compact(slices.Sorted(slices.Values(u.Roles)))
 	if u.Roles == nil {
 		u.Roles = []string{}
@@ -80,12 +107,21 @@ func tidy(u *model.User) error {
 	return bad.Err()
 }
 
-// mayHandOut is the Forbidden fault when roles hold a right that the actor does not.
-func (tx *Tx) mayHandOut(roles []string) error {
-	if right := tx.actor.Rights.Lacks(model.RightsOf(roles)); right != "" {
-		return fault.Missing(string(right))
+// mayGive is the Forbidden fault when somebody would hand out, or take away, a right that he does not hold himself.
+func (tx *Tx) mayGive(sets ...model.Rights) error {
+	for _, set := range sets {
+		if right := tx.actor.Rights.Lacks(set); right != "" {
+			return &fault.Fault{Kind: fault.Forbidden, Right: string(right),
+				Message: "This needs the right “" + string(right) + "”: nobody hands out, or takes away, what he does not hold himself."}
+		}
 	}
 	return nil
+}
+
+// full are the rights of a user, whether or not he is disabled.
+func full(u model.User) model.Rights {
+	u.Disabled = false
+	return u.Rights()
 }
 
 const insertUser = `
@@ -96,10 +132,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 1)`
 // Version. The actor must hold every right that u gets; a taken address is a conflict ("duplicate_email").
 func (tx *Tx) CreateUser(u *model.User, passwordHash string) error {
 	n := *u
-	if err := tidy(&n); err != nil {
+	if err := tx.tidy(&n); err != nil {
 		return err
 	}
-	if err := tx.mayHandOut(n.Roles); err != nil {
+	if err := tx.mayGive(full(n)); err != nil {
 		return err
 	}
 	n.ID, n.CreatedAt, n.UpdatedAt, n.Version = model.NewUserID(tx.now), tx.stamp(), tx.stamp(), 1
@@ -132,7 +168,7 @@ func (tx *Tx) UpdateUser(u *model.User) error {
 		return err
 	}
 	n := *u
-	if err := tidy(&n); err != nil {
+	if err := tx.tidy(&n); err != nil {
 		return err
 	}
 	n.CreatedAt, n.UpdatedAt, n.Version = old.CreatedAt, old.UpdatedAt, old.Version
@@ -141,7 +177,7 @@ func (tx *Tx) UpdateUser(u *model.User) error {
 		fill(tx, u, n)
 		return nil
 	}
-	if err := tx.mayHandOut(slices.Concat(old.Roles, n.Roles)); err != nil {
+	if err := tx.mayGive(full(old), full(n)); err != nil {
 		return err
 	}
 	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
@@ -202,7 +238,7 @@ func (tx *Tx) SetPassword(id model.UserID, hash string, keep model.SessionID) er
 		return err
 	}
 	if tx.actor.UserID != id {
-		if err := tx.mayHandOut(u.Roles); err != nil {
+		if err := tx.mayGive(full(u)); err != nil {
 			return err
 		}
 	}
@@ -227,7 +263,7 @@ func (tx *Tx) DeleteUser(id model.UserID) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.mayHandOut(u.Roles); err != nil {
+	if err := tx.mayGive(full(u)); err != nil {
 		return err
 	}
 	keys, err := all(tx, func(r row) (Use, error) {

@@ -112,6 +112,10 @@ func (h *Handlers) exampleIDs(c echo.Context) ([]string, error) {
 			list, _, err := h.Store.APIKeys(ctx, one)
 			return newestOf(list, err, func(x model.APIKey) string { return string(x.ID) })
 		}},
+		{"ROLE_ID", model.Users.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Roles(ctx, one)
+			return newestOf(list, err, func(x model.Role) string { return string(x.ID) })
+		}},
 		{"USER_ID", model.SignedIn, func(context.Context) (string, error) { return string(me.ID), nil }},
 	} {
 		if err := add(x.placeholder, x.right, x.newest); err != nil {
@@ -236,6 +240,12 @@ func exampleBody(call string) string {
     "email": "mia.larsen@example.com",
     "name": "Mia Larsen",
     "roles": ["Operator", "Viewer"]
+  }`
+	case "create-role", "update-role":
+		return `{
+    "name": "` + of(call, "Night shift", "Night watch") + `",
+    "description": "Retries what failed overnight.",
+    "rights": ["Manage Deliveries", "View Events", "View Connections"]
   }`
 	case "create-api-key":
 		return `{

@@ -143,6 +143,7 @@ var commands = []offer{
 	{model.Connections.Manage(), views.Hit{Icon: "plus", Label: "New action", URL: href.NewAction(), Also: "create add route rule"}},
 	{model.Events.Manage(), views.Hit{Icon: "pulse", Label: "Publish event", URL: href.NewEvent(), Also: "create new send an event"}},
 	{model.Users.Manage(), views.Hit{Icon: "plus", Label: "New user", URL: href.NewUser(), Also: "create add invite person"}},
+	{model.Users.Manage(), views.Hit{Icon: "plus", Label: "New role", URL: href.NewRole(), Also: "create add rights permissions"}},
 	{model.APIKeys.Manage(), views.Hit{Icon: "plus", Label: "New API key", URL: href.NewAPIKey(), Also: "create add token"}},
 	{model.SignedIn, views.Hit{Icon: "sun", Label: "Light theme", URL: href.Theme(), Post: true, Name: "theme", Value: "light", Also: "appearance colour color"}},
 	{model.SignedIn, views.Hit{Icon: "moon", Label: "Dark theme", URL: href.Theme(), Post: true, Name: "theme", Value: "dark", Also: "appearance colour color night"}},
@@ -156,6 +157,7 @@ var subpages = []offer{
 	{model.Deliveries.View(), views.Hit{Icon: "x", Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed)), Also: "errors"}},
 	{model.Deliveries.View(), views.Hit{Icon: "retry", Label: "Deliveries that are retried", URL: href.DeliveriesIn(string(model.Retrying)), Also: "retrying"}},
 	{model.Deliveries.View(), views.Hit{Icon: "pause", Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held)), Also: "paused disabled"}},
+	{model.Users.View(), views.Hit{Icon: "lock", Label: "Roles", URL: href.Roles(), Also: "rights permissions matrix"}},
 	{model.SignedIn, views.Hit{Icon: "user", Label: "Account", URL: href.Account(), Also: "profile name password sessions"}},
 	{model.SignedIn, views.Hit{Icon: "book", Label: "API reference", URL: href.Docs(), Also: "docs documentation rest openapi curl help"}},
 }

@@ -56,7 +56,11 @@ func (h *Handlers) showUser(c echo.Context) error {
 func (h *Handlers) userPage(c echo.Context, status int, p views.UserProps) error {
 	me, _ := h.User(c)
 	p.CanEdit, p.Self, p.Now = h.may(c, model.Users.Manage()), p.User.ID == me.ID, h.Now()
-	for _, r := range model.BuiltinRoles() {
+	roles, err := h.Store.EveryRole(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	for _, r := range roles {
 		p.Roles = append(p.Roles, views.RoleChoice{Role: r, Lacks: string(h.Actor(c).Rights.Lacks(model.NewRights(r.Rights...)))})
 	}
 	name := "New user"

@@ -24,6 +24,7 @@ func every() []change {
 		user    model.User
 		session model.Session
 		key     model.APIKey
+		role    model.Role
 	}
 	return []change{
 		{"Failed", "", false, func(tx *db.Tx, x *Setup) error { return tx.Failed("k") }},
@@ -55,6 +56,15 @@ func every() []change {
 		}},
 		{"RotateAPIKey", "api_key.rotated", true, func(tx *db.Tx, x *Setup) error { return tx.RotateAPIKey(extra.key.ID, []byte("hash-2"), "wbk_2") }},
 		{"RevokeAPIKey", "api_key.revoked", true, func(tx *db.Tx, x *Setup) error { return tx.RevokeAPIKey(extra.key.ID) }},
+		{"CreateRole", "role.created", true, func(tx *db.Tx, x *Setup) error {
+			extra.role = model.Role{Name: "Auditor", Rights: []model.Right{model.ViewAuditLog}}
+			return tx.CreateRole(&extra.role)
+		}},
+		{"UpdateRole", "role.updated", true, func(tx *db.Tx, x *Setup) error {
+			extra.role.Name = "Controller"
+			return tx.UpdateRole(&extra.role)
+		}},
+		{"DeleteRole", "role.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteRole(extra.role.ID) }},
 		{"DeleteUser", "user.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteUser(extra.user.ID) }},
 		{"CreateCredential", "credential.created", true, func(tx *db.Tx, x *Setup) error {
 			return tx.CreateCredential(&model.Credential{Name: "second", Type: model.CredentialBearer}, model.Secrets{"token": "t"})

@@ -36,6 +36,7 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"destinations", destinations},
 		{"credentials", credentials},
 		{"users", users},
+		{"roles", roles},
 		{"sessions", sessions},
 		{"API keys", apiKeys},
 		{"throttling", throttling},

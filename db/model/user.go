@@ -8,6 +8,7 @@ type User struct {
 	Email     string // lower case, unique
 	Name      string
 	Roles     []string // names
+	Granted   []Right  // by those of the roles that people made; the store fills it in, nobody else does
 	Disabled  bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -19,7 +20,11 @@ func (u User) Rights() Rights {
 	if u.Disabled {
 		return Rights{}
 	}
-	return RightsOf(u.Roles)
+	r := RightsOf(u.Roles)
+	for x := range NewRights(u.Granted...) {
+		r[x] = true
+	}
+	return r
 }
 
 // Session is one signed-in browser. The cookie holds a token of which only the hash is stored.

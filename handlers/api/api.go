@@ -57,6 +57,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.audiences()
 	a.deliveries()
 	a.users()
+	a.roles()
 	a.apiKeys()
 	a.auditLog()
 	return a

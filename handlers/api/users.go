@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"strings"
 
 	"waybill/db"
 	"waybill/db/fault"
@@ -56,7 +55,6 @@ func (a *API) users() {
 	add(a, route{http.MethodGet, "/users/{id}", "show-user", "Show a user", "Users", "", view, 0}, a.showUser)
 	add(a, route{http.MethodPut, "/users/{id}", "update-user", "Replace a user", "Users", "", manage, 0}, a.updateUser)
 	add(a, route{http.MethodDelete, "/users/{id}", "delete-user", "Delete a user without API keys", "Users", "", manage, 0}, a.deleteUser)
-	add(a, route{http.MethodGet, "/roles", "list-roles", "List roles", "Users", "", view, 0}, a.listRoles)
 }
 
 func (a *API) listUsers(c call, in *struct {
@@ -108,23 +106,4 @@ func (a *API) updateUser(c call, in *struct {
 
 func (a *API) deleteUser(c call, in *Removal) (*none, error) {
 	return nil, a.write(c, func(tx *db.Tx) error { return tx.DeleteUser(model.UserID(in.ID)) })
-}
-
-// role is a role as it is answered. Roles that are built in never change.
-type role struct {
-	Meta
-	Name        string   `json:"name"`
-	Description string   `json:"description"`
-	Rights      []string `json:"rights" doc:"Manage implies View"`
-	Builtin     bool     `json:"builtin"`
-}
-
-func (a *API) listRoles(_ call, _ *Paging) (*body[list[role]], error) {
-	return listed(model.BuiltinRoles(), "", nil, func(r model.Role) role {
-		out := role{Meta: Meta{ID: "rol_" + strings.ToLower(r.Name), Version: 1}, Name: r.Name, Description: r.Description, Builtin: r.Builtin}
-		for _, x := range r.Rights {
-			out.Rights = append(out.Rights, string(x))
-		}
-		return out
-	})
 }

@@ -96,6 +96,10 @@ func DisableUser[ID ~string](id ID) string  { return path("users", string(id), "
 func EnableUser[ID ~string](id ID) string   { return path("users", string(id), "enable") }
 func ResetUser[ID ~string](id ID) string    { return path("users", string(id), "password") }
 func Roles() string                         { return "/roles" }
+func NewRole() string                       { return "/roles/new" }
+func NewRoleLike[ID ~string](id ID) string  { return With(NewRole(), "like", string(id)) }
+func Role[ID ~string](id ID) string         { return path("roles", string(id)) }
+func DeleteRole[ID ~string](id ID) string   { return path("roles", string(id), "delete") }
 func APIKeys() string                       { return "/api-keys" }
 func NewAPIKey() string                     { return "/api-keys/new" }
 func RevokeAPIKey[ID ~string](id ID) string { return path("api-keys", string(id), "revoke") }
