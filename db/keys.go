@@ -62,7 +62,7 @@ func scanAPIKey(r row) (model.APIKey, error) {
 const (
 	apiKeyByID  = `SELECT ` + apiKeyColumns + apiKeyTables + ` WHERE k.id = $1`
 	apiKeyOwner = `
-SELECT ` + apiKeyColumns + `, u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version` + apiKeyTables + `
+SELECT ` + apiKeyColumns + `, ` + userColumns + apiKeyTables + `
 WHERE k.id = $1`
 	apiKeyByHash = `
 SELECT ` + apiKeyColumns + `, ` + userColumns + apiKeyTables + `

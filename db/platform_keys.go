@@ -28,7 +28,7 @@ func (tx *Tx) mayPickKey(old, c model.Credential) error {
 	if !k.Live(tx.now) || u.Disabled {
 		return complain(apiKeySetting, "This API key no longer opens anything; pick another one.")
 	}
-	return tx.mayHandOut(u.Roles)
+	return tx.mayGive(full(u))
 }
 
 // mayAct is the Forbidden fault when c stands for somebody with rights that the actor does not hold: who decides what is
@@ -44,7 +44,7 @@ func (tx *Tx) mayAct(c model.Credential) error {
 	if err != nil {
 		return err
 	}
-	return tx.mayHandOut(u.Roles)
+	return tx.mayGive(full(u))
 }
 
 const credentialOfConnection = `SELECT ` + credentialColumns + ` FROM credentials WHERE id = (SELECT credential_id FROM connections WHERE id = $1)`
