@@ -28,6 +28,7 @@ type op struct {
 	plain bool        // bookkeeping that is not expected to fail: runs without a savepoint at first
 	rides time.Time   // zero = commit now; else it may wait until then for others
 	gone  func() bool // the caller no longer wants it: skipped when not yet begun
+	after []func()    // of the run that stands
 	err   error
 }
 
@@ -194,6 +195,11 @@ func (w *writer) commit(group []*op) {
 		finished, left = append(finished, done...), again
 	}
 	for _, o := range finished {
+		if o.err == nil {
+			for _, fn := range o.after {
+				fn()
+			}
+		}
 		o.done(sorted(o.err))
 	}
 }
@@ -298,7 +304,7 @@ func (w *writer) call(tx *Tx, o *op) (err error) {
 			err = fmt.Errorf("panic in a write: %v", r)
 		}
 	}()
-	tx.undo = nil
+	tx.undo, tx.op, o.after = nil, o, nil
 	return o.run(tx)
 }
 

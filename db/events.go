@@ -77,6 +77,8 @@ type Published struct {
 	ExternalID string
 	Deliveries int
 	Duplicate  bool // an earlier one with the same key stands; nothing was stored
+	// Places are those of the deliveries in the order of their destinations, nil when none keeps one.
+	Places []Place
 }
 
 // ErrStale means that routing changed since version: match again.
@@ -93,11 +95,6 @@ ON CONFLICT (user_id, key) DO UPDATE SET body_hash = excluded.body_hash, event_i
 const insertEvent = `
 INSERT INTO events (id, external_id, name, subject, time, depth, deliveries, met, created_at, data)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-
-const insertDelivery = `
-INSERT INTO deliveries (id, event_id, target_id, destination_id, action_id, lane, status, owner, next_attempt_at, attempts, round_start,
-  interruptions, crashes, held, last_status_code, last_error, user_message, replay_of, created_at, updated_at, settled_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 0, 0, $10, 0, $11, '', $12, $13, $13, NULL, 1)`
 
 // Publish stores all of pubs or none, in one commit that is on disk when it returns. version is the Version that they
 // were matched with; ErrStale asks to match again.
@@ -156,10 +153,11 @@ func (tx *Tx) publish(pubs []Publication) ([]Published, error) {
 				return nil, err
 			}
 		}
-		if err := tx.insertEvent(p); err != nil {
+		places, err := tx.insertEvent(p)
+		if err != nil {
 			return nil, err
 		}
-		out[i] = Published{ID: p.Event.ID, ExternalID: p.Event.ExternalID, Deliveries: len(p.Deliveries)}
+		out[i] = Published{ID: p.Event.ID, ExternalID: p.Event.ExternalID, Deliveries: len(p.Deliveries), Places: places}
 	}
 	return out, nil
 }
@@ -181,26 +179,45 @@ func (tx *Tx) duplicate(p Publication) (*Published, error) {
 	return &found[0], nil
 }
 
-func (tx *Tx) insertEvent(p Publication) error {
+func (tx *Tx) insertEvent(p Publication) (places []Place, err error) {
 	e, met := p.Event, ""
 	if len(p.Event.Met) > 0 {
 		met = encode(p.Event.Met)
 	}
 	if err := tx.exec(insertEvent, e.ID, e.ExternalID, e.Name, e.Subject, ms(e.Time), e.Depth, len(p.Deliveries), met, ms(e.CreatedAt), []byte(e.Data)); err != nil {
-		return err
+		return nil, err
 	}
 	for i, d := range p.Deliveries {
-		held := ""
-		if d.Status == model.Held {
-			held = model.HeldDisabled
+		d.EventID = e.ID
+		place, err := tx.insertDelivery(d, p.Owners[i])
+		if err != nil {
+			return nil, err
 		}
-		if err := tx.exec(insertDelivery, d.ID, e.ID, d.TargetID, d.DestinationID, d.ActionID, d.Lane, d.Status, p.Owners[i], null(d.NextAttemptAt),
-			held, d.LastError, d.ReplayOf, ms(d.CreatedAt)); err != nil {
-			return err
+		if d.Ordered && places == nil {
+			places = make([]Place, len(p.Deliveries))
+		}
+		if d.Ordered {
+			places[i] = place
 		}
 	}
-	return nil
+	return places, nil
 }
+
+// Publish is Store.Publish inside another write: the deliveries of events that Waybill raises itself wait in the database
+// (no Owners), and the caller tells the dispatcher of them with After. pubs were matched with Routing, or with a version that
+// is Fresh.
+func (tx *Tx) Publish(pubs []Publication) ([]Published, error) {
+	for i := range pubs {
+		pubs[i].Owners = make([]model.NodeID, len(pubs[i].Deliveries))
+	}
+	return tx.publish(pubs)
+}
+
+// Fresh reports whether routing as of version is what stands in this transaction.
+func (tx *Tx) Fresh(version int64) bool { return tx.version == version && !tx.touched }
+
+// Routing is the routing as it stands in this transaction; dear, so ask Fresh first.
+func (tx *Tx) Routing() (Routing, error) { return routing(tx) }
 
 const dropDedupe = `DELETE FROM dedupe WHERE (user_id, key) IN (SELECT user_id, key FROM dedupe WHERE expires_at <= $1 LIMIT 500)`
 

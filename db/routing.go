@@ -15,6 +15,7 @@ type Routing struct {
 	Destinations map[model.DestID]model.Destination
 	Connections  map[model.ConnectionID]model.Connection
 	Credentials  map[model.CredentialID]model.Credential
+	Off          map[model.TargetID]model.Health // targets that Waybill switched off, besides destinations
 }
 
 // snapshot reads in one transaction.
@@ -54,6 +55,9 @@ func routing(q querier) (out Routing, err error) {
 		return Routing{}, err
 	}
 	if out.Connections, err = byID(q, scanConnection, func(c model.Connection) model.ConnectionID { return c.ID }, allConnections); err != nil {
+		return Routing{}, err
+	}
+	if out.Off, err = byID(q, scanHealth, func(h model.Health) model.TargetID { return h.ID }, targetsOff); err != nil {
 		return Routing{}, err
 	}
 	out.Credentials, err = byID(q, scanCredential, func(c model.Credential) model.CredentialID { return c.ID }, allCredentials)

@@ -23,10 +23,15 @@ type Tx struct {
 	version int64     // config_version at the group's start
 	touched bool      // config_version grows with this commit
 	undo    *[]func() // takes back what the closure filled in, nil = nobody asks
+	op      *op       // whose closure runs
 }
 
 // Now is the time of the commit group.
 func (tx *Tx) Now() time.Time { return tx.now }
+
+// After runs fn in the writer's goroutine once the closure's changes are on disk, before its caller returns; not at all when they
+// are rolled back. fn must not block.
+func (tx *Tx) After(fn func()) { tx.op.after = append(tx.op.after, fn) }
 
 // Actor is who makes the change.
 func (tx *Tx) Actor() model.Actor { return tx.actor }

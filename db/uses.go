@@ -55,7 +55,38 @@ UPDATE deliveries SET status = 'cancelled', owner = '', held = '', next_attempt_
   version = version + 1
 WHERE id IN (WITH RECURSIVE ` + owners + `
   SELECT id FROM deliveries
-  WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN (SELECT value FROM json_each($3)) LIMIT 500)`
+  WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN (SELECT value FROM json_each($3)) LIMIT 500)
+RETURNING id, run_id`
+
+// cancelOf cancels up to 500 open deliveries of targets and says how many.
+func (tx *Tx) cancelOf(why string, targets []model.TargetID) (int64, error) {
+	type ended struct {
+		id  model.DeliveryID
+		run model.RunID
+	}
+	list, err := all(tx, func(r row) (e ended, err error) { err = r.Scan(&e.id, &e.run); return }, cancelOf, why, ms(tx.now), encode(targets))
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range list {
+		if e.run == "" {
+			continue
+		}
+		d, err := one(tx, "delivery", scanDelivery, deliveryByID, e.id)
+		if err == nil {
+			err = tx.cancelled(d)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	for _, t := range targets {
+		if err := tx.exec(promoteAll, ms(tx.now), t); err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(list)), nil
+}
 
 // vacate removes destinations with their actions and cancels their open deliveries, on the way of deleting a noun that
 // holds them; listed: the destinations count as users of it.
@@ -80,7 +111,7 @@ func (tx *Tx) vacate(noun string, destinations []model.Destination, listed, forc
 		return fault.Coded(fault.Conflict, "too_many_open", "%d deliveries of this %s are not settled; cancel them first.", open, noun)
 	}
 	if open > 0 {
-		if err := tx.exec(cancelOf, "The destination was deleted.", ms(tx.now), encode(targets)); err != nil {
+		if _, err := tx.cancelOf("The destination was deleted.", targets); err != nil {
 			return err
 		}
 	}
@@ -114,7 +145,7 @@ func uses(destinations []model.Destination, actions []model.Action, listed bool)
 // that is 0. Exchanges that are under way may still arrive.
 func (s *Store) CancelOf(ctx context.Context, actor model.Actor, target model.TargetID) (n int64, err error) {
 	err = s.WriteBulk(ctx, actor, func(tx *Tx) (err error) {
-		n, err = tx.count(cancelOf, "Cancelled with all open deliveries of its destination.", ms(tx.now), encode([]model.TargetID{target}))
+		n, err = tx.cancelOf("Cancelled with all open deliveries of its destination.", []model.TargetID{target})
 		if err != nil || n == 0 {
 			return err
 		}

@@ -52,6 +52,7 @@ type Service struct {
 	activity activity
 	watchers watchers
 	platform platform
+	steps    steps
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -68,11 +69,11 @@ func New(o Options) *Service {
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
 	s.keeper.Platform = s.signPlatform
-	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Keeper: s.keeper, Now: o.Now, Setup: s.routing.setup}
+	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Keeper: s.keeper, Now: o.Now, Setup: s.setup}
 	s.previews = s.sender
 	s.previews.Render = s.pool.Preview
 	s.dispatch = dispatch.New(dispatch.Options{Store: o.Store, Node: o.Node, Now: o.Now, Log: o.Log,
-		Attempt: s.attempt, Target: s.routing.target, Settle: s.settle})
+		Attempt: s.attempt, Target: s.target, Settle: s.settle})
 	return s
 }
 
@@ -98,6 +99,7 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.o.Store.OnChange(s.changed)
 	s.o.Store.OnOutcome(s.outcome)
+	s.o.Store.OnCancelled(s.cancelled)
 	s.running.Store(true)
 	go s.dispatch.Run()
 	go s.follow()
@@ -210,20 +212,6 @@ func (s *Service) attempt(ctx context.Context, w model.Work) deliver.Result {
 		s.counts.failed.Add(1)
 	}
 	return r
-}
-
-// settle is what an outcome changes besides its delivery.
-func (s *Service) settle(w model.Work, o model.Outcome) func(*db.Tx) error {
-	if o.Disable == "" || w.Delivery.DestinationID == "" {
-		return nil
-	}
-	return func(tx *db.Tx) error {
-		err := tx.SwitchOffDestination(w.Delivery.DestinationID, o.Disable)
-		if fault.Is(err, fault.NotFound) { // deleted meanwhile; the outcome must be recorded all the same
-			return nil
-		}
-		return err
-	}
 }
 
 // Retry starts a delivery's schedule again, now.

@@ -25,6 +25,7 @@ type NewEvent struct {
 	Subject string
 	Time    time.Time       // zero = now
 	Data    json.RawMessage // any JSON; kept byte for byte
+	Depth   int             // how many events led to this one; 0 = from outside
 }
 
 // Publish accepts events, all or none, with every delivery that they cause, in one commit that is on disk when it
@@ -115,7 +116,7 @@ func (s *Service) match(snap *snapshot, actor model.Actor, key string, batch boo
 	for i, e := range events {
 		p := &pubs[i]
 		p.User, p.Key, p.Hash = actor.UserID, dedupeKey(key, batch, i, e), hashEvent(e)
-		p.Event = model.Event{ID: model.NewEventID(now), ExternalID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time, Data: e.Data, Depth: actor.Depth, CreatedAt: now}
+		p.Event = model.Event{ID: model.NewEventID(now), ExternalID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time, Data: e.Data, Depth: max(e.Depth, actor.Depth), CreatedAt: now}
 		if p.Event.Time.IsZero() {
 			p.Event.Time = now
 		}
@@ -150,6 +151,9 @@ func (s *Service) decide(snap *snapshot, p *db.Publication, now time.Time) {
 	for _, r := range rules {
 		m := model.Met{Action: r.action.ID, Name: r.action.Name}
 		m.Result, m.Detail = r.decide(env)
+		if m.Result == model.MetSent && p.Event.Depth > model.MaxDepth {
+			m.Result, m.Detail = model.MetLooping, ""
+		}
 		if m.Result == model.MetSent {
 			d := s.newDelivery(snap, r.action, p.Event, now)
 			if d.Status == model.Held {
@@ -223,7 +227,7 @@ func (s *Service) stored(pubs []db.Publication, out []db.Published) {
 		if out[i].Duplicate {
 			s.giveUp(p)
 		} else {
-			s.handOver(p)
+			s.handOver(p, out[i].Places)
 		}
 	}
 	s.counts.accepted.Add(int64(len(pubs)))
@@ -238,10 +242,17 @@ func (s *Service) giveUp(p db.Publication) {
 	}
 }
 
-func (s *Service) handOver(p db.Publication) {
+func (s *Service) handOver(p db.Publication, places []db.Place) {
 	work := make([]model.Work, 0, len(p.Deliveries))
 	for j, d := range p.Deliveries {
+		if places != nil {
+			d.Seq = places[j].Seq
+		}
 		switch {
+		case places != nil && places[j].Behind: // stored unowned
+			if p.Owners[j] != "" {
+				s.dispatch.Unreserve(d.TargetID, len(p.Event.Data))
+			}
 		case p.Owners[j] != "":
 			work = append(work, model.Work{Delivery: d, Event: p.Event})
 		case d.Status == model.Pending:

@@ -142,7 +142,21 @@ func (s *snapshot) off(id model.DestID) string {
 	return ""
 }
 
-// target is what dispatch asks about a queue. It never waits: what is not known yet is known after the next change.
+// within is the routing as it stands in a transaction.
+func (r *routing) within(tx *db.Tx) (*snapshot, error) {
+	old := r.now.Load()
+	if old != nil && tx.Fresh(old.Version) {
+		return old, nil
+	}
+	rows, err := tx.Routing()
+	if err != nil {
+		return nil, fmt.Errorf("read the routing: %w", err)
+	}
+	return newSnapshot(rows, old), nil
+}
+
+// target is what dispatch asks about the queue of a destination. It never waits: what is not known yet is known after
+// the next change.
 func (r *routing) target(id model.TargetID) dispatch.Target {
 	s := r.now.Load()
 	d := s.Destinations[model.DestID(id)]

@@ -104,6 +104,21 @@ func every() []change {
 		}},
 		{"RetryDelivery", "delivery.retried", false, func(tx *db.Tx, x *Setup) error { _, err := tx.RetryDelivery("dlv_1"); return err }},
 		{"CancelDelivery", "delivery.cancelled", false, func(tx *db.Tx, x *Setup) error { _, err := tx.CancelDelivery("dlv_1"); return err }},
+		{"SaveHealth", "", false, func(tx *db.Tx, x *Setup) error {
+			return tx.SaveHealth(model.Health{ID: "wfl_1/call/request", Tries: 1, FailingSince: tx.Now()})
+		}},
+		{"SwitchOffTarget", "target.disabled", true, func(tx *db.Tx, x *Setup) error {
+			return tx.SwitchOffTarget("wfl_1/call/request", "Call", "410")
+		}},
+		{"SwitchOnTarget", "target.enabled", true, func(tx *db.Tx, x *Setup) error { return tx.SwitchOnTarget("wfl_1/call/request", "Call") }},
+		{"Publish", "", false, func(tx *db.Tx, x *Setup) error {
+			_, err := tx.Publish([]db.Publication{x.Publication("")})
+			return err
+		}},
+		{"InsertDeliveries", "", false, func(tx *db.Tx, x *Setup) error {
+			_, err := tx.InsertDeliveries([]model.Work{{Delivery: x.Publication("").Deliveries[0], Payload: []byte("{}")}})
+			return err
+		}},
 		{"DeleteAction", "action.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteAction(x.Action.ID) }},
 		{"DeleteDestination", "destination.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteDestination(x.Destination.ID, true) }},
 		{"DeleteConnection", "connection.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteConnection(x.Connection.ID, true) }},
@@ -112,7 +127,7 @@ func every() []change {
 }
 
 // reading are the exported methods of Tx that change nothing.
-const reading = "Now Actor"
+const reading = "Now Actor After Fresh Routing"
 
 func audited(t *testing.T, s *db.Store) {
 	list, known := append(every(), catalogue()...), reading

@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -88,7 +89,7 @@ func dedupe(t *testing.T, s *db.Store) {
 	again := x.Publication("")
 	again.Key, again.Hash = p.Key, p.Hash
 	second := publish(t, s, again)[0]
-	equal(t, "second answer", db.Published{ID: first.ID, ExternalID: "order-1", Deliveries: 1, Duplicate: true}, second)
+	equal(t, "second answer", fmt.Sprint(db.Published{ID: first.ID, ExternalID: "order-1", Deliveries: 1, Duplicate: true}), fmt.Sprint(second))
 	_, err := s.Event(ctx, again.Event.ID)
 	wantFault(t, "event of a duplicate", err, fault.NotFound, "")
 	again.User = "usr_other"

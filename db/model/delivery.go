@@ -28,6 +28,14 @@ type Delivery struct {
 	LastError      string    // in words, names the rule
 	UserMessage    string
 	ReplayOf       DeliveryID
+	RunID          RunID // "" = made of an event by an action; likewise the next three
+	Step           string
+	StepRunID      StepRunID
+	WebhookID      WebhookID // "" = the step's own request
+	Ordered        bool      // is to be sent in the order of OrderKey; only read when it is stored
+	OrderKey       string    // the subject within which order is kept
+	Seq            int64     // place in that order, given in the commit; 0 = none
+	BatchID        BatchID   // the message that it is part of, "" = none yet; its own ID = never part of one
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	SettledAt      time.Time // zero = not settled
@@ -132,7 +140,10 @@ const (
 // Work is what an attempt needs to know of a delivery that was taken on.
 type Work struct {
 	Delivery Delivery
-	Event    Event
+	Event    Event // zero when there is none
+	// Payload is what a delivery of a step says, nil for those that are made of their event: the JSON text of `it` where there
+	// is a template, else the body itself.
+	Payload []byte
 }
 
 // Outcome is what one attempt did to a delivery; the store records it.

@@ -35,7 +35,8 @@ type (
 	TaskID        string // tsk_
 	FileID        string // fil_
 	TimerID       string // tmr_
-	// TargetID names what has a queue: a destination's id, later also a step's webhook (SEMANTICS 3).
+	BatchID       string // bat_, or the id of the only delivery in it
+	// TargetID names what has a queue: a destination's id, or what StepTarget makes.
 	TargetID string
 )
 
@@ -62,6 +63,7 @@ func NewWebhookID(now time.Time) WebhookID         { return WebhookID(newID("whk
 func NewTaskID(now time.Time) TaskID               { return TaskID(newID("tsk_", now)) }
 func NewFileID(now time.Time) FileID               { return FileID(newID("fil_", now)) }
 func NewTimerID(now time.Time) TimerID             { return TimerID(newID("tmr_", now)) }
+func NewBatchID(now time.Time) BatchID             { return BatchID(newID("bat_", now)) }
 
 // FirstDeliveryID is the least id that a delivery made at t can have: for finding by time. Before 1970 it is that of 1970.
 func FirstDeliveryID(t time.Time) DeliveryID {

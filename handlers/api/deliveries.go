@@ -19,8 +19,8 @@ type delivery struct {
 	DestinationID   string  `json:"destination_id"`
 	DestinationName string  `json:"destination_name"`
 	ActionID        string  `json:"action_id"`
-	RunID           string  `json:"run_id"`
-	Step            string  `json:"step"`
+	RunID           string  `json:"run_id" doc:"Of a workflow; empty when an action made it of an event"`
+	Step            string  `json:"step" doc:"Key of the run's step"`
 	Lane            string  `json:"lane" enum:"realtime,bulk"`
 	Status          string  `json:"status" enum:"pending,sending,retrying,delivered,failed,skipped,held,cancelled"`
 	Attempts        int     `json:"attempts" doc:"Stored outcomes"`
@@ -37,7 +37,7 @@ type delivery struct {
 func showDelivery(d model.Delivery) delivery {
 	return delivery{Meta: newMeta(d.ID, d.CreatedAt, d.UpdatedAt, d.Version), EventID: string(d.EventID), EventName: d.EventName,
 		ConnectionID: string(d.ConnectionID), ConnectionName: d.Connection, DestinationID: string(d.DestinationID), DestinationName: d.Destination,
-		ActionID: string(d.ActionID), Lane: string(d.Lane), Status: string(d.Status), Attempts: d.Attempts, Interruptions: d.Interruptions,
+		ActionID: string(d.ActionID), RunID: string(d.RunID), Step: d.Step, Lane: string(d.Lane), Status: string(d.Status), Attempts: d.Attempts, Interruptions: d.Interruptions,
 		NextAttemptAt: stamp(d.NextAttemptAt), WaitingFor: d.WaitingFor, LastStatusCode: orNull(d.LastStatusCode), LastError: d.LastError,
 		UserMessage: d.UserMessage, ReplayOf: string(d.ReplayOf), SettledAt: stamp(d.SettledAt)}
 }
@@ -127,13 +127,10 @@ func (a *API) listDeliveries(c call, in *deliveryQuery) (*body[list[delivery]], 
 	if err != nil {
 		return nil, err
 	}
-	f := db.DeliveryFilter{EventID: model.EventID(in.EventID), DestinationID: model.DestID(in.DestinationID), Status: model.Status(in.Status),
+	f := db.DeliveryFilter{EventID: model.EventID(in.EventID), DestinationID: model.DestID(in.DestinationID), RunID: model.RunID(in.RunID), Status: model.Status(in.Status),
 		Lane: model.Lane(in.Lane), From: from, To: to}
 	if f.Status == model.Sending { // known in memory only
 		f.Status, f.IDs = "", full(a.jobs.Sending())
-	}
-	if in.RunID != "" {
-		f.IDs = []model.DeliveryID{}
 	}
 	items, next, err := a.store.Deliveries(c, f, in.page())
 	if err != nil {

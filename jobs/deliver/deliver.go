@@ -51,12 +51,13 @@ type Sender struct {
 	Egress *egress.Client
 	Keeper *scheme.Keeper // shared by all, so that its tokens are
 	Now    func() time.Time
-	Setup  func(context.Context, model.DestID) (*Setup, error)
+	// Setup is what the request of a delivery needs: its destination's, or its step's.
+	Setup func(context.Context, model.Work) (*Setup, error)
 }
 
 // Attempt makes one attempt of a delivery.
 func (s *Sender) Attempt(ctx context.Context, w model.Work) Result {
-	u, err := s.Setup(ctx, w.Delivery.DestinationID)
+	u, err := s.Setup(ctx, w)
 	if err != nil {
 		return s.unprepared(ctx, w, nil, err)
 	}
@@ -92,7 +93,7 @@ func (s *Sender) unprepared(ctx context.Context, w model.Work, u *Setup, err err
 	if !errors.As(err, &f) {
 		f = &Failure{Kind: Again, Class: model.ClassSetup, Words: "The destination could not be prepared: " + err.Error()}
 		if fault.Is(err, fault.NotFound) {
-			f.Kind, f.Words = Final, "The destination no longer exists."
+			f.Kind, f.Words = Final, gone(w.Delivery)
 		}
 	}
 	if f.Kind == Nothing || f.Kind == Crash {
@@ -105,6 +106,13 @@ func (s *Sender) unprepared(ctx context.Context, w model.Work, u *Setup, err err
 		a.Error = u.Redact.Text(a.Error)
 	}
 	return Result{Kind: f.Kind, Attempt: a, Error: a.Error}
+}
+
+func gone(d model.Delivery) string {
+	if d.DestinationID == "" {
+		return "The step that this belongs to no longer exists."
+	}
+	return "The destination no longer exists."
 }
 
 func (s *Sender) begin(w model.Work) *model.Attempt {

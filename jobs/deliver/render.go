@@ -106,7 +106,9 @@ func (s *Sender) render(ctx context.Context, u *Setup, w model.Work, now time.Ti
 	d := u.Destination
 	r := connector.Rendered{Path: d.Path, Headers: d.Headers, Body: []byte(d.Template)}
 	if d.Template == "" {
-		r.Body = w.Event.Data
+		if r.Body = w.Event.Data; w.Payload != nil {
+			r.Body = w.Payload
+		}
 	}
 	if u.template == nil {
 		return r, 0, nil
@@ -145,8 +147,11 @@ func renderFailure(err error) error {
 	return &Failure{Kind: Again, Class: model.ClassTemplate, Words: "The template could not be rendered now: " + err.Error()}
 }
 
-// Input is the JSON text of `it` (SEMANTICS 1).
+// Input is the JSON text of `it` (SEMANTICS 1). A delivery of a step brings its own.
 func Input(u *Setup, w model.Work) []byte {
+	if w.Payload != nil {
+		return w.Payload
+	}
 	b := make([]byte, 0, 2*len(w.Event.Data)+512)
 	b = append(b, `{"data":[`...)
 	b = append(b, w.Event.Data...)

@@ -34,7 +34,8 @@ type Options struct {
 	Attempt func(context.Context, model.Work) deliver.Result
 	Target  func(model.TargetID) Target
 	// Settle applies further effects of an outcome in the transaction that records it; nil when there are none.
-	Settle func(model.Work, model.Outcome) func(*db.Tx) error
+	// taken is false when the delivery was cancelled or retried by hand while it was sent: then only the attempt counts.
+	Settle func(model.Work, model.Outcome) func(tx *db.Tx, taken bool) error
 
 	Places   int   // deliveries in memory; 0 = 20,000
 	Bytes    int64 // of event data in memory; 0 = 64 MiB
@@ -305,7 +306,7 @@ func (d *Dispatcher) record(w model.Work, o model.Outcome) {
 }
 
 func (d *Dispatcher) store(w model.Work, o model.Outcome) {
-	var then func(*db.Tx) error
+	var then func(*db.Tx, bool) error
 	if d.o.Settle != nil {
 		then = d.o.Settle(w, o)
 	}
@@ -354,4 +355,4 @@ func (d *Dispatcher) Stop(grace time.Duration) error {
 	return d.o.Store.GiveBack(context.Background(), d.o.Node)
 }
 
-func size(w model.Work) int64 { return int64(len(w.Event.Data)) }
+func size(w model.Work) int64 { return int64(len(w.Event.Data) + len(w.Payload)) }

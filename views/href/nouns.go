@@ -84,6 +84,7 @@ func DeliveriesOfEvent[ID ~string](id ID) string {
 func DeliveriesOfDestination[ID ~string](id ID) string {
 	return With(Deliveries(), "destination_id", string(id))
 }
+func DeliveriesOfRun[ID ~string](id ID) string { return With(Deliveries(), "run_id", string(id)) }
 
 // People and keys.
 

@@ -1,0 +1,128 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"waybill/db/model"
+)
+
+const attemptColumns = `a.id, a.delivery_id, a.number, a.started_at, a.method, a.url, a.address, a.status_code, a.class, a.error, a.template, a.verdict,
+  a.next_at, a.timings, a.request_headers, a.response_headers, a.response_cut, a.request_size, a.response_size,
+  CASE WHEN a.body_is_data THEN coalesce(p.data, e.data) ELSE a.request_body END, a.response_body`
+
+func scanAttempt(r row) (model.Attempt, error) {
+	var a model.Attempt
+	err := r.Scan(&a.ID, &a.DeliveryID, &a.Number, at{&a.StartedAt}, &a.Method, &a.URL, &a.Address, &a.StatusCode, &a.Class, &a.Error, &a.Template, &a.Verdict,
+		at{&a.NextAt}, decode{&a.Timings}, decode{&a.Request.Headers}, decode{&a.Response.Headers}, &a.Response.Truncated, &a.Request.Size, &a.Response.Size,
+		&a.Request.Body, &a.Response.Body)
+	return a, err
+}
+
+const attemptsOf = `
+SELECT ` + attemptColumns + `
+FROM attempts a JOIN deliveries d ON d.id = a.delivery_id LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
+WHERE a.delivery_id = $1 ORDER BY a.number`
+
+// Attempts lists the attempts of a delivery, first one first.
+func (s *Store) Attempts(ctx context.Context, id model.DeliveryID) ([]model.Attempt, error) {
+	return all(s.reader(ctx), scanAttempt, attemptsOf, id)
+}
+
+const markDelivery = `
+UPDATE deliveries SET status = $1, owner = '', next_attempt_at = $2, attempts = attempts + $3, interruptions = interruptions + $4, crashes = crashes + $5,
+  held = $6, last_status_code = CASE WHEN $3 THEN $7 ELSE last_status_code END, last_error = $8, user_message = $9, updated_at = $10, settled_at = $11,
+  version = version + 1
+WHERE id = $12 AND owner = $13 AND version = $14`
+
+const countAttempt = `UPDATE deliveries SET attempts = attempts + 1 WHERE id = $1`
+
+const insertAttempt = `
+INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address, status_code, class, error, template, verdict, next_at, timings,
+  request_headers, response_headers, response_cut, request_size, response_size, request_body, body_is_data, response_body)
+VALUES ($1, $22, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+  $17, $18, $19, $20, $21)
+ON CONFLICT (delivery_id, number) DO NOTHING`
+
+// appendAttempt numbers an attempt after those that are stored.
+const appendAttempt = `
+INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address, status_code, class, error, template, verdict, next_at, timings,
+  request_headers, response_headers, response_cut, request_size, response_size, request_body, body_is_data, response_body)
+VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+  $17, $18, $19, $20, $21)`
+
+// Finish records what an attempt did to a delivery that owner has in memory, as of d.Version. It returns at once; done is called from
+// the writer's goroutine when the outcome is on disk (at most 10 ms later than it could be) or could not be stored.
+// A delivery that was taken away meanwhile (cancelled, retried by hand) keeps its state and gains the attempt; then, which runs
+// in the same transaction, is told by taken.
+func (s *Store) Finish(owner model.NodeID, d model.Delivery, o model.Outcome, then func(tx *Tx, taken bool) error, done func(error)) {
+	row := attemptRow(d.ID, o) // encoded here: the writer is one for all
+	renewed := attemptRow(d.ID, model.Outcome{Attempt: o.Renewed, Status: model.Retrying, BodyIsData: o.BodyIsData})
+	s.writer.submit(&op{
+		run: func(tx *Tx) error {
+			if renewed != nil {
+				if err := tx.exec(appendAttempt, renewed...); err != nil {
+					return err
+				}
+			}
+			taken, err := tx.finish(owner, d, o, row)
+			if err != nil || then == nil {
+				return err
+			}
+			tx.actor = model.System("dispatcher")
+			return then(tx, taken)
+		},
+		done: s.told(d, o, done), plain: then == nil, rides: time.Now().Add(groupWaits),
+	}, false)
+}
+
+// finish reports whether the delivery was still owner's.
+func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome, row []any) (taken bool, err error) {
+	var settled any
+	if o.Status.Settled() {
+		settled = ms(tx.now)
+	}
+	tried, crashed, status := 0, 0, 0
+	if o.Attempt != nil {
+		tried, status = 1, o.Attempt.StatusCode
+	}
+	if o.Crashed {
+		crashed = 1
+	}
+	marked, err := tx.count(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, d.ID, owner, d.Version)
+	if err != nil || row == nil {
+		return marked > 0, err
+	}
+	if marked > 0 {
+		// Its number is free, but for rows that do not count (a renewed token) or that came late (below).
+		n, err := tx.count(insertAttempt, append(row, d.Attempts+1)...)
+		if err != nil || n > 0 {
+			return true, err
+		}
+	} else if err := tx.exec(countAttempt, d.ID); err != nil {
+		return false, err
+	}
+	return marked > 0, tx.exec(appendAttempt, row...)
+}
+
+// attemptRow are the values of an attempt, nil when there was none.
+func attemptRow(id model.DeliveryID, o model.Outcome) []any {
+	a := o.Attempt
+	if a == nil {
+		return nil
+	}
+	body := blob(a.Request.Body)
+	if o.BodyIsData {
+		body = nil
+	}
+	return []any{id, a.ID, ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, a.Class, a.Error, a.Template, o.Status,
+		ms(o.NextAt), encode(a.Timings), encode(a.Request.Headers), encode(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
+		body, o.BodyIsData, blob(a.Response.Body)}
+}
+
+func blob(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}

@@ -1,0 +1,180 @@
+package db
+
+// Bookkeeping of the queue: no actor, no audit row; the deliveries themselves are the record.
+
+import (
+	"context"
+	"time"
+
+	"waybill/db/model"
+)
+
+const dueOf = `
+SELECT d.id, coalesce(length(e.data), 0) + coalesce(length(p.data), 0)
+FROM deliveries d LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
+WHERE d.settled_at IS NULL AND d.owner = '' AND d.target_id = $1 AND d.lane = $2 AND d.next_attempt_at <= $3
+ORDER BY d.next_attempt_at LIMIT $4`
+
+// The + keeps the planner from walking everything that waits.
+const own = `UPDATE deliveries SET owner = $1 WHERE +owner = '' AND settled_at IS NULL AND id IN (SELECT value FROM json_each($2))`
+
+const nextDueOf = `
+SELECT min(next_attempt_at) FROM deliveries
+WHERE settled_at IS NULL AND owner = '' AND target_id = $1 AND lane = $2 AND next_attempt_at IS NOT NULL`
+
+const workOf = `
+SELECT ` + deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, p.depth, 0), e.data, p.data` + deliveryTables + `
+  LEFT JOIN payloads p ON p.delivery_id = d.id
+WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.next_attempt_at, d.id`
+
+// claimBytes bounds the event data that one claim brings into memory; one delivery always fits.
+const claimBytes = 8 << 20
+
+// Claim takes up to limit due deliveries of a target and lane into owner's memory, oldest due first. next is when the
+// first of the rest is due, zero when there is none.
+func (s *Store) Claim(ctx context.Context, owner model.NodeID, target model.TargetID, lane model.Lane, limit int) (work []model.Work, next time.Time, err error) {
+	done := make(chan error, 1)
+	// Owned and read in one closure: a row is never owned by a memory that does not hold it.
+	s.writer.submit(&op{plain: true, done: func(err error) { done <- err }, run: func(tx *Tx) (err error) {
+		work, next, err = tx.claim(owner, target, lane, limit)
+		return err
+	}}, false)
+	if err := <-done; err != nil {
+		return nil, time.Time{}, err
+	}
+	return work, next, nil
+}
+
+func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, limit int) (work []model.Work, next time.Time, err error) {
+	type due struct {
+		id    string
+		bytes int
+	}
+	rows, err := all(tx, func(r row) (d due, err error) { err = r.Scan(&d.id, &d.bytes); return }, dueOf, target, lane, ms(tx.now), limit)
+	if err != nil {
+		return nil, next, err
+	}
+	var ids []string
+	for i, bytes := 0, 0; i < len(rows) && (i == 0 || bytes+rows[i].bytes <= claimBytes); i++ {
+		ids, bytes = append(ids, rows[i].id), bytes+rows[i].bytes
+	}
+	if len(ids) > 0 {
+		if work, err = all(tx, scanWork, workOf, encode(ids)); err != nil {
+			return nil, next, err
+		}
+		if err := tx.exec(own, owner, encode(ids)); err != nil {
+			return nil, next, err
+		}
+	}
+	next, err = one(tx, "delivery", func(r row) (t time.Time, err error) { err = r.Scan(at{&t}); return }, nextDueOf, target, lane)
+	return work, next, err
+}
+
+func scanWork(r row) (model.Work, error) {
+	var w model.Work
+	e := &w.Event
+	err := r.Scan(append(deliveryFields(&w.Delivery), &e.ExternalID, &e.Subject, at{&e.Time}, &e.Depth, (*[]byte)(&e.Data), &w.Payload)...)
+	e.ID, e.Name = w.Delivery.EventID, w.Delivery.EventName
+	return w, err
+}
+
+// Waiting says when the first row of a target and lane that waits in the database is due.
+type Waiting struct {
+	Target model.TargetID
+	Lane   model.Lane
+	Due    time.Time
+}
+
+const waitingTargets = `
+SELECT target_id, lane, min(next_attempt_at) FROM deliveries
+WHERE settled_at IS NULL AND owner = '' AND next_attempt_at IS NOT NULL GROUP BY target_id, lane`
+
+// Waiting lists every target and lane with rows that wait in the database: what a dispatcher starts from.
+func (s *Store) Waiting(ctx context.Context) ([]Waiting, error) {
+	return all(s.reader(ctx), func(r row) (Waiting, error) {
+		var w Waiting
+		err := r.Scan(&w.Target, &w.Lane, at{&w.Due})
+		return w, err
+	}, waitingTargets)
+}
+
+const orphans = `SELECT id FROM deliveries WHERE settled_at IS NULL AND owner > '' LIMIT 500`
+
+const rescue = `
+UPDATE deliveries SET owner = '', interruptions = interruptions + 1, next_attempt_at = $1 + abs(random()) % 2000
+WHERE id IN (SELECT value FROM json_each($2))`
+
+// Rescue makes due again, spread over 2 s, what processes that died had in memory. Only one server runs on a data
+// folder, so at its start every owner is a dead one. It returns how many there were.
+func (s *Store) Rescue(ctx context.Context) (n int, err error) {
+	for {
+		var ids []string
+		err := s.Write(ctx, model.System("rescue"), func(tx *Tx) (err error) {
+			if ids, err = all(tx, text[string], orphans); err != nil || len(ids) == 0 {
+				return err
+			}
+			return tx.exec(rescue, ms(tx.now), encode(ids))
+		})
+		n += len(ids)
+		if err != nil || len(ids) == 0 {
+			return n, err
+		}
+	}
+}
+
+const giveBack = `
+UPDATE deliveries SET owner = '', next_attempt_at = min(coalesce(next_attempt_at, $1), $1) WHERE owner = $2 AND settled_at IS NULL
+  AND id IN (SELECT id FROM deliveries WHERE owner = $2 AND settled_at IS NULL LIMIT 500)`
+
+// GiveBack returns everything that owner has in memory to the database, due at once and without counting: an orderly stop.
+func (s *Store) GiveBack(ctx context.Context, owner model.NodeID) error {
+	for {
+		var n int64
+		err := s.Write(ctx, model.System("stop"), func(tx *Tx) (err error) {
+			n, err = tx.count(giveBack, ms(tx.now), owner)
+			return err
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// In the index, what is held (no next attempt) stands before what waits; with the lanes named, neither walks the other.
+const holdOf = `
+UPDATE deliveries SET status = 'held', held = 'disabled', next_attempt_at = NULL, last_error = $1, updated_at = $2, version = version + 1
+WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $3 AND lane IN ('realtime', 'bulk')
+  AND next_attempt_at IS NOT NULL LIMIT 500)`
+
+const releaseOf = `
+UPDATE deliveries SET status = CASE WHEN attempts > round_start THEN 'retrying' ELSE 'pending' END, held = '', next_attempt_at = $1, last_error = '',
+  updated_at = $1, version = version + 1
+WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $2 AND lane IN ('realtime', 'bulk')
+  AND next_attempt_at IS NULL AND held = 'disabled' LIMIT 500)`
+
+// Hold parks up to 500 waiting deliveries of a switched-off target; why is shown. It returns how many.
+func (s *Store) Hold(ctx context.Context, target model.TargetID, why string) (n int64, err error) {
+	err = s.WriteBulk(ctx, model.System("dispatcher"), func(tx *Tx) (err error) {
+		n, err = tx.count(holdOf, why, ms(tx.now), target)
+		return err
+	})
+	return n, err
+}
+
+// Release makes up to 500 deliveries due that were held because their target was off. It returns how many.
+func (s *Store) Release(ctx context.Context, target model.TargetID) (n int64, err error) {
+	err = s.WriteBulk(ctx, model.System("dispatcher"), func(tx *Tx) (err error) {
+		n, err = tx.count(releaseOf, ms(tx.now), target)
+		return err
+	})
+	return n, err
+}
+
+const heldTargets = `
+SELECT DISTINCT target_id FROM deliveries
+WHERE status = 'held' AND status <> 'delivered' AND status <> 'pending' AND held = 'disabled'`
+
+// HeldTargets lists targets with deliveries that are held because the target was off.
+func (s *Store) HeldTargets(ctx context.Context) ([]model.TargetID, error) {
+	return all(s.reader(ctx), text[model.TargetID], heldTargets)
+}
