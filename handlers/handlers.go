@@ -55,7 +55,8 @@ func New(o Options) (*Handlers, error) {
 
 // Routes is the route table of the whole program.
 func (h *Handlers) Routes() []web.Route {
-	return slices.Concat(h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.roleRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
+	return slices.Concat(h.flowRoutes(),
+		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.roleRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
 		h.connectionRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
 
@@ -104,6 +105,7 @@ func navigation(rights model.Rights) []views.NavGroup {
 		{"Build", []navPage{
 			{"actions", "Actions", "bolt", href.Actions(), model.Connections.View()},
 			{"events", "Events", "pulse", href.Events(), model.Events.View()},
+			{"audiences", "Audiences", "users", href.Audiences(), model.Workflows.View()},
 		}},
 		{"Connect", []navPage{
 			{"connections", "Connections", "plug", href.Connections(), model.Connections.View()},

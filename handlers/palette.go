@@ -142,6 +142,8 @@ var commands = []offer{
 	{model.Credentials.Manage(), views.Hit{Icon: "plus", Label: "New credential", URL: href.NewCredential(), Also: "create add secret password token"}},
 	{model.Connections.Manage(), views.Hit{Icon: "plus", Label: "New action", URL: href.NewAction(), Also: "create add route rule"}},
 	{model.Events.Manage(), views.Hit{Icon: "pulse", Label: "Publish event", URL: href.NewEvent(), Also: "create new send an event"}},
+	{model.Events.Manage(), views.Hit{Icon: "plus", Label: "New event definition", URL: href.NewEventDefinition(), Also: "create add schema"}},
+	{model.Workflows.Manage(), views.Hit{Icon: "plus", Label: "New audience", URL: href.NewAudience(), Also: "create add list records csv upload"}},
 	{model.Users.Manage(), views.Hit{Icon: "plus", Label: "New user", URL: href.NewUser(), Also: "create add invite person"}},
 	{model.Users.Manage(), views.Hit{Icon: "plus", Label: "New role", URL: href.NewRole(), Also: "create add rights permissions"}},
 	{model.APIKeys.Manage(), views.Hit{Icon: "plus", Label: "New API key", URL: href.NewAPIKey(), Also: "create add token"}},
@@ -158,6 +160,7 @@ var subpages = []offer{
 	{model.Deliveries.View(), views.Hit{Icon: "retry", Label: "Deliveries that are retried", URL: href.DeliveriesIn(string(model.Retrying)), Also: "retrying"}},
 	{model.Deliveries.View(), views.Hit{Icon: "pause", Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held)), Also: "paused disabled"}},
 	{model.Users.View(), views.Hit{Icon: "lock", Label: "Roles", URL: href.Roles(), Also: "rights permissions matrix"}},
+	{model.Events.View(), views.Hit{Icon: "book", Label: "Event definitions", URL: href.EventDefinitions(), Also: "schema names"}},
 	{model.SignedIn, views.Hit{Icon: "user", Label: "Account", URL: href.Account(), Also: "profile name password sessions"}},
 	{model.SignedIn, views.Hit{Icon: "book", Label: "API reference", URL: href.Docs(), Also: "docs documentation rest openapi curl help"}},
 }

@@ -21,6 +21,8 @@ func (h *Handlers) sources() []source {
 		{"Credentials", model.Credentials.View(), h.credentialHits},
 		{"Events", model.Events.View(), h.eventHits},
 		{"Deliveries", model.Deliveries.View(), h.deliveryHits},
+		{"Event definitions", model.Events.View(), h.definitionHits},
+		{"Audiences", model.Workflows.View(), h.audienceHits},
 		{"Users", model.Users.View(), h.userHits},
 	}
 }
@@ -166,7 +168,8 @@ func (h *Handlers) orByID(ctx context.Context, q query, prefix string) func([]vi
 // byID is the thing with that id if it may be seen; its URL is "" when it may not, or there is none.
 func (h *Handlers) byID(ctx context.Context, rights model.Rights, id string) (views.Hit, error) {
 	need := map[string]model.Right{"con": model.Connections.View(), "dst": model.Connections.View(), "act": model.Connections.View(),
-		"crd": model.Credentials.View(), "evt": model.Events.View(), "dlv": model.Deliveries.View(), "usr": model.Users.View()}
+		"crd": model.Credentials.View(), "evt": model.Events.View(), "dlv": model.Deliveries.View(), "usr": model.Users.View(),
+		"evd": model.Events.View(), "adn": model.Workflows.View()}
 	kind, _, _ := strings.Cut(id, "_")
 	if right, known := need[kind]; !known || !rights.Has(right) {
 		return views.Hit{}, nil
@@ -189,6 +192,10 @@ func (h *Handlers) lookUp(ctx context.Context, id string) (hit views.Hit, err er
 		hit, err = hitOf(h.Store.Event, h.eventHit)(ctx, model.EventID(id))
 	case "dlv":
 		hit, err = hitOf(h.Store.Delivery, h.deliveryHit)(ctx, model.DeliveryID(id))
+	case "evd":
+		hit, err = hitOf(h.Store.EventDefinition, definitionHit)(ctx, model.EventDefID(id))
+	case "adn":
+		hit, err = hitOf(h.Store.Audience, audienceHit)(ctx, model.AudienceID(id))
 	case "usr":
 		hit, err = hitOf(h.Store.User, userHit)(ctx, model.UserID(id))
 	}

@@ -27,6 +27,21 @@ type Route struct {
 	Right        model.Right
 	Face         Face
 	Handler      echo.HandlerFunc
+	Most         int64 // bytes that a request may carry, 0 = as usual for its face
+}
+
+// Up is the row with more room for what is uploaded.
+func (r Route) Up(most int64) Route {
+	r.Most = most
+	return r
+}
+
+// most is the bound of what a request may carry.
+func (r Route) most(usual int64) int64 {
+	if r.Most > 0 {
+		return r.Most
+	}
+	return usual
 }
 
 // Get is a page that shows something.
@@ -64,14 +79,14 @@ func (w *Web) Mount(e *echo.Echo, table []Route) error {
 		guards := []echo.MiddlewareFunc{w.pageGuard(r.Right)}
 		switch r.Face {
 		case API:
-			guards = []echo.MiddlewareFunc{limitBody(apiBody), w.apiGuard(r.Right)}
+			guards = []echo.MiddlewareFunc{limitBody(r.most(apiBody)), w.apiGuard(r.Right)}
 		case Plain:
 			guards = nil
 			if r.Right != Public {
 				return fmt.Errorf("route %s %s asks nobody's name, so it cannot need %q", r.Method, r.Path, r.Right)
 			}
 		case Page:
-			guards = []echo.MiddlewareFunc{uncached, compress(), limitBody(pageBody), w.sameOrigin, w.pageGuard(r.Right)}
+			guards = []echo.MiddlewareFunc{uncached, compress(), limitBody(r.most(pageBody)), w.sameOrigin, w.pageGuard(r.Right)}
 		}
 		e.Add(r.Method, r.Path, r.Handler, guards...)
 		if r.Method == http.MethodGet {

@@ -1,0 +1,242 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/jobs"
+	"waybill/views"
+	"waybill/views/href"
+	"waybill/views/ui"
+)
+
+// mostFile bounds a file with records, in bytes; some room is left for what stands around it.
+const mostFile = 64<<20 + 64<<10
+
+func (h *Handlers) audienceRoutes() []web.Route {
+	view, manage := model.Workflows.View(), model.Workflows.Manage()
+	return []web.Route{
+		web.Get(view, href.Audiences(), h.listAudiences),
+		web.Get(manage, href.NewAudience(), h.newAudience),
+		web.Post(manage, href.Audiences(), h.createAudience).Up(mostFile),
+		web.Get(view, href.Audience(href.Pattern), h.showAudience),
+		web.Get(manage, href.EditAudience(href.Pattern), h.editAudience),
+		web.Post(manage, href.Audience(href.Pattern), h.updateAudience),
+		web.Post(manage, href.AudienceRecords(href.Pattern), h.addRecords).Up(mostFile),
+		web.Get(manage, href.DeleteAudience(href.Pattern), h.askDeleteAudience),
+		web.Post(manage, href.DeleteAudience(href.Pattern), h.deleteAudience),
+	}
+}
+
+var audiencesCrumb = crumb("Audiences", href.Audiences())
+
+func (h *Handlers) listAudiences(c echo.Context) error {
+	q := c.QueryParam("q")
+	list, next, err := h.Store.Audiences(c.Request().Context(), db.AudienceFilter{Query: q}, db.Page{Cursor: c.QueryParam("cursor")})
+	if err != nil {
+		return err
+	}
+	props := views.AudiencesProps{Items: list, Query: q, CanEdit: h.may(c, model.Workflows.Manage()), Now: h.Now()}
+	props.Next, props.First = pages(c, next)
+	return h.Page(c, web.Bits{Title: "Audiences", Section: "audiences"}, views.Audiences(props))
+}
+
+func (h *Handlers) newAudience(c echo.Context) error {
+	return h.audienceForm(c, http.StatusOK, views.AudienceFormProps{})
+}
+
+func (h *Handlers) audienceForm(c echo.Context, status int, p views.AudienceFormProps) error {
+	bits := web.Bits{Status: status, Title: "New audience", Section: "audiences", Crumbs: under(audiencesCrumb, "New")}
+	if p.ID != "" {
+		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{audiencesCrumb, crumb(p.Saved, href.Audience(p.ID)), {Label: "Edit"}}
+	}
+	return h.Page(c, bits, views.EditAudience(p))
+}
+
+// audienceTyped is the posted form and the audience that it describes over old.
+func (h *Handlers) audienceTyped(c echo.Context, old model.Audience) (views.AudienceForm, model.Audience, error) {
+	f, err := web.Bind[views.AudienceForm](c)
+	if err != nil {
+		return f, old, err
+	}
+	a := old
+	a.Version, a.Name, a.Description, a.SubjectField = f.Version, f.Name, f.Description, f.SubjectField
+	return f, a, h.o.Jobs.CheckAudience(&a)
+}
+
+// records are those of the posted file, none when there is no file.
+func records(c echo.Context) ([]json.RawMessage, error) {
+	head, err := c.FormFile("file")
+	if errors.Is(err, http.ErrMissingFile) || err == nil && head.Size == 0 && head.Filename == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := head.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return jobs.ReadMembers(f)
+}
+
+func (h *Handlers) createAudience(c echo.Context) error {
+	f, a, err := h.audienceTyped(c, model.Audience{})
+	list, bad := records(c)
+	ctx, n := c.Request().Context(), int64(0)
+	if err = both(err, bad); err == nil {
+		err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.CreateAudience(&a) })
+	}
+	if err == nil {
+		n, err = h.o.Jobs.AddMembers(ctx, h.Actor(c), a.ID, list, false)
+	}
+	if p, status, ok := wrong(err, ""); ok {
+		return h.audienceForm(c, status, views.AudienceFormProps{Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Audience(a.ID), a.Name+" is made, with "+ui.Plural(n, "record")+".")
+}
+
+func (h *Handlers) audience(c echo.Context) (model.Audience, error) {
+	return h.Store.Audience(c.Request().Context(), web.ID[model.AudienceID](c))
+}
+
+func (h *Handlers) showAudience(c echo.Context) error {
+	a, err := h.audience(c)
+	if err != nil {
+		return err
+	}
+	return h.audiencePage(c, http.StatusOK, a, views.Problems{})
+}
+
+// shownRecords is how many records a page shows.
+const shownRecords = 25
+
+func (h *Handlers) audiencePage(c echo.Context, status int, a model.Audience, bad views.Problems) error {
+	from, _ := strconv.ParseInt(c.QueryParam("cursor"), 10, 64) // anything else is the beginning
+	from = max(0, min(from, a.Count))
+	end := min(from+shownRecords, a.Count)
+	list, err := h.Store.Members(c.Request().Context(), a.ID, a.Generation, from, end)
+	if err != nil {
+		return err
+	}
+	props := views.AudienceProps{Audience: a, Members: list, From: from, Problems: bad, Delete: audienceDeletion(a), CanEdit: h.may(c, model.Workflows.Manage()), Now: h.Now()}
+	next := ""
+	if end < a.Count {
+		next = strconv.FormatInt(end, 10)
+	}
+	props.Next, props.First = pages(c, next)
+	bits := web.Bits{Status: status, Title: a.Name, Section: "audiences", Crumbs: under(audiencesCrumb, a.Name)}
+	return h.Page(c, bits, views.Audience(props))
+}
+
+func (h *Handlers) editAudience(c echo.Context) error {
+	a, err := h.audience(c)
+	if err != nil {
+		return err
+	}
+	f := views.AudienceForm{Version: a.Version, Name: a.Name, Description: a.Description, SubjectField: a.SubjectField}
+	p := views.AudienceFormProps{ID: a.ID, Saved: a.Name, Form: f}
+	first, err := h.Store.Members(c.Request().Context(), a.ID, a.Generation, 0, min(1, a.Count))
+	if err != nil {
+		return err
+	}
+	for _, m := range first {
+		for _, b := range views.TreeOf(m.Data) {
+			p.Columns = append(p.Columns, b.Name)
+		}
+	}
+	return h.audienceForm(c, http.StatusOK, p)
+}
+
+func (h *Handlers) updateAudience(c echo.Context) error {
+	old, err := h.audience(c)
+	if err != nil {
+		return err
+	}
+	f, a, err := h.audienceTyped(c, old)
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAudience(&a) })
+	}
+	if p, status, ok := wrong(err, href.EditAudience(old.ID)); ok {
+		if p.Theirs != "" {
+			f.Version = old.Version
+		}
+		return h.audienceForm(c, status, views.AudienceFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Audience(a.ID), a.Name+" is saved.")
+}
+
+// addRecords takes a file with records.
+func (h *Handlers) addRecords(c echo.Context) error {
+	a, err := h.audience(c)
+	if err != nil {
+		return err
+	}
+	list, err := records(c)
+	if err == nil && len(list) == 0 {
+		var bad fault.Check
+		bad.Add("file", "Choose a file with at least one record.")
+		err = bad.Err()
+	}
+	var n int64
+	if err == nil {
+		n, err = h.o.Jobs.AddMembers(c.Request().Context(), h.Actor(c), a.ID, list, typed(c, "replace") == "true")
+	}
+	if p, status, ok := wrong(err, ""); ok {
+		return h.audiencePage(c, status, a, p)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Audience(a.ID), ui.Plural(int64(len(list)), "record")+" stored; "+a.Name+" holds "+ui.Count(n)+" now.")
+}
+
+func audienceDeletion(a model.Audience) views.DeleteProps {
+	return views.DeleteProps{Noun: "audience", Name: a.Name, Action: href.DeleteAudience(a.ID), Cancel: href.Audience(a.ID),
+		Consequence: "Its " + ui.Plural(a.Count, "record") + " are deleted with it. Runs that were started for them go on. This cannot be undone."}
+}
+
+func (h *Handlers) askDeleteAudience(c echo.Context) error {
+	a, err := h.audience(c)
+	if err != nil {
+		return err
+	}
+	return h.askAudience(c, http.StatusOK, a, "")
+}
+
+func (h *Handlers) askAudience(c echo.Context, status int, a model.Audience, conflict string) error {
+	p := audienceDeletion(a)
+	p.Conflict = conflict
+	bits := web.Bits{Status: status, Title: "Delete " + a.Name, Section: "audiences", Crumbs: []ui.Crumb{audiencesCrumb, crumb(a.Name, href.Audience(a.ID)), {Label: "Delete"}}}
+	return h.Page(c, bits, views.Delete(p))
+}
+
+func (h *Handlers) deleteAudience(c echo.Context) error {
+	a, err := h.audience(c)
+	if err != nil {
+		return err
+	}
+	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteAudience(a.ID, false) })
+	if words, yes := inTheWay(err); yes {
+		return h.askAudience(c, http.StatusConflict, a, words)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Audiences(), a.Name+" is deleted.")
+}
