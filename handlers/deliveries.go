@@ -17,12 +17,12 @@ import (
 
 func (h *Handlers) deliveryRoutes() []web.Route {
 	view, manage := model.Deliveries.View(), model.Deliveries.Manage()
-	return []web.Route{
+	return append(h.replayRoutes(),
 		web.Get(view, href.Deliveries(), h.listDeliveries),
 		web.Get(view, href.Delivery(href.Pattern), h.showDelivery),
 		web.Post(manage, href.RetryDelivery(href.Pattern), h.retryDelivery),
 		web.Post(manage, href.CancelDelivery(href.Pattern), h.cancelDelivery),
-	}
+	)
 }
 
 var deliveriesCrumb = crumb("Deliveries", href.Deliveries())
@@ -52,7 +52,8 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 	if p.Activity, err = h.activity(ctx, p.Destination); err != nil {
 		return err
 	}
-	p.Destinations = choices(around)
+	p.Destinations, p.CanReplay = choices(around), h.may(c, model.Deliveries.Manage())
+	p.List.Selectable = p.CanReplay
 	p.Next, p.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "Deliveries", Section: "deliveries"}, views.Deliveries(p))
 }

@@ -61,7 +61,7 @@ func (h *Handlers) showDocs(c echo.Context, p views.DocsProps) error {
 // overwrites reports whether a call, pasted as it stands, would take something away from its owner: such a call keeps its
 // placeholder.
 func overwrites(c views.DocCall) bool {
-	return c.Method == "PUT" || c.Method == "DELETE" || c.ID == "cancel-delivery"
+	return c.Method == "PUT" || c.Method == "DELETE" || c.ID == "cancel-delivery" || c.ID == "cancel-replay"
 }
 
 // exampleIDs are pairs of a placeholder and the id of the newest such thing, as far as the reader may see one.
@@ -107,6 +107,10 @@ func (h *Handlers) exampleIDs(c echo.Context) ([]string, error) {
 		{"DELIVERY_ID", model.Deliveries.View(), func(ctx context.Context) (string, error) {
 			list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{}, one)
 			return newestOf(list, err, func(x model.Delivery) string { return string(x.ID) })
+		}},
+		{"REPLAY_ID", model.Deliveries.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Replays(ctx, one)
+			return newestOf(list, err, func(x model.Replay) string { return string(x.ID) })
 		}},
 		{"API_KEY_ID", model.APIKeys.View(), func(ctx context.Context) (string, error) {
 			list, _, err := h.Store.APIKeys(ctx, one)
@@ -200,6 +204,13 @@ func exampleBody(call string) string {
 	case "preview-destination", "test-destination":
 		return `{
     "event": {"name": "order.created", "subject": "A-10482", "data": {"id": "A-10482"}}
+  }`
+	case "replay-deliveries":
+		return `{
+    "destination_id": "DESTINATION_ID",
+    "status": "failed",
+    "from": "2026-01-01T00:00:00Z",
+    "dry_run": true
   }`
 	case "create-action", "update-action":
 		return `{

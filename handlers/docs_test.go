@@ -141,8 +141,8 @@ func TestDocsCommandsWork(t *testing.T) {
 			}
 			continue
 		}
-		if c.id == "cancel-delivery" {
-			continue // nothing is left to cancel
+		if c.id == "cancel-delivery" || strings.Contains(c.url, "/replays/") {
+			continue // nothing is left to cancel, nothing to replay was settled
 		}
 		run(c)
 		ran++

@@ -53,6 +53,7 @@ type Service struct {
 	watchers watchers
 	platform platform
 	steps    steps
+	replays  replays
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -63,7 +64,7 @@ const ReceiverHost = "receiver.waybill.internal"
 // New wires a Service; nothing runs before Start.
 func New(o Options) *Service {
 	s := &Service{o: o, changes: make(chan struct{}, 1), stopped: make(chan struct{}),
-		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}}
+		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}, replays: replays{wake: make(chan struct{}, 1)}}
 	s.routing.store = o.Store
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
@@ -105,6 +106,7 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.follow()
 	go s.housekeeping()
 	go s.keepStats()
+	go s.keepReplays()
 	return nil
 }
 

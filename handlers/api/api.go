@@ -56,6 +56,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.eventDefinitions()
 	a.audiences()
 	a.deliveries()
+	a.replays()
 	a.users()
 	a.roles()
 	a.apiKeys()

@@ -77,6 +77,14 @@ func Delivery[ID ~string](id ID) string       { return path("deliveries", string
 func RetryDelivery[ID ~string](id ID) string  { return path("deliveries", string(id), "retry") }
 func CancelDelivery[ID ~string](id ID) string { return path("deliveries", string(id), "cancel") }
 
+// NewReplay takes the filter of DeliveriesWith, event (a name) and id, any number of times.
+
+func NewReplay() string                     { return "/deliveries/replay" }
+func NewReplayWith(q url.Values) string     { return WithValues(NewReplay(), q) }
+func Replays() string                       { return "/replays" }
+func Replay[ID ~string](id ID) string       { return path("replays", string(id)) }
+func CancelReplay[ID ~string](id ID) string { return path("replays", string(id), "cancel") }
+
 // DeliveriesOfEvent and DeliveriesOfDestination are the list, filtered.
 func DeliveriesOfEvent[ID ~string](id ID) string {
 	return With(Deliveries(), "event_id", string(id))

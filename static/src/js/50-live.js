@@ -21,7 +21,7 @@
 
   function held() {
     const s = getSelection();
-    return !!document.querySelector(".menu:popover-open, dialog[open]") || (!!s && !s.isCollapsed && part().contains(s.anchorNode));
+    return !!document.querySelector(".menu:popover-open, dialog[open], .selection input:checked") || (!!s && !s.isCollapsed && part().contains(s.anchorNode));
   }
 
   function refresh() {
@@ -76,6 +76,7 @@
   });
   const look = () => box.hidden || (say(), changed && !timer && refresh());
   document.addEventListener("toggle", look, true);
+  document.addEventListener("change", look);
   document.addEventListener("selectionchange", look);
   document.addEventListener("visibilitychange", () => (document.hidden ? shut() : open()));
   window.addEventListener("pagehide", shut);

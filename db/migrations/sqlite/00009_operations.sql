@@ -1,0 +1,30 @@
+-- +goose Up
+-- A replay makes new deliveries of settled ones, a few at a time, until its cursor is at the end.
+CREATE TABLE replays (
+  id TEXT PRIMARY KEY,
+  filter TEXT NOT NULL, -- JSON object
+  status TEXT NOT NULL, -- running, done, cancelled
+  by_name TEXT NOT NULL,
+  total INTEGER NOT NULL, -- as counted before the start
+  counted INTEGER NOT NULL, -- 1 = total is exact
+  before_id TEXT NOT NULL, -- only deliveries with lesser ids
+  after_id TEXT NOT NULL, -- the last delivery that was looked at
+  made INTEGER NOT NULL,
+  passed_over INTEGER NOT NULL,
+  delivered INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  finished_at INTEGER, -- NULL = there is something left to do
+  version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX replays_open ON replays (id) WHERE finished_at IS NULL;
+
+-- Deliveries of replays that are not known to be settled. tried: 1 = an attempt was made, or a person is needed.
+CREATE TABLE replay_items (
+  replay_id TEXT NOT NULL REFERENCES replays (id) ON DELETE CASCADE,
+  tried INTEGER NOT NULL,
+  delivery_id TEXT NOT NULL,
+  PRIMARY KEY (replay_id, tried, delivery_id)
+) STRICT, WITHOUT ROWID;

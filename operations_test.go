@@ -1,0 +1,36 @@
+package main
+
+import (
+	"testing"
+)
+
+// TestOperations is the way of an operator: what was delivered is sent again, and the settings are looked at.
+func TestOperations(t *testing.T) {
+	p := newProgram(t, "")
+	p.start()
+	p.route("http://receiver.waybill.internal", "order.created", map[string]any{"name": "Northwind ERP"}, map[string]any{"name": "Orders"})
+	for range 3 {
+		p.must(202, "POST", "events", map[string]any{"name": "order.created", "data": map[string]any{"id": "A-1"}})
+	}
+	p.eventually("all are delivered", func() bool { return len(p.must(200, "GET", "deliveries?status=delivered", nil).items()) == 3 })
+	b := newBrowser(t, p.url(""), true)
+	b.thorough = true
+	b.open("/login")
+	b.fill("email", "ada@example.com")
+	b.fill("password", password)
+	b.press("Sign in")
+
+	b.open("/deliveries?status=delivered")
+	b.inspect()
+	b.press("Replay all of these…")
+	b.sees("Northwind ERP → Orders")
+	b.inspect()
+	b.press("Replay 3 deliveries")
+	b.sees("Done: all of it is settled.")
+	b.inspect()
+	b.open("/replays")
+	b.sees("3 of 3")
+	b.inspect()
+	b.open("/deliveries/replay")
+	b.inspect()
+}
