@@ -179,6 +179,38 @@ func (keyDoctorCmd) Run(sc *storeConfig, io streams) error {
 	})
 }
 
+type keyRotateCmd struct{}
+
+// Run moves every secret to a new master key. Begun again after it was cut off, it goes on.
+func (keyRotateCmd) Run(sc *storeConfig, io streams) error {
+	return withStore(sc, false, func(ctx context.Context, store *db.Store) error {
+		if sc.MasterKey != "" && serverRuns(sc.DataDir) {
+			return errors.New("a server runs on this data folder with the key from WAYBILL_MASTER_KEY, which nobody but you can change: set it to NEW,OLD (openssl rand -base64 32 makes a new one), stop the server, run this with the same, and start the server again")
+		}
+		done, err := store.Rekey(ctx, operator("key rotate"), func(int64) error { return nil })
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(io.out, "ok: %d secrets moved to the new master key in %s\n", done.Moved, done.Where)
+		if done.Former != "" {
+			_, err = fmt.Fprintln(io.out, "note: backups made before need the former key, which is kept in "+done.Former+"; keep it away from them, and delete it when they are gone")
+			return err
+		}
+		_, err = fmt.Fprintln(io.out, "note: take the former key out of WAYBILL_MASTER_KEY now, and keep it apart for backups made before")
+		return err
+	})
+}
+
+// serverRuns reports whether a server holds the lock of the data folder.
+func serverRuns(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, "waybill.lock"), os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil
+}
+
 type doctorCmd struct{}
 
 // Run prints one line a check and fails when one of them is bad.

@@ -56,9 +56,8 @@ func TestCommandsFailInOneLine(t *testing.T) {
 		"proxies":              {[]string{"--trusted-proxies", "10.0.0.0/99"}, "", "WAYBILL_TRUSTED_PROXIES"},
 		"allowed hosts":        {[]string{"--allow-hosts", "10.0.0.0/99"}, "", "WAYBILL_ALLOW_HOSTS"},
 		"log format":           {[]string{"--log", "xml"}, "", "--log"},
-		"short master key":     {[]string{"--master-key", "c2hvcnQ="}, "", "32 bytes"},
+		"key on the line":      {[]string{"--master-key", key}, "", "WAYBILL_MASTER_KEY"},
 		"master key of text":   {[]string{"--master-key-file", file}, "", "WAYBILL_MASTER_KEY_FILE"},
-		"two master keys":      {[]string{"--master-key", key, "--master-key-file", file}, "", "set one of them"},
 		"no email":             {[]string{"user", "create"}, "", "--email"},
 		"unknown role":         {[]string{"user", "create", "--email", "b@example.com", "--name", "B", "--role", "King", "--password-stdin"}, password, "King"},
 		"weak password":        {[]string{"user", "create", "--email", "b@example.com", "--name", "B", "--role", "Viewer", "--password-stdin"}, "short\n", "15 characters"},
@@ -147,9 +146,23 @@ func TestWrongMasterKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
-	if got := command("", "--data-dir", p.dir, "--master-key", wrong, "key", "doctor"); got.code == 0 || !strings.Contains(got.out, "Shop") {
+	t.Setenv("WAYBILL_MASTER_KEY", wrong)
+	if got := command("", "--data-dir", p.dir, "key", "doctor"); got.code == 0 || !strings.Contains(got.out, "Shop") {
 		t.Errorf("key doctor: %+v", got)
 	}
+	if got := command("", "--data-dir", p.dir, "key", "rotate"); got.code == 0 || !strings.Contains(got.err, "not the one that sealed") {
+		t.Errorf("key rotate: %+v", got)
+	}
+	for _, x := range []struct{ text, says string }{{"c2hvcnQ=", "32 bytes"}, {wrong, "set one of them"}} {
+		t.Setenv("WAYBILL_MASTER_KEY", x.text)
+		if got := command("", "--data-dir", p.dir, "--master-key-file", p.dir+"/none", "doctor"); got.code == 0 || !strings.Contains(got.err, "set one of them") {
+			t.Errorf("two master keys: %+v", got)
+		}
+		if got := command("", "--data-dir", p.dir, "doctor"); got.code == 0 || (x.text != wrong && !strings.Contains(got.err, x.says)) {
+			t.Errorf("%s: %+v", x.text, got)
+		}
+	}
+	t.Setenv("WAYBILL_MASTER_KEY", "")
 	p.env = append(p.env, "WAYBILL_MASTER_KEY="+wrong)
 	p.cmd = exec.Command(p.bin)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.environment(), p.log, p.log

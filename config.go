@@ -19,14 +19,20 @@ import (
 
 // storeConfig is what every command needs that opens the data folder.
 type storeConfig struct {
-	DataDir       string       `env:"WAYBILL_DATA_DIR" default:"./data" placeholder:"DIR" help:"Folder of the database, the key file and uploads (${env})."`
-	DatabaseURL   string       `env:"WAYBILL_DATABASE_URL" placeholder:"URL" help:"Leave empty: SQLite in the data folder (${env})."`
-	MasterKey     model.Secret `env:"WAYBILL_MASTER_KEY" placeholder:"KEY" help:"Master key: 32 bytes, base64 (${env})."`
-	MasterKeyFile string       `env:"WAYBILL_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key; master.key in the data folder, made when needed, unless set (${env})."`
+	DataDir     string `env:"WAYBILL_DATA_DIR" default:"./data" placeholder:"DIR" help:"Folder of the database, the key file and uploads (${env})."`
+	DatabaseURL string `env:"WAYBILL_DATABASE_URL" placeholder:"URL" help:"Leave empty: SQLite in the data folder (${env})."`
+	// MasterKey is from WAYBILL_MASTER_KEY alone: what stands on a command line, everybody sees who may list processes.
+	MasterKey     model.Secret `kong:"-"`
+	MasterKeyFlag model.Secret `name:"master-key" hidden:"" help:"Refused."`
+	MasterKeyFile string       `env:"WAYBILL_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key; master.key in the data folder, made when needed, unless set (${env}). The environment variable WAYBILL_MASTER_KEY may hold the key itself."`
 }
 
 // check refuses what can only be a mistake. A key file that is absent is none: the server runs without its key and says so.
-func (c storeConfig) check() error {
+func (c *storeConfig) check() error {
+	if c.MasterKeyFlag != "" {
+		return errors.New("--master-key is not taken: everybody who may list processes would see the key. Set WAYBILL_MASTER_KEY, or --master-key-file to a file that holds it")
+	}
+	c.MasterKey = model.Secret(os.Getenv("WAYBILL_MASTER_KEY"))
 	if c.DatabaseURL != "" {
 		return errors.New("WAYBILL_DATABASE_URL: other databases are not built yet; leave it empty for SQLite in the data folder")
 	}
@@ -53,7 +59,7 @@ func (c storeConfig) check() error {
 }
 
 func checkKey(name, text string) error {
-	if _, err := seal.Parse(text); err != nil {
+	if _, err := seal.ParseAll(text); err != nil {
 		return fmt.Errorf("%s: not a master key: %d bytes in base64 are wanted (openssl rand -base64 32 makes one)", name, seal.KeySize)
 	}
 	return nil

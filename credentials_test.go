@@ -1,9 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPlatformKey has a delivery call this server's own API in the name of one of its keys: what it publishes is one
@@ -98,4 +103,46 @@ func TestClientSecret(t *testing.T) {
 	made := p.must(http.StatusCreated, http.MethodPost, "connections", conn)
 	conn["credential_id"] = id
 	p.must(http.StatusUnprocessableEntity, http.MethodPut, "connections/"+made.str("id"), conn)
+}
+
+// TestKeyRotate kills changes of the master key beside a running server until one comes through.
+func TestKeyRotate(t *testing.T) {
+	p := newProgram(t, "")
+	p.start()
+	for i := range 4 {
+		config := map[string]any{"username": "ada", "password": "canary-word"}
+		p.must(http.StatusCreated, http.MethodPost, "credentials", map[string]any{"name": fmt.Sprint("Shop ", i), "type": "basic", "config": config})
+	}
+	rx := newParrot(t)
+	conn := p.must(http.StatusOK, http.MethodGet, "credentials", nil).items()[0]["id"]
+	dest := p.route(rx.URL, "key.rotate", map[string]any{"credential_id": conn}, map[string]any{"path": "/ok"})
+	before, _ := os.ReadFile(filepath.Join(p.dir, "master.key"))
+	for wait := time.Duration(0); ; wait += 4 * time.Millisecond {
+		c := exec.Command(p.bin, "key", "rotate")
+		c.Env = p.environment()
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(wait)
+		_ = c.Process.Kill()
+		err := c.Wait()
+		p.command("", "key", "doctor")
+		if a := p.must(http.StatusOK, http.MethodPost, "destinations/"+dest+"/test", nil); !strings.Contains(a.text, `"status":200`) {
+			t.Fatal(a.text)
+		}
+		if after, _ := os.ReadFile(filepath.Join(p.dir, "master.key")); err == nil || (string(after) != string(before) && strings.Count(string(after), "\n") == 1) {
+			break
+		}
+	}
+	p.must(http.StatusCreated, http.MethodPost, "credentials", `{"name":"New","type":"bearer","config":{"token":"canary-token"}}`)
+	if got := p.command("", "key", "rotate"); !strings.Contains(got, "secrets moved") || !strings.Contains(got, ".former-") {
+		t.Error(got)
+	}
+	if err := p.stop(); err != nil {
+		t.Error(err)
+	}
+	p.start()
+	if a := p.must(http.StatusOK, http.MethodPost, "destinations/"+dest+"/test", nil); !strings.Contains(a.text, `"status":200`) {
+		t.Error(a.text)
+	}
 }

@@ -35,7 +35,8 @@ type commands struct {
 	} `cmd:"" name:"apikey" help:"API keys."`
 	Backup backupCmd `cmd:"" help:"Copy the database to a file while everything goes on."`
 	Key    struct {
-		Doctor keyDoctorCmd `cmd:"" help:"Say whether the master key opens what is stored."`
+		Doctor keyDoctorCmd `cmd:"" help:"Say which secrets the master key does not open."`
+		Rotate keyRotateCmd `cmd:"" help:"Move every secret to a new master key; a server may run meanwhile."`
 	} `cmd:"" help:"The master key."`
 	Bench        benchCmd        `cmd:"" help:"Measure this program on this machine."`
 	Doctor       doctorCmd       `cmd:"" help:"Check this installation."`

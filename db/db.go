@@ -41,7 +41,7 @@ type Store struct {
 	dir     string
 	now     func() time.Time
 	log     *slog.Logger
-	key     masterKey
+	keys    keyring
 	readers *sql.DB
 	reads   statements
 	writer  *writer
@@ -115,9 +115,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if _, err := s.Version(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if s.key, err = s.loadKey(ctx, o.Key); err != nil {
+	key, err := s.loadKey(ctx, o.Key)
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.keys.now, s.keys.from = key, o.Key
 	return s, nil
 }
 

@@ -38,7 +38,7 @@ type KeyState struct {
 
 // masterKey is what loading found.
 type masterKey struct {
-	box   *seal.Box // nil: fault says why
+	boxes []*seal.Box // the first is the one to seal with, unless the database says that another one is; none: fault says why
 	where string
 	fault *fault.Fault
 }
@@ -79,13 +79,18 @@ func (s *Store) loadKey(ctx context.Context, from KeySource) (masterKey, error) 
 	return parsed(path, text), nil
 }
 
+// parsed reads one master key, or several while the key is being changed (waybill key rotate).
 func parsed(where, text string) masterKey {
-	raw, err := seal.Parse(text)
-	if err == nil {
+	k := masterKey{where: where}
+	raws, err := seal.ParseAll(text)
+	for _, raw := range raws {
 		var box *seal.Box
 		if box, err = seal.New(raw); err == nil {
-			return masterKey{where: where, box: box}
+			k.boxes = append(k.boxes, box)
 		}
+	}
+	if err == nil {
+		return k
 	}
 	return masterKey{where: where, fault: &fault.Fault{Kind: fault.Unavailable, Code: "key_wrong", Cause: err,
 		Message: fmt.Sprintf("The master key in %s is not 32 bytes in base64. Secrets stay locked until it is put right.", where)}}
@@ -104,14 +109,12 @@ func readKey(path string) (string, error) {
 // makeKey writes a new key to path, whole and on disk or not at all. A file that is there, also one that another
 // process made meanwhile, stays as it is.
 func makeKey(path string) error {
-	var key [seal.KeySize]byte
-	_, _ = rand.Read(key[:])                                      // never fails (crypto/rand)
 	f, err := os.CreateTemp(filepath.Dir(path), "."+KeyFile+"-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("make the master key: %w", err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key[:]) + "\n")
+	_, err = f.WriteString(newMasterKey() + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write the master key: %w", err)
 	}
@@ -119,6 +122,13 @@ func makeKey(path string) error {
 		return fmt.Errorf("place the master key: %w", err)
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// newMasterKey is a fresh key as it is written in files.
+func newMasterKey() string {
+	var key [seal.KeySize]byte
+	_, _ = rand.Read(key[:]) // never fails (crypto/rand)
+	return base64.StdEncoding.EncodeToString(key[:])
 }
 
 func syncDir(path string) error {
@@ -134,7 +144,8 @@ const (
 	proofKind    = "proof"
 	keepProof    = `INSERT INTO seal_keys (id, proof, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`
 	proofOf      = `SELECT proof FROM seal_keys WHERE id = $1`
-	otherSealed  = `SELECT EXISTS (SELECT 1 FROM sealed WHERE key_id <> $1)`
+	newestKey    = `SELECT id FROM seal_keys ORDER BY created_at DESC, id DESC LIMIT 1`
+	otherSealed  = `SELECT EXISTS (SELECT 1 FROM sealed WHERE key_id NOT IN (SELECT value FROM json_each($1)))`
 	sealedRow    = `SELECT kind, row_id, name, key_id, box FROM sealed WHERE kind = $1 AND row_id = $2 ORDER BY name`
 	sealedAll    = `SELECT kind, row_id, name, key_id, box FROM sealed`
 	dropSealed   = `DELETE FROM sealed WHERE kind = $1 AND row_id = $2`
@@ -143,28 +154,56 @@ INSERT INTO sealed (kind, row_id, name, key_id, box, updated_at) VALUES ($1, $2,
 ON CONFLICT (kind, row_id, name) DO UPDATE SET key_id = excluded.key_id, box = excluded.box, updated_at = excluded.updated_at`
 )
 
-// usable is nil when everything that is sealed here was sealed by the key of this process.
-func (k masterKey) usable(q querier) error {
-	if k.box == nil {
-		return k.fault
+// usable is the key to seal with, when everything that is sealed here was sealed by keys of this process. While the
+// master key is being changed there are two, and the one whose proof is the newest seals: every process agrees on that
+// within a transaction, so that nothing is sealed under a key that is about to go.
+func (k masterKey) usable(q querier) (*seal.Box, error) {
+	if len(k.boxes) == 0 {
+		return nil, k.fault
 	}
-	other, err := one(q, "secret", number, otherSealed, k.box.KeyID())
+	ids := make([]string, len(k.boxes))
+	for i, b := range k.boxes {
+		ids[i] = b.KeyID()
+	}
+	other, err := one(q, "secret", number, otherSealed, encode(ids))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	proofs, err := all(q, scanBlob, proofOf, k.box.KeyID())
+	newest, err := all(q, text[string], newestKey)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if other == 0 && (len(proofs) == 0 || k.proves(proofs[0])) {
-		return nil
+	box := k.boxes[0]
+	if len(newest) > 0 {
+		if known := k.box(newest[0]); known != nil {
+			box = known
+		} else if held, err := one(q, "secret", number, sealedAtAll); err != nil || held != 0 {
+			other = 1
+		}
 	}
-	return fault.Coded(fault.Unavailable, "key_wrong", "The master key in %s is not the one that sealed the secrets of this database. They stay locked until the right one is back.", k.where)
+	proofs, err := all(q, scanBlob, proofOf, box.KeyID())
+	if err != nil {
+		return nil, err
+	}
+	if other == 0 && (len(proofs) == 0 || proves(box, proofs[0])) {
+		return box, nil
+	}
+	return nil, fault.Coded(fault.Unavailable, "key_wrong", "The master key in %s is not the one that sealed the secrets of this database. They stay locked until the right one is back.", k.where)
 }
 
-func (k masterKey) proves(proof []byte) bool {
-	plain, err := k.box.Open(proof, proofKind, k.box.KeyID(), "")
-	return err == nil && string(plain) == k.box.KeyID()
+// box is the key with this id, nil when it is not among those of this process.
+func (k masterKey) box(id string) *seal.Box {
+	for _, b := range k.boxes {
+		if b.KeyID() == id {
+			return b
+		}
+	}
+	return nil
+}
+
+func proves(b *seal.Box, proof []byte) bool {
+	plain, err := b.Open(proof, proofKind, b.KeyID(), "")
+	return err == nil && string(plain) == b.KeyID()
 }
 
 func scanBlob(r row) (b []byte, err error) {
@@ -184,15 +223,16 @@ func scanBox(r row) (b box, err error) {
 }
 
 func (k masterKey) open(b box) (model.Secret, error) {
-	if k.box == nil {
+	if len(k.boxes) == 0 {
 		return "", k.fault
 	}
-	plain, err := k.box.Open(b.sealed, b.kind, b.row, b.name)
+	by := k.box(b.key)
+	if by == nil {
+		return "", fault.Coded(fault.Unavailable, "key_wrong", "The secret “%s” was sealed by another master key than the one in %s.", b.name, k.where)
+	}
+	plain, err := by.Open(b.sealed, b.kind, b.row, b.name)
 	if err == nil {
 		return model.Secret(plain), nil
-	}
-	if b.key != k.box.KeyID() {
-		return "", fault.Coded(fault.Unavailable, "key_wrong", "The secret “%s” was sealed by another master key than the one in %s.", b.name, k.where)
 	}
 	return "", &fault.Fault{Kind: fault.Unavailable, Code: "secret_damaged", Cause: err,
 		Message: fmt.Sprintf("The stored secret “%s” is damaged; type it in again.", b.name)}
@@ -200,15 +240,15 @@ func (k masterKey) open(b box) (model.Secret, error) {
 
 // seal stores one secret; nothing is sealed while older secrets are locked.
 func (tx *Tx) seal(kind, row, name string, secret model.Secret) error {
-	k := tx.w.s.key
-	if err := k.usable(tx); err != nil {
+	by, err := tx.w.s.sealer(tx)
+	if err != nil {
 		return err
 	}
-	id := k.box.KeyID()
-	if err := tx.exec(keepProof, id, k.box.Seal([]byte(id), proofKind, id, ""), ms(tx.now)); err != nil {
+	id := by.KeyID()
+	if err := tx.exec(keepProof, id, by.Seal([]byte(id), proofKind, id, ""), ms(tx.now)); err != nil {
 		return err
 	}
-	return tx.exec(updateSealed, kind, row, name, id, k.box.Seal([]byte(secret.Reveal()), kind, row, name), ms(tx.now))
+	return tx.exec(updateSealed, kind, row, name, id, by.Seal([]byte(secret.Reveal()), kind, row, name), ms(tx.now))
 }
 
 // unseal opens every secret of one row.
@@ -219,7 +259,7 @@ func (s *Store) unseal(q querier, kind, row string) (model.Secrets, error) {
 	}
 	out := model.Secrets{}
 	for _, b := range boxes {
-		if out[b.name], err = s.key.open(b); err != nil {
+		if out[b.name], err = s.open(b); err != nil {
 			return nil, err
 		}
 	}
@@ -234,8 +274,8 @@ UNION ALL SELECT 'instance_key', id, 'Key of platform tokens' FROM instance_keys
 // KeyState says whether secrets can be opened and sealed. It opens every one of them: ask at start, when Version grew,
 // and on demand.
 func (s *Store) KeyState(ctx context.Context) (KeyState, error) {
-	state := KeyState{OK: true, Where: s.key.where, Locked: []string{}}
-	if err := s.key.usable(s.reader(ctx)); err != nil {
+	state := KeyState{OK: true, Where: s.keys.current().where, Locked: []string{}}
+	if _, err := s.sealer(s.reader(ctx)); err != nil {
 		f := fault.Of(err)
 		if f == nil || (f.Code != "key_missing" && f.Code != "key_wrong") {
 			return state, err
@@ -254,7 +294,7 @@ func (s *Store) KeyState(ctx context.Context) (KeyState, error) {
 		return none, err
 	}, namesOfSealed)
 	for _, b := range boxes {
-		if _, err := s.key.open(b); err != nil {
+		if _, err := s.open(b); err != nil {
 			state.Locked = append(state.Locked, names[b.kind+b.row])
 		}
 	}

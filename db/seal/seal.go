@@ -70,6 +70,25 @@ func Parse(text string) ([]byte, error) {
 	return key, nil
 }
 
+// ParseAll reads the keys of one text, parted by white space or commas: the one to seal with first, then any that only
+// open, while a key is being changed.
+func ParseAll(text string) ([][]byte, error) {
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })
+	if len(words) == 0 {
+		_, err := Parse("")
+		return nil, err
+	}
+	out := make([][]byte, len(words))
+	for i, w := range words {
+		key, err := Parse(w)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = key
+	}
+	return out, nil
+}
+
 // KeyID names the master key and the algorithm without revealing anything of the key.
 func (b *Box) KeyID() string { return b.id }
 
