@@ -84,7 +84,9 @@ type StepRun struct {
 	UserMessage string            `json:"user_message,omitempty"` // outgoing: the connection's timeout message
 	Note        string            `json:"note,omitempty"`         // what a person should know of what followed
 	DeliveryID  DeliveryID        `json:"delivery_id,omitempty"`  // outgoing
-	Slot        int               `json:"slot,omitempty"`         // approvals by several: whose turn it is
+	Approvers   []string          `json:"approvers,omitempty"`    // approvals by several: who is asked, in turn
+	Slot        int               `json:"slot,omitempty"`         // sequential: whose turn it is
+	Joining     bool              `json:"joining,omitempty"`      // waits for its other predecessors
 	DueAt       *time.Time        `json:"due_at,omitempty"`
 	OpenedAt    time.Time         `json:"opened_at"`
 	CompletedAt *time.Time        `json:"completed_at,omitempty"`
