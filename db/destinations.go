@@ -81,6 +81,9 @@ func (tx *Tx) CreateDestination(d *model.Destination, signing model.Secret) erro
 	if err != nil {
 		return duplicate(err, "destination of this connection", n.Name)
 	}
+	if err := tx.keepTemplate(n); err != nil {
+		return err
+	}
 	if err := tx.seal(destinationKind, string(n.ID), signingName, signing); err != nil {
 		return err
 	}
@@ -150,6 +153,11 @@ func (tx *Tx) changeDestination(into *model.Destination, old, n model.Destinatio
 		n.DisabledReason, n.Sign, encode(n.RetrySchedule), n.MaxInFlight, ms(n.UpdatedAt), n.Version, n.ID)
 	if err != nil {
 		return duplicate(err, "destination of this connection", n.Name)
+	}
+	if n.Template != old.Template {
+		if err := tx.keepTemplate(n); err != nil {
+			return err
+		}
 	}
 	fill(tx, into, n)
 	tx.touch()

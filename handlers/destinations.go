@@ -133,7 +133,7 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 		return err
 	}
 	e.Connection, e.Saved = h.connectionItem(e.connection, around), e.saved
-	e.Now, e.CanEdit = h.Now(), h.may(c, model.Connections.Manage())
+	e.Now, e.CanEdit, e.SeeDeliveries = h.Now(), h.may(c, model.Connections.Manage()), h.may(c, model.Deliveries.View())
 	for _, x := range script.Helpers() {
 		e.Helpers = append(e.Helpers, views.Helper{Signature: x.Signature, Doc: x.Doc, Example: x.Example, Gives: x.Gives})
 	}
@@ -220,6 +220,9 @@ func (h *Handlers) showDestination(c echo.Context) error {
 		return err
 	}
 	e.stored()
+	if err := h.restored(c, e); err != nil {
+		return err
+	}
 	return h.editorPage(c, http.StatusOK, e)
 }
 

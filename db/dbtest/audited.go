@@ -130,7 +130,7 @@ func every() []change {
 const reading = "Now Actor After Fresh Routing"
 
 func audited(t *testing.T, s *db.Store) {
-	list, known := append(every(), catalogue()...), reading
+	list, known := append(append(every(), catalogue()...), desk()...), reading
 	for _, c := range list {
 		known += " " + c.method
 	}

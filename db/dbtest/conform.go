@@ -46,6 +46,8 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"every change is audited", audited},
 		{"the audit log", auditLog},
 		{"nodes", nodes},
+		{"versions of a template", templateVersions},
+		{"saved filters", savedFilters},
 		{"statistics", statistics},
 		{"counting and the attempts in short", tallying},
 	} {

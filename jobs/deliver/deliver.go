@@ -130,9 +130,9 @@ type Prepared struct {
 	Rendered   time.Duration // spent in the template
 }
 
-// Prepare makes the request: renders, joins, authenticates, signs. The error is a *Failure, or ctx's.
-func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared, error) {
-	now := s.Now()
+// Draft makes the request as it is before it is signed and authenticated: rendered and joined, as of now. Nothing leaves the
+// machine for it, so it serves to compare templates. The error is a *Failure, or ctx's.
+func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Time) (*Prepared, error) {
 	rendered, took, err := s.render(ctx, u, w, now)
 	if err != nil {
 		return nil, err
@@ -142,6 +142,16 @@ func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared
 		return nil, refusedOr(err, Final, model.ClassRefused)
 	}
 	p.BodyIsData = p.BodyIsData && len(p.Request.Body) > 0
+	return p, nil
+}
+
+// Prepare makes the request: renders, joins, authenticates, signs. The error is a *Failure, or ctx's.
+func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared, error) {
+	now := s.Now()
+	p, err := s.Draft(ctx, u, w, now)
+	if err != nil {
+		return nil, err
+	}
 	if err := scheme.Stamp(&p.Request, u.Signing, string(w.Delivery.ID), now); err != nil {
 		return nil, &Failure{Kind: Final, Class: model.ClassAuth, Words: err.Error()}
 	}

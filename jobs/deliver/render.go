@@ -80,12 +80,12 @@ func Parts(d model.Destination) []script.Part {
 	for i, h := range d.Headers {
 		add("headers["+strconv.Itoa(i)+"].value", script.Header, h.Value)
 	}
-	add("template", bodyPlace(d.ContentType), d.Template)
+	add("template", BodyPlace(d.ContentType), d.Template)
 	return out
 }
 
-// bodyPlace says how tags in a body of that content type are encoded.
-func bodyPlace(contentType string) script.Place {
+// BodyPlace says how tags in a body of that content type are encoded.
+func BodyPlace(contentType string) script.Place {
 	kind, _, err := mime.ParseMediaType(contentType)
 	switch {
 	case err != nil:
@@ -99,7 +99,7 @@ func bodyPlace(contentType string) script.Place {
 }
 
 // IsJSON reports whether a content type promises JSON.
-func IsJSON(contentType string) bool { return bodyPlace(contentType) == script.JSONBody }
+func IsJSON(contentType string) bool { return BodyPlace(contentType) == script.JSONBody }
 
 // render fills the templated parts in; without any, nothing is run.
 func (s *Sender) render(ctx context.Context, u *Setup, w model.Work, now time.Time) (connector.Rendered, time.Duration, error) {

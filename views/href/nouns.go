@@ -1,6 +1,9 @@
 package href
 
-import "net/url"
+import (
+	"net/url"
+	"strconv"
+)
 
 // Credentials. New and edit are forms; the plain paths take the POST.
 
@@ -44,6 +47,22 @@ func DestinationSecret[ID ~string](id ID) string  { return path("destinations", 
 // PreviewNewDestination previews what is not saved yet, under its connection.
 func PreviewNewDestination[ID ~string](connection ID) string {
 	return path("connections", string(connection), "destinations", "preview")
+}
+
+// What one does with the template of a destination.
+func CompareDestination[ID ~string](id ID) string { return path("destinations", string(id), "compare") }
+func FormatDestination[ID ~string](id ID) string  { return path("destinations", string(id), "format") }
+func FormatNewDestination[ID ~string](connection ID) string {
+	return path("connections", string(connection), "destinations", "format")
+}
+func TemplateVersions[ID ~string](id ID) string { return path("destinations", string(id), "versions") }
+func TemplateVersion[ID ~string](id ID, version int64) string {
+	return With(TemplateVersions(id), "version", strconv.FormatInt(version, 10))
+}
+
+// RestoreTemplate is the editor with the template of a version in it.
+func RestoreTemplate[ID ~string](id ID, version int64) string {
+	return With(Destination(id), "template", strconv.FormatInt(version, 10))
 }
 
 // Actions.

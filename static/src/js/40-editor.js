@@ -153,6 +153,27 @@ function make(tag, name) {
 
 customElements.define("code-editor", CodeEditor);
 
+// Format asks the server, which knows the language, and types its answer: the browser's undo takes it back.
+document.addEventListener("click", async (e) => {
+  const button = e.target.closest && e.target.closest("button[data-format]");
+  const area = button && document.getElementById(button.dataset.format);
+  if (!area) return;
+  e.preventDefault();
+  try {
+    const res = await fetch(button.formAction, { method: "POST", headers: { Accept: "text/plain" }, body: new URLSearchParams(new FormData(button.form)) });
+    const text = await res.text();
+    if (!res.ok) return toast("bad", res.status === 422 ? text : "The template could not be formatted.");
+    if (text === area.value) return toast("ok", "Nothing to format");
+    area.focus();
+    area.select();
+    document.execCommand("insertText", false, text);
+    area.setSelectionRange(0, 0);
+    area.scrollTop = 0;
+  } catch {
+    toast("bad", "The server did not answer. Try again.");
+  }
+});
+
 // A preview that came by htmx says where the text is wrong, or that all is well.
 document.addEventListener("htmx:after:swap", () => {
   const note = document.querySelector("[data-editor-for]");
