@@ -86,17 +86,16 @@ func comparedShown(x jobs.Compared) views.ComparedItem {
 		out.Note = x.After.Error
 	case jobs.EffectSkipped:
 		out.Note = x.After.Skipped
+	case jobs.EffectSent:
+		out.Note = "As stored: " + x.Before.Error + x.Before.Skipped
 	}
 	return out
 }
 
-// draftText is a request as text for people: JSON is laid out.
+// draftText is a request as text for people, "" when there is none: JSON is laid out.
 func draftText(d jobs.Draft) string {
-	switch {
-	case d.Error != "":
-		return "Fails: " + d.Error
-	case d.Skipped != "":
-		return "Skipped: " + d.Skipped
+	if d.Error != "" || d.Skipped != "" {
+		return ""
 	}
 	var b strings.Builder
 	b.WriteString(d.Method + " " + d.URL + "\n")

@@ -976,7 +976,7 @@ func templateCard(p DestinationProps) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<span class=\"editor-hint\"><span class=\"js-only\">Tab indents. Press Esc, then Tab, to leave the editor.</span></span> ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<span class=\"editor-hint\"><span class=\"js-only\">Tab indents; Esc, then Tab, leaves. Ctrl-Space suggests.</span></span> ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1020,7 +1020,7 @@ func templateCard(p DestinationProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "Template", Lead: "Makes the body of the request. Empty, the event’s data is sent as it is.", Flush: true, Actions: templateTools(p)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var30), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "Template", Lead: "The body of the request. Empty: the event’s data as it is.", Flush: true, Actions: templateTools(p)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var30), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
