@@ -1,10 +1,15 @@
 package main
 
 import (
+	"net/url"
+	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
-// TestPeople is the journey of people in a browser: an administrator makes a role.
+// TestPeople is the journey of people in a browser: an administrator makes a role and invites
+// somebody, who accepts and sees less.
 func TestPeople(t *testing.T) {
 	for _, mode := range []struct {
 		name    string
@@ -17,6 +22,10 @@ func TestPeople(t *testing.T) {
 			b.thorough = mode.scripts
 			b.signIn("ada@example.com", password)
 			b.role()
+			link := b.invite("grace@example.com", "Night shift")
+			b.signOut()
+			b.accept(link, "Grace Hopper")
+			b.limited()
 		})
 	}
 }
@@ -57,5 +66,64 @@ func (b *browser) tick(name, value string) {
 	b.Helper()
 	if !eval[bool](b, `(() => { const e = document.querySelector('[name="`+name+`"][value="`+value+`"]'); e?.click(); return !!e && e.checked; })()`) {
 		b.Fatalf("there is no choice %s=%s at %s", name, value, b.where())
+	}
+}
+
+func (b *browser) signOut() {
+	b.Helper()
+	b.open("/account")
+	b.do("sign out", chromedp.Click(chromedp.CSS(".user-btn")))
+	b.press("Sign out")
+	b.sees("You are signed out")
+}
+
+// invite makes an invitation and gives the path of its link.
+func (b *browser) invite(email, role string) string {
+	b.Helper()
+	b.open("/users/invite")
+	b.inspect()
+	b.fill("email", "nobody")
+	eval[bool](b, "document.querySelector('[name=email]').type = 'text', true")
+	b.press("Make the link")
+	b.sees("An email address")
+	b.inspect()
+	b.fill("email", email)
+	b.tick("roles", role)
+	b.press("Make the link")
+	b.sees("It is not shown again")
+	b.inspect()
+	u, err := url.Parse(eval[string](b, "document.querySelector('.copyable input').value"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.open("/users")
+	b.sees(email)
+	b.inspect()
+	return u.RequestURI()
+}
+
+func (b *browser) accept(link, name string) {
+	b.Helper()
+	b.open(link)
+	b.sees("invites you")
+	b.inspect()
+	b.fill("name", name)
+	b.fill("password", password)
+	b.press("Create account")
+	b.sees(name)
+}
+
+// limited looks around as somebody who may see little.
+func (b *browser) limited() {
+	b.Helper()
+	nav := eval[string](b, "[...document.querySelectorAll('.nav-item')].map(a => a.getAttribute('href')).join(' ')")
+	for _, not := range []string{"/users", "/audit", "/credentials"} {
+		if strings.Contains(nav, not) {
+			b.Errorf("the navigation of somebody without rights leads to %s: %s", not, nav)
+		}
+	}
+	b.open("/connections")
+	if strings.Contains(b.text(), "New connection") {
+		b.Error("somebody who may not manage connections is offered to make one")
 	}
 }

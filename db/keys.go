@@ -195,3 +195,10 @@ func (s *Store) UsedAPIKey(ctx context.Context, id model.APIKeyID, used time.Tim
 		return tx.exec(usedAPIKey, ms(used), id, ms(used.Add(-time.Minute)))
 	})
 }
+
+// NewToken is a random text of 256 bits for links that work once; HashKey of it is what is stored.
+func NewToken() string {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails (crypto/rand)
+	return base32Text.EncodeToString(raw[:])
+}

@@ -3,6 +3,7 @@ package db
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,10 @@ func scanRole(r row) (model.Role, error) {
 const (
 	ownRoles  = `SELECT ` + roleColumns + ` FROM roles ORDER BY name`
 	roleByID  = `SELECT ` + roleColumns + ` FROM roles WHERE id = $1`
-	usersWith = `SELECT u.id, u.email FROM users u WHERE EXISTS (SELECT 1 FROM json_each(u.roles) WHERE value = $1) ORDER BY u.email LIMIT 200`
+	usersWith = `
+SELECT 'user', u.id, u.email FROM users u WHERE EXISTS (SELECT 1 FROM json_each(u.roles) WHERE value = $1)
+UNION ALL SELECT 'invitation', i.id, i.email FROM invitations i WHERE EXISTS (SELECT 1 FROM json_each(i.roles) WHERE value = $1)
+LIMIT 200`
 )
 
 // everyRole are the built-in roles, then those that people made, by name.
@@ -82,7 +86,7 @@ func role(q querier, id model.RoleID) (model.Role, error) {
 	return one(q, "role", scanRole, roleByID, id)
 }
 
-// UsersWith are up to 200 users who have the role, by address.
+// UsersWith are up to 200 users who have the role, or are invited to.
 func (s *Store) UsersWith(ctx context.Context, role string) ([]Use, error) {
 	return all(s.reader(ctx), scanUserUse, usersWith, role)
 }
@@ -104,8 +108,8 @@ func (s *Store) RoleUse(ctx context.Context) (map[string]int, error) {
 }
 
 func scanUserUse(r row) (Use, error) {
-	u := Use{Kind: "user"}
-	err := r.Scan(&u.ID, &u.Name)
+	var u Use
+	err := r.Scan(&u.Kind, &u.ID, &u.Name)
 	return u, err
 }
 
@@ -118,6 +122,10 @@ const (
 UPDATE users SET version = version + 1, updated_at = $1,
   roles = (SELECT json_group_array(name) FROM (SELECT CASE value WHEN $2 THEN $3 ELSE value END AS name FROM json_each(users.roles) ORDER BY name))
 WHERE EXISTS (SELECT 1 FROM json_each(users.roles) WHERE value = $2)`
+	renameInvited = `
+UPDATE invitations SET
+  roles = (SELECT json_group_array(name) FROM (SELECT CASE value WHEN $1 THEN $2 ELSE value END AS name FROM json_each(invitations.roles) ORDER BY name))
+WHERE EXISTS (SELECT 1 FROM json_each(invitations.roles) WHERE value = $1)`
 )
 
 // CreateRole stores a role and fills in ID, times and Version. The actor must hold every right of it.
@@ -178,7 +186,7 @@ func (tx *Tx) UpdateRole(r *model.Role) error {
 		return duplicate(err, "role", n.Name)
 	}
 	if n.Name != old.Name {
-		if err := tx.exec(renameRole, ms(tx.now), old.Name, n.Name); err != nil {
+		if err := errors.Join(tx.exec(renameRole, ms(tx.now), old.Name, n.Name), tx.exec(renameInvited, old.Name, n.Name)); err != nil {
 			return err
 		}
 	}

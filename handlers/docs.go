@@ -252,6 +252,11 @@ func exampleBody(call string) string {
     "name": "Mia Larsen",
     "roles": ["Operator", "Viewer"]
   }`
+	case "create-invitation":
+		return `{
+    "email": "grace@example.com",
+    "roles": ["Viewer"]
+  }`
 	case "create-role", "update-role":
 		return `{
     "name": "` + of(call, "Night shift", "Night watch") + `",

@@ -145,6 +145,7 @@ var commands = []offer{
 	{model.Events.Manage(), views.Hit{Icon: "plus", Label: "New event definition", URL: href.NewEventDefinition(), Also: "create add schema"}},
 	{model.Workflows.Manage(), views.Hit{Icon: "plus", Label: "New audience", URL: href.NewAudience(), Also: "create add list records csv upload"}},
 	{model.Users.Manage(), views.Hit{Icon: "plus", Label: "New user", URL: href.NewUser(), Also: "create add invite person"}},
+	{model.Users.Manage(), views.Hit{Icon: "link", Label: "Invite somebody", URL: href.Invite(), Also: "create add new user person account"}},
 	{model.Users.Manage(), views.Hit{Icon: "plus", Label: "New role", URL: href.NewRole(), Also: "create add rights permissions"}},
 	{model.APIKeys.Manage(), views.Hit{Icon: "plus", Label: "New API key", URL: href.NewAPIKey(), Also: "create add token"}},
 	{model.SignedIn, views.Hit{Icon: "sun", Label: "Light theme", URL: href.Theme(), Post: true, Name: "theme", Value: "light", Also: "appearance colour color"}},

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,9 +14,10 @@ import (
 	"waybill/views/href"
 )
 
+// userRoutes are all pages about people, those of roles and invitations included.
 func (h *Handlers) userRoutes() []web.Route {
 	view, manage := model.Users.View(), model.Users.Manage()
-	return []web.Route{
+	return slices.Concat(h.invitationRoutes(), h.roleRoutes(), []web.Route{
 		web.Get(view, href.Users(), h.listUsers),
 		web.Get(manage, href.NewUser(), h.newUser),
 		web.Post(manage, href.Users(), h.createUser),
@@ -25,7 +27,7 @@ func (h *Handlers) userRoutes() []web.Route {
 		web.Post(manage, href.DisableUser(href.Pattern), h.disableUser),
 		web.Post(manage, href.EnableUser(href.Pattern), h.enableUser),
 		web.Post(manage, href.ResetUser(href.Pattern), h.resetUser),
-	}
+	})
 }
 
 var usersCrumb = crumb("Users", href.Users())
@@ -38,6 +40,11 @@ func (h *Handlers) listUsers(c echo.Context) error {
 	}
 	props := views.UsersProps{Users: users, Query: q, CanEdit: h.may(c, model.Users.Manage()), Now: h.Now()}
 	props.Next, props.First = pages(c, next)
+	if q == "" && props.First == "" {
+		if props.Invitations, _, err = h.Store.Invitations(c.Request().Context(), db.Page{Limit: db.MaxPage}); err != nil {
+			return err
+		}
+	}
 	return h.Page(c, web.Bits{Title: "Users", Section: "users"}, views.Users(props))
 }
 
@@ -56,13 +63,16 @@ func (h *Handlers) showUser(c echo.Context) error {
 func (h *Handlers) userPage(c echo.Context, status int, p views.UserProps) error {
 	me, _ := h.User(c)
 	p.CanEdit, p.Self, p.Now = h.may(c, model.Users.Manage()), p.User.ID == me.ID, h.Now()
-	roles, err := h.Store.EveryRole(c.Request().Context())
-	if err != nil {
+	var err error
+	if p.Roles, err = h.roleChoices(c); err != nil {
 		return err
 	}
-	for _, r := range roles {
-		p.Roles = append(p.Roles, views.RoleChoice{Role: r, Lacks: string(h.Actor(c).Rights.Lacks(model.NewRights(r.Rights...)))})
+	if p.User.ID != "" && !p.User.Disabled && p.CanEdit {
+		if p.Stops, err = h.Store.Stops(c.Request().Context(), p.User.ID, p.Now); err != nil {
+			return err
+		}
 	}
+	p.Lacks = string(h.Actor(c).Rights.Lacks(everything(p.User)))
 	name := "New user"
 	if p.User.ID != "" {
 		name = p.User.Name
@@ -126,7 +136,17 @@ func (h *Handlers) askDisableUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Page(c, web.Bits{Title: "Disable " + u.Name, Section: "users", Crumbs: under(usersCrumb, u.Name)}, views.DisableUser(u))
+	stops, err := h.Store.Stops(c.Request().Context(), u.ID, h.Now())
+	if err != nil {
+		return err
+	}
+	return h.Page(c, web.Bits{Title: "Disable " + u.Name, Section: "users", Crumbs: under(usersCrumb, u.Name)}, views.DisableUser(u, stops))
+}
+
+// everything is what somebody holds, or would hold if he were not disabled.
+func everything(u model.User) model.Rights {
+	u.Disabled = false
+	return u.Rights()
 }
 
 func (h *Handlers) disableUser(c echo.Context) error {

@@ -43,6 +43,8 @@ func sentence(a model.Audit) string {
 		return "Signed out"
 	case "session.refused":
 		return "Sign-in refused"
+	case "invitation.created":
+		return "Invited"
 	case "user.password_set":
 		return "Password set"
 	}

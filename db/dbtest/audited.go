@@ -25,6 +25,7 @@ func every() []change {
 		session model.Session
 		key     model.APIKey
 		role    model.Role
+		invited model.Invitation
 	}
 	return []change{
 		{"Failed", "", false, func(tx *db.Tx, x *Setup) error { return tx.Failed("k") }},
@@ -56,6 +57,16 @@ func every() []change {
 		}},
 		{"RotateAPIKey", "api_key.rotated", true, func(tx *db.Tx, x *Setup) error { return tx.RotateAPIKey(extra.key.ID, []byte("hash-2"), "wbk_2") }},
 		{"RevokeAPIKey", "api_key.revoked", true, func(tx *db.Tx, x *Setup) error { return tx.RevokeAPIKey(extra.key.ID) }},
+		{"CreateInvitation", "invitation.created", false, func(tx *db.Tx, x *Setup) error {
+			extra.invited = model.Invitation{Email: "in@example.com", Roles: []string{model.Viewer}}
+			return tx.CreateInvitation(&extra.invited, []byte("token"))
+		}},
+		{"RenewInvitation", "invitation.renewed", false, func(tx *db.Tx, x *Setup) error { return tx.RenewInvitation(extra.invited.ID, []byte("token-2")) }},
+		{"RevokeInvitation", "invitation.revoked", false, func(tx *db.Tx, x *Setup) error { return tx.RevokeInvitation(extra.invited.ID) }},
+		{"AcceptInvitation", "invitation.accepted", true, func(tx *db.Tx, x *Setup) error {
+			_, err := tx.AcceptInvitation([]byte("token-3"), "Out", "hash")
+			return err
+		}},
 		{"CreateRole", "role.created", true, func(tx *db.Tx, x *Setup) error {
 			extra.role = model.Role{Name: "Auditor", Rights: []model.Right{model.ViewAuditLog}}
 			return tx.CreateRole(&extra.role)
@@ -140,6 +151,9 @@ func audited(t *testing.T, s *db.Store) {
 		}
 	}
 	x := Fill(t, s)
+	ok(t, "invite", s.Write(ctx, actorOf(x.User), func(tx *db.Tx) error {
+		return tx.CreateInvitation(&model.Invitation{Email: "out@example.com"}, []byte("token-3"))
+	}))
 	p := x.Publication("")
 	p.Deliveries[0].ID = "dlv_1"
 	publish(t, s, p)

@@ -37,6 +37,7 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"credentials", credentials},
 		{"users", users},
 		{"roles", roles},
+		{"invitations", invitations},
 		{"sessions", sessions},
 		{"API keys", apiKeys},
 		{"throttling", throttling},

@@ -10,3 +10,31 @@ type (
 
 func NewRoleID(now time.Time) RoleID             { return RoleID(newID("rol_", now)) }
 func NewInvitationID(now time.Time) InvitationID { return InvitationID(newID("inv_", now)) }
+
+// Invitation lets somebody make an account of his own, with a link that works once. The link's token is stored as a hash.
+type Invitation struct {
+	ID            InvitationID
+	Email         string // lower case; one invitation an address
+	Roles         []string
+	Granted       []Right // as with User
+	InvitedBy     UserID  // must still hold what the roles give when it is accepted; "" = the machine's administrator
+	InvitedByName string
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+}
+
+// InvitationLife is how long an invitation can be accepted.
+const InvitationLife = 7 * 24 * time.Hour
+
+// Live reports whether the invitation can be accepted at now.
+func (i Invitation) Live(now time.Time) bool { return now.Before(i.ExpiresAt) }
+
+// Rights is what whoever accepts will hold.
+func (i Invitation) Rights() Rights { return User{Roles: i.Roles, Granted: i.Granted}.Rights() }
+
+// Stop is something that ends when an account is disabled, for the question before it.
+type Stop struct {
+	Label string // "session", "API key": a noun that can take an s
+	Count int
+	What  string // what that means, as a sentence
+}

@@ -58,6 +58,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.deliveries()
 	a.replays()
 	a.users()
+	a.invitations()
 	a.roles()
 	a.apiKeys()
 	a.auditLog()

@@ -115,14 +115,23 @@ func DeliveriesOfRun[ID ~string](id ID) string { return With(Deliveries(), "run_
 
 // People and keys.
 
-func Users() string                         { return "/users" }
-func UsersWith(q url.Values) string         { return WithValues(Users(), q) }
-func NewUser() string                       { return "/users/new" }
-func User[ID ~string](id ID) string         { return path("users", string(id)) }
-func EditUser[ID ~string](id ID) string     { return path("users", string(id), "edit") }
-func DisableUser[ID ~string](id ID) string  { return path("users", string(id), "disable") }
-func EnableUser[ID ~string](id ID) string   { return path("users", string(id), "enable") }
-func ResetUser[ID ~string](id ID) string    { return path("users", string(id), "password") }
+func Users() string                        { return "/users" }
+func UsersWith(q url.Values) string        { return WithValues(Users(), q) }
+func NewUser() string                      { return "/users/new" }
+func User[ID ~string](id ID) string        { return path("users", string(id)) }
+func EditUser[ID ~string](id ID) string    { return path("users", string(id), "edit") }
+func DisableUser[ID ~string](id ID) string { return path("users", string(id), "disable") }
+func EnableUser[ID ~string](id ID) string  { return path("users", string(id), "enable") }
+func ResetUser[ID ~string](id ID) string   { return path("users", string(id), "password") }
+func Invite() string                       { return "/users/invite" }
+func RenewInvitation[ID ~string](id ID) string {
+	return path("users", "invitations", string(id), "renew")
+}
+func RevokeInvitation[ID ~string](id ID) string {
+	return path("users", "invitations", string(id), "revoke")
+}
+func Invitation() string                    { return "/invitation" }
+func InvitationLink(token string) string    { return With(Invitation(), "token", token) }
 func Roles() string                         { return "/roles" }
 func NewRole() string                       { return "/roles/new" }
 func NewRoleLike[ID ~string](id ID) string  { return With(NewRole(), "like", string(id)) }
