@@ -42,6 +42,7 @@ func (s *Store) Credentials(ctx context.Context, f CredentialFilter, p Page) ([]
 // Whatever else can carry a credential joins here.
 const usersOfCredential = `
 SELECT 'connection', id, name FROM connections WHERE credential_id = $1
+UNION ALL SELECT 'integration', id, name FROM integrations WHERE instr(draft, '"' || $1 || '"') > 0 OR instr(published, '"' || $1 || '"') > 0
 ORDER BY 1, 3`
 
 // CredentialUsage lists what depends on a credential.

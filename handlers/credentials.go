@@ -275,7 +275,7 @@ func (h *Handlers) credentialDeletion(c echo.Context, x model.Credential) (views
 		Consequence: "Nothing uses it. Its secrets are gone for good."}
 	users, err := h.Store.CredentialUsage(c.Request().Context(), x.ID)
 	for _, u := range users {
-		p.Needs = append(p.Needs, views.Need{Kind: "Connection", Name: u.Name, URL: href.Connection(u.ID)})
+		p.Needs = append(p.Needs, useNeed(u))
 	}
 	return p, err
 }

@@ -236,6 +236,12 @@ func exampleBody(call string) string {
     "name": "` + of(call, "Newsletter readers", "Newsletter readers, renamed") + `",
     "subject_field": "email"
   }`
+	case "create-integration", "update-integration":
+		return `{
+    "name": "` + of(call, "Tell the warehouse", "Tell the warehouse, renamed") + `",
+    "fields": [{"key": "sku", "name": "Article", "type": "text", "required": true}],
+    "request": {"name": "warehouse", "method": "POST", "url": "https://api.example.com/stock", "body": "{\"sku\": \"{{ it.input.sku }}\"}"}
+  }`
 	case "add-members":
 		return `{
     "members": [{"email": "ada@example.com", "name": "Ada"}, {"email": "grace@example.com", "name": "Grace"}]

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"waybill/db"
 	"waybill/db/model"
@@ -35,4 +36,35 @@ func (h *Handlers) definitionHits(ctx context.Context, q query) ([]views.Hit, er
 func (h *Handlers) audienceHits(ctx context.Context, q query) ([]views.Hit, error) {
 	list, _, err := h.Store.Audiences(ctx, db.AudienceFilter{Query: q.widest()}, many)
 	return h.orByID(ctx, q, "adn_")(hitsOf(list, err, audienceHit))
+}
+
+func integrationHit(x model.Integration) views.Hit {
+	aside := "Integration"
+	if x.Live == nil {
+		aside = "Draft"
+	}
+	return views.Hit{Icon: "plug", Label: x.Name, URL: href.Integration(x.ID), Also: x.Draft.Request.URL + " " + string(x.ID), Aside: aside}
+}
+
+func (h *Handlers) integrationHits(ctx context.Context, q query) ([]views.Hit, error) {
+	list, _, err := h.Store.Integrations(ctx, db.IntegrationFilter{Query: q.widest()}, many)
+	return h.orByID(ctx, q, "int_")(hitsOf(list, err, integrationHit))
+}
+
+// useNeed is what stands in the way of deleting something, as a link.
+func useNeed(u db.Use) views.Need {
+	n := views.Need{Kind: strings.ToUpper(u.Kind[:1]) + u.Kind[1:], Name: u.Name}
+	switch u.Kind {
+	case "connection":
+		n.URL = href.Connection(u.ID)
+	case "destination":
+		n.URL = href.Destination(u.ID)
+	case "action":
+		n.URL = href.Action(u.ID)
+	case "integration":
+		n.URL = href.Integration(u.ID)
+	case "workflow":
+		n.URL = href.Workflow(u.ID)
+	}
+	return n
 }

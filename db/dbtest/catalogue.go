@@ -3,6 +3,7 @@ package dbtest
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // catalogue are the changes of what workflows are made with.
 func catalogue() []change {
 	definition, people := model.EventDefinition{Name: "order.created"}, model.Audience{Name: "Readers"}
+	call := model.Integration{Name: "Tell them"}
 	records := []json.RawMessage{json.RawMessage(`{"email":"ada@example.com"}`)}
 	return []change{
 		{"CreateEventDefinition", "event_definition.created", false, func(tx *db.Tx, x *Setup) error { return tx.CreateEventDefinition(&definition) }},
@@ -33,6 +35,16 @@ func catalogue() []change {
 		}},
 		{"StageMembers", "", false, func(tx *db.Tx, x *Setup) error { return tx.StageMembers(people.ID, 2, 0, records) }},
 		{"ReplaceMembers", "audience.records_replaced", false, func(tx *db.Tx, x *Setup) error { return tx.ReplaceMembers(people.ID, 1, 2, 1) }},
+		{"CreateIntegration", "integration.created", false, func(tx *db.Tx, x *Setup) error { return tx.CreateIntegration(&call) }},
+		{"UpdateIntegration", "integration.updated", false, func(tx *db.Tx, x *Setup) error {
+			call.Draft.Request.URL = "https://example.com"
+			return tx.UpdateIntegration(&call)
+		}},
+		{"PublishIntegration", "integration.published", true, func(tx *db.Tx, x *Setup) error {
+			_, err := tx.PublishIntegration(call.ID, 0)
+			return err
+		}},
+		{"DeleteIntegration", "integration.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteIntegration(call.ID) }},
 		{"DeleteAudience", "audience.deleted", false, func(tx *db.Tx, x *Setup) error { return tx.DeleteAudience(people.ID, false) }},
 	}
 }
@@ -105,4 +117,36 @@ func audiences(t *testing.T, s *db.Store) {
 	n, err := s.ForgetMembers(ctx, time.Now())
 	ok(t, "forget", err)
 	equal(t, "records of a deleted audience", 2, n)
+}
+
+func integrations(t *testing.T, s *db.Store) {
+	x := Fill(t, s)
+	n := model.Integration{Name: "Tell them", Draft: model.IntegrationSpec{Fields: []model.FormField{{Key: "sku", Type: model.TypeText}}, Request: model.Request{URL: "https://example.com", CredentialID: "crd_none"}}}
+	write := func(fn func(tx *db.Tx) error) error { return s.Write(ctx, Admin(), fn) }
+	err := write(func(tx *db.Tx) error { return tx.CreateIntegration(&n) })
+	wantFault(t, "unknown credential", err, fault.Invalid, "")
+	equal(t, "field", "request.credential_id", fault.Of(err).Fields[0].Name)
+	n.Draft.Request.CredentialID = x.Credential.ID
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateIntegration(&n) })
+	got, err := s.Integration(ctx, n.ID)
+	ok(t, "read", err)
+	equal(t, "stored", fmt.Sprintf("%+v", n), fmt.Sprintf("%+v", got))
+	uses, err := s.CredentialUsage(ctx, x.Credential.ID)
+	ok(t, "usage", err)
+	if !strings.Contains(fmt.Sprint(uses), "Tell them") {
+		t.Errorf("the credential's users are %v", uses)
+	}
+	equal(t, "never published", true, got.Changed() && got.Live == nil)
+	Write(t, s, func(tx *db.Tx) (err error) { n, err = tx.PublishIntegration(n.ID, n.Version); return err })
+	equal(t, "published", "1 https://example.com false", fmt.Sprint(n.Published, " ", n.Live.Request.URL, " ", n.Changed()))
+	n.Draft.Request.URL = "https://example.com/2"
+	Write(t, s, func(tx *db.Tx) error { return tx.UpdateIntegration(&n) })
+	got, err = s.Integration(ctx, n.ID)
+	ok(t, "read", err)
+	equal(t, "the draft alone changed", "https://example.com https://example.com/2 true", fmt.Sprint(got.Live.Request.URL, " ", got.Draft.Request.URL, " ", got.Changed()))
+	wantFault(t, "publish of an old version", write(func(tx *db.Tx) error { _, err := tx.PublishIntegration(n.ID, 1); return err }), fault.Stale, "")
+	list, _, err := s.Integrations(ctx, db.IntegrationFilter{Query: "tell", Published: true}, db.Page{})
+	ok(t, "list", err)
+	equal(t, "found", 1, len(list))
+	Write(t, s, func(tx *db.Tx) error { return tx.DeleteIntegration(n.ID) })
 }

@@ -43,6 +43,7 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"throttling", throttling},
 		{"event definitions", eventDefinitions},
 		{"audiences", audiences},
+		{"integrations", integrations},
 		{"lists page to their end", paging},
 		{"every change is audited", audited},
 		{"the audit log", auditLog},

@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ type AudienceRun struct {
 	ID              AudienceRunID
 	AudienceID      AudienceID
 	Audience        string // name, as it now is
-	WorkflowID      string
+	WorkflowID      WorkflowID
 	WorkflowVersion int64
 	Generation      int64
 	Total           int64
@@ -134,3 +135,76 @@ const (
 	AudienceCompleted AudienceRunStatus = "completed"
 	AudienceFailed    AudienceRunStatus = "failed"
 )
+
+// Integration is a reusable request with a form of inputs. Steps use what is published; the draft is what people edit.
+type Integration struct {
+	ID          IntegrationID
+	Name        string // unique
+	Description string
+	Draft       IntegrationSpec
+	Live        *IntegrationSpec // as published, nil = never
+	Published   int64            // how often it was published
+	PublishedAt time.Time
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Version     int64
+}
+
+// IntegrationSpec is what an integration asks for and sends. Templates see the inputs as it.input.KEY.
+type IntegrationSpec struct {
+	Fields  []FormField `json:"fields"`
+	Request Request     `json:"request"`
+}
+
+// Changed reports whether the draft is not what is published.
+func (n Integration) Changed() bool {
+	if n.Live == nil {
+		return true
+	}
+	a, _ := json.Marshal(n.Draft) // our own types, always encodable
+	b, _ := json.Marshal(*n.Live)
+	return string(a) != string(b)
+}
+
+// InputTypes are the types that fields of an integration can have: what a step can fill in.
+func InputTypes() []FieldType {
+	return []FieldType{TypeText, TypeTextArea, TypeSelect, TypeRadio, TypeMultiSelect, TypeCheckbox, TypeEmail, TypeDate, TypeDateTime, TypeNumber, TypeCurrency, TypeInstruction}
+}
+
+// Clean puts what was typed into its stored form.
+func (n *Integration) Clean() {
+	n.Name, n.Description = clean(n.Name), strings.TrimSpace(n.Description)
+	if n.Draft.Fields == nil {
+		n.Draft.Fields = []FormField{}
+	}
+	cleanFields(n.Draft.Fields)
+	n.Draft.Request.clean()
+}
+
+// Check lists what is wrong with the draft as far as it goes; its templates are jobs.CheckIntegration's word.
+func (n Integration) Check() []fault.Field {
+	var bad fault.Check
+	checkName(&bad, n.Name)
+	checkText(&bad, "description", n.Description, 2000)
+	checkFields(&bad, "fields", n.Draft.Fields)
+	for i, f := range n.Draft.Fields {
+		if f.Type == TypeFile {
+			bad.Add("fields["+itoa(i)+"].type", "A step cannot fill in a file; take a text.")
+		}
+	}
+	var own fault.Check
+	n.Draft.Request.check(&own)
+	bad.Join("request.", own.Fields())
+	return bad.Fields()
+}
+
+// CheckWhole lists what is missing before it can be published.
+func (n Integration) CheckWhole() []fault.Field {
+	var bad fault.Check
+	if n.Draft.Request.URL == "" {
+		bad.Add("request.url", "Where the request goes, for instance https://api.example.com/orders.")
+	}
+	return bad.Fields()
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -163,7 +163,7 @@ func needed(name string) []string {
 		return []string{"name", "event", "destination_id"}
 	case "UserInput":
 		return []string{"email", "name"}
-	case "DestinationInput", "KeyInput", "RoleInput", "EventInput", "EventDefinitionInput", "AudienceInput":
+	case "DestinationInput", "KeyInput", "RoleInput", "EventInput", "EventDefinitionInput", "AudienceInput", "IntegrationInput":
 		return []string{"name"}
 	case "BatchInput":
 		return []string{"events"}

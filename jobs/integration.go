@@ -1,0 +1,53 @@
+package jobs
+
+import (
+	"strconv"
+	"strings"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/connector"
+	"waybill/jobs/deliver"
+	"waybill/jobs/script"
+)
+
+// CheckIntegration cleans and checks an integration; whole: also whether it can be published.
+func (s *Service) CheckIntegration(n *model.Integration, whole bool) error {
+	n.Clean()
+	var bad fault.Check
+	bad.Join("", n.Check())
+	if whole {
+		bad.Join("", n.CheckWhole())
+	}
+	bad.Join("request.", s.CheckRequest(n.Draft.Request))
+	return bad.Err()
+}
+
+// CheckRequest lists what is wrong with the templates, the path and the headers of a step's own request, or an integration's.
+func (s *Service) CheckRequest(r model.Request) []fault.Field {
+	var bad fault.Check
+	_, path := model.SplitURL(r.URL)
+	if w := connector.CheckPath(path); w != "" && r.URL != "" {
+		bad.Add("url", "%s", w)
+	}
+	for i, h := range r.Headers {
+		value := h.Value
+		if !script.Plain(value) {
+			value = "" // checked again when it is rendered
+		}
+		if w := connector.CheckHeader(h.Name, value); w != "" {
+			bad.Add("headers["+strconv.Itoa(i)+"].name", "%s", w)
+		}
+	}
+	if len(r.Body) > model.MaxTemplate {
+		return bad.Fields() // said already
+	}
+	for _, p := range s.checkParts(deliver.Parts(model.Destination{Path: path, ContentType: r.ContentType, Headers: r.Headers, Template: r.Body})) {
+		words := p.Message
+		if p.Line > 0 {
+			words = "Line " + strconv.Itoa(p.Line) + ", column " + strconv.Itoa(p.Column) + ": " + p.Message
+		}
+		bad.Add(strings.NewReplacer("template", "body", "path", "url").Replace(p.Part), "%s", words)
+	}
+	return bad.Fields()
+}
