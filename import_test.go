@@ -20,8 +20,8 @@ import (
 // connector, scheme and script they read the descriptions of types, kinds and helpers, which are data.
 var law = map[string][]string{
 	".":              {"db", "db/fault", "db/model", "db/seal", "handlers", "handlers/web", "jobs", "jobs/bench", "jobs/egress", "jobs/script", "static"},
-	"handlers":       {"db", "db/fault", "db/model", "handlers/api", "handlers/web", "jobs", "jobs/connector", "jobs/scheme", "jobs/script", "static", "views", "views/href", "views/ui"},
-	"handlers/api":   {"db", "db/fault", "db/model", "handlers/web", "jobs", "jobs/connector", "jobs/filter", "jobs/scheme", "views/href"},
+	"handlers":       {"db", "db/fault", "db/model", "handlers/api", "handlers/web", "jobs", "jobs/connector", "jobs/inbound", "jobs/scheme", "jobs/script", "static", "views", "views/href", "views/ui"},
+	"handlers/api":   {"db", "db/fault", "db/model", "handlers/web", "jobs", "jobs/connector", "jobs/filter", "jobs/inbound", "jobs/scheme", "views/href"},
 	"handlers/web":   {"db", "db/fault", "db/model", "views", "views/href", "views/ui"},
 	"views":          {"db/fault", "db/model", "views/graph", "views/href", "views/ui"},
 	"views/graph":    {},
@@ -29,7 +29,7 @@ var law = map[string][]string{
 	"views/href":     {},
 	"static":         {},
 	"static/fetch":   {},
-	"jobs":           {"db", "db/fault", "db/model", "jobs/connector", "jobs/deliver", "jobs/dispatch", "jobs/egress", "jobs/filter", "jobs/flow", "jobs/scheme", "jobs/script"},
+	"jobs":           {"db", "db/fault", "db/model", "jobs/connector", "jobs/deliver", "jobs/dispatch", "jobs/egress", "jobs/filter", "jobs/flow", "jobs/inbound", "jobs/scheme", "jobs/script"},
 	"jobs/dispatch":  {"db", "db/fault", "db/model", "jobs/deliver"},
 	"jobs/deliver":   {"db/fault", "db/model", "jobs/connector", "jobs/egress", "jobs/scheme", "jobs/script"},
 	"jobs/connector": {"db/fault", "db/model", "jobs/egress", "jobs/scheme"},
@@ -37,6 +37,7 @@ var law = map[string][]string{
 	"jobs/egress":    {"db/fault", "db/model"},
 	"jobs/filter":    {"db/fault", "db/model"},
 	"jobs/flow":      {"db/fault", "db/model"},
+	"jobs/inbound":   {"db/fault", "db/model"},
 	"jobs/script":    {"db/fault", "db/model"},
 	"jobs/bench":     {"db/fault", "db/model"},
 	"db":             {"db/fault", "db/migrations", "db/model", "db/seal"},

@@ -131,6 +131,9 @@ func (tx *Tx) DeleteConnection(id model.ConnectionID, force bool) error {
 	if err := tx.vacate("connection", destinations, true, force); err != nil {
 		return err
 	}
+	if err := tx.vacateInbound(id, force); err != nil {
+		return err
+	}
 	if err := tx.exec(deleteConnection, id); err != nil {
 		return err
 	}

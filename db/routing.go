@@ -34,9 +34,11 @@ const (
 	allCredentials  = `SELECT ` + credentialColumns + ` FROM credentials`
 )
 
+var readOnly = &sql.TxOptions{ReadOnly: true}
+
 // Routing reads all of it, consistently.
 func (s *Store) Routing(ctx context.Context) (Routing, error) {
-	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := s.readers.BeginTx(ctx, readOnly)
 	if err != nil {
 		return Routing{}, fmt.Errorf("begin to read the routing: %w", sorted(err))
 	}

@@ -269,7 +269,9 @@ func (s *Store) unseal(q querier, kind, row string) (model.Secrets, error) {
 const namesOfSealed = `
 SELECT 'credential', id, name FROM credentials
 UNION ALL SELECT 'destination', id, name FROM destinations
-UNION ALL SELECT 'instance_key', id, 'Key of platform tokens' FROM instance_keys`
+UNION ALL SELECT 'instance_key', id, 'Key of platform tokens' FROM instance_keys
+UNION ALL SELECT 'inbound_key', k.id, i.name FROM inbound_keys k JOIN inbound_endpoints i ON i.id = k.endpoint_id
+UNION ALL SELECT 'inbound_secret', k.id, i.name FROM inbound_secrets k JOIN inbound_endpoints i ON i.id = k.endpoint_id`
 
 // KeyState says whether secrets can be opened and sealed. It opens every one of them: ask at start, when Version grew,
 // and on demand.

@@ -274,6 +274,13 @@ func (tx *Tx) DeleteUser(id model.UserID) error {
 	if err != nil {
 		return err
 	}
+	endpoints, err := all(tx, scanInbound, inboundOfUser, id)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		keys = append(keys, Use{Kind: "inbound endpoint", ID: string(e.ID), Name: e.Name})
+	}
 	if len(keys) > 0 {
 		return inUse("user", keys, 0)
 	}

@@ -57,6 +57,7 @@ func New(o Options) (*Handlers, error) {
 func (h *Handlers) Routes() []web.Route {
 	return slices.Concat(h.flowRoutes(),
 		h.templateRoutes(),
+		h.callRoutes(),
 		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
 		h.connectionRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
 }

@@ -133,8 +133,10 @@ func (w *watchers) tell() {
 }
 
 // Watch gives a channel that says, at most once until it is read, that deliveries changed; stop ends it.
-func (s *Service) Watch() (changed <-chan struct{}, stop func()) {
-	ch, w := make(chan struct{}, 1), &s.watchers
+func (s *Service) Watch() (changed <-chan struct{}, stop func()) { return s.watchers.watch() }
+
+func (w *watchers) watch() (changed <-chan struct{}, stop func()) {
+	ch := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.list[ch] = struct{}{}

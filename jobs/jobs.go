@@ -54,6 +54,12 @@ type Service struct {
 	platform platform
 	steps    steps
 	replays  replays
+
+	gate         gate
+	notes        *notes
+	inboundWatch watchers
+	toMap        chan db.CallRef
+	mapsLeft     atomic.Bool // some that are to be mapped are known to the database only
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -65,7 +71,9 @@ const ReceiverHost = "receiver.waybill.internal"
 func New(o Options) *Service {
 	s := &Service{o: o, changes: make(chan struct{}, 1), stopped: make(chan struct{}),
 		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}, replays: replays{wake: make(chan struct{}, 1)}}
-	s.routing.store = o.Store
+	s.routing.store, s.gate.store = o.Store, o.Store
+	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
+	s.notes = newNotes()
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
@@ -106,6 +114,8 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.follow()
 	go s.housekeeping()
 	go s.keepStats()
+	go s.keepNotes()
+	go s.keepMapping()
 	go s.keepReplays()
 	return nil
 }
@@ -163,7 +173,7 @@ func (s *Service) housekeeping() {
 
 // expire clears what has ended: keys of events, sessions, waits after failed sign-ins, old statistics, old records of audiences.
 func (s *Service) expire() {
-	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats, s.o.Store.ForgetMembers} {
+	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats, s.o.Store.ForgetMembers, s.forgetInbound} {
 		for {
 			n, err := forget(context.Background(), s.o.Now())
 			if err != nil {
@@ -189,6 +199,7 @@ func (s *Service) Stop(grace time.Duration) error {
 		return fmt.Errorf("give deliveries back: %w", err)
 	}
 	s.writeStats()
+	s.writeNotes()
 	return s.o.Store.EndNode(context.Background(), s.o.Node)
 }
 

@@ -201,15 +201,7 @@ func (s *Service) newDelivery(snap *snapshot, a model.Action, e model.Event, now
 
 // commit reserves places in memory, stores, and hands over.
 func (s *Service) commit(ctx context.Context, version int64, pubs []db.Publication) ([]db.Published, error) {
-	for i := range pubs {
-		p := &pubs[i]
-		p.Owners = make([]model.NodeID, len(p.Deliveries))
-		for j, d := range p.Deliveries {
-			if d.Status == model.Pending && !d.NextAttemptAt.After(d.CreatedAt) && s.dispatch.Reserve(d.TargetID, d.Lane, len(p.Event.Data)) {
-				p.Owners[j] = s.o.Node
-			}
-		}
-	}
+	s.reserve(pubs)
 	out, err := s.o.Store.Publish(ctx, version, pubs)
 	if err != nil {
 		for _, p := range pubs {
@@ -219,6 +211,19 @@ func (s *Service) commit(ctx context.Context, version int64, pubs []db.Publicati
 	}
 	s.stored(pubs, out)
 	return out, nil
+}
+
+// reserve takes places in memory for the deliveries that are due now, as far as there are any.
+func (s *Service) reserve(pubs []db.Publication) {
+	for i := range pubs {
+		p := &pubs[i]
+		p.Owners = make([]model.NodeID, len(p.Deliveries))
+		for j, d := range p.Deliveries {
+			if d.Status == model.Pending && !d.NextAttemptAt.After(d.CreatedAt) && s.dispatch.Reserve(d.TargetID, d.Lane, len(p.Event.Data)) {
+				p.Owners[j] = s.o.Node
+			}
+		}
+	}
 }
 
 // stored hands over what was committed.

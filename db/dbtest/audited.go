@@ -141,7 +141,7 @@ func every() []change {
 const reading = "Now Actor After Fresh Routing"
 
 func audited(t *testing.T, s *db.Store) {
-	list, known := append(append(every(), catalogue()...), desk()...), reading
+	list, known := append(append(append(every(), catalogue()...), desk()...), inboundChanges()...), reading
 	for _, c := range list {
 		known += " " + c.method
 	}

@@ -86,6 +86,8 @@ const (
 	ActorKey    ActorKind = "api_key"
 	ActorCLI    ActorKind = "command" // the machine's administrator, by a command of the binary
 	ActorSystem ActorKind = "system"  // Waybill itself
+	// ActorPartner is the third party behind an inbound endpoint, known by its key.
+	ActorPartner ActorKind = "partner"
 )
 
 // System is Waybill acting on its own; why is what the audit log shows as its name.

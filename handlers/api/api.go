@@ -63,6 +63,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.roles()
 	a.apiKeys()
 	a.auditLog()
+	a.inboundEndpoints()
 	return a
 }
 

@@ -20,11 +20,33 @@ type connection struct {
 	TimeoutSeconds int            `json:"timeout_seconds"`
 	TimeoutMessage string         `json:"timeout_message"`
 	Enabled        bool           `json:"enabled"`
-	ServiceUserID  string         `json:"service_user_id"`
+	ServiceUserID  string         `json:"service_user_id" doc:"As whom calls on inbound_url act; empty = the connection is one-way"`
 	Settings       map[string]any `json:"settings"`
 	EffectiveURL   string         `json:"effective_url" readOnly:"true" doc:"base_url with the port in it"`
-	InboundURL     string         `json:"inbound_url" readOnly:"true"`
+	InboundURL     string         `json:"inbound_url" readOnly:"true" doc:"Whole for those with Manage Inbound"`
 	Warnings       []string       `json:"warnings" readOnly:"true" doc:"What will be refused when something is sent"`
+}
+
+// twoWay is a connection as the caller may see it, with the fields that are a view of its inbound endpoint.
+func (a *API) twoWay(c call, x model.Connection) (connection, error) {
+	out := a.connection(x)
+	e, err := a.store.InboundOfConnection(c, x.ID)
+	if fault.Is(err, fault.NotFound) {
+		return out, nil
+	}
+	if err == nil {
+		out.ServiceUserID = string(e.UserID)
+		out.InboundURL, err = a.inboundURL(c, e)
+	}
+	return out, err
+}
+
+// serve makes a connection two-way as the caller asks; absent or unchanged it stays as it is.
+func (in connectionInput) serve(tx *db.Tx, c model.Connection, was model.UserID) error {
+	if in.ServiceUserID == nil || model.UserID(*in.ServiceUserID) == was {
+		return nil
+	}
+	return tx.SetServiceUser(c, model.UserID(*in.ServiceUserID))
 }
 
 func (a *API) connection(c model.Connection) connection {
@@ -48,15 +70,12 @@ type connectionInput struct {
 	TimeoutSeconds int            `json:"timeout_seconds" minimum:"0" maximum:"300" doc:"0 = 30"`
 	TimeoutMessage string         `json:"timeout_message" doc:"What people see when the other side does not answer in time"`
 	Enabled        *bool          `json:"enabled" doc:"true when absent"`
-	ServiceUserID  string         `json:"service_user_id" doc:"Not supported yet: must be empty"`
+	ServiceUserID  *string        `json:"service_user_id" doc:"Makes the connection two-way; needs Manage Inbound. Empty removes its inbound URL; absent keeps it as it is"`
 	Settings       map[string]any `json:"settings" doc:"No type of this version has settings"`
 }
 
 func (in connectionInput) connection() (model.Connection, []fault.Field) {
 	var bad fault.Check
-	if in.ServiceUserID != "" {
-		bad.Add("service_user_id", "This version of Waybill takes no inbound calls yet; leave the service user empty.")
-	}
 	return model.Connection{Name: in.Name, Description: in.Description, Type: model.ConnectionType(in.Type), BaseURL: in.BaseURL, Port: in.Port,
 		CredentialID: model.CredentialID(in.CredentialID), TimeoutSeconds: in.TimeoutSeconds, TimeoutMessage: in.TimeoutMessage,
 		Enabled: or(in.Enabled, true), Settings: in.Settings, Version: in.Version}, bad.Fields()
@@ -79,21 +98,39 @@ func (a *API) listConnections(c call, in *struct {
 }) (*body[list[connection]], error) {
 	f := db.ConnectionFilter{Query: in.Q, Type: model.ConnectionType(in.Type), CredentialID: model.CredentialID(in.CredentialID)}
 	items, next, err := a.store.Connections(c, f, in.page())
-	return listed(items, next, err, a.connection)
+	out := list[connection]{Items: make([]connection, len(items)), NextCursor: next}
+	for i, x := range items {
+		if err == nil {
+			out.Items[i], err = a.twoWay(c, x)
+		}
+	}
+	return single(out, err)
 }
 
 func (a *API) createConnection(c call, in *struct{ Body connectionInput }) (*made[connection], error) {
 	n, bad := in.Body.connection()
 	err := also(a.jobs.CheckConnection(&n), bad)
 	if err == nil {
-		err = a.write(c, func(tx *db.Tx) error { return tx.CreateConnection(&n) })
+		err = a.write(c, func(tx *db.Tx) error {
+			if err := tx.CreateConnection(&n); err != nil {
+				return err
+			}
+			return in.Body.serve(tx, n, "")
+		})
 	}
-	return created(a.connection(n), "/connections/"+string(n.ID), err)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := a.twoWay(c, n)
+	return created(shown, "/connections/"+string(n.ID), err)
 }
 
 func (a *API) showConnection(c call, in *ByID) (*body[connection], error) {
 	n, err := a.store.Connection(c, model.ConnectionID(in.ID))
-	return single(a.connection(n), err)
+	if err != nil {
+		return nil, err
+	}
+	return single(a.twoWay(c, n))
 }
 
 func (a *API) updateConnection(c call, in *struct {
@@ -105,11 +142,22 @@ func (a *API) updateConnection(c call, in *struct {
 	if _, err := a.store.Connection(c, n.ID); err != nil {
 		return nil, err
 	}
-	err := also(a.jobs.CheckConnection(&n), bad)
-	if err == nil {
-		err = a.write(c, func(tx *db.Tx) error { return tx.UpdateConnection(&n) })
+	was, err := a.store.InboundOfConnection(c, n.ID)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return nil, err
 	}
-	return single(a.connection(n), err)
+	if err = also(a.jobs.CheckConnection(&n), bad); err == nil {
+		err = a.write(c, func(tx *db.Tx) error {
+			if err := tx.UpdateConnection(&n); err != nil {
+				return err
+			}
+			return in.Body.serve(tx, n, was.UserID)
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return single(a.twoWay(c, n))
 }
 
 func (a *API) deleteConnection(c call, in *Removal) (*none, error) {

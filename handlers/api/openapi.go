@@ -161,6 +161,8 @@ func needed(name string) []string {
 		return []string{"name", "base_url"}
 	case "ActionInput":
 		return []string{"name", "event", "destination_id"}
+	case "InboundInput":
+		return []string{"name", "service_user_id"}
 	case "UserInput":
 		return []string{"email", "name"}
 	case "DestinationInput", "KeyInput", "RoleInput", "EventInput", "EventDefinitionInput", "AudienceInput", "IntegrationInput":

@@ -140,3 +140,38 @@ func DeleteRole[ID ~string](id ID) string   { return path("roles", string(id), "
 func APIKeys() string                       { return "/api-keys" }
 func NewAPIKey() string                     { return "/api-keys/new" }
 func RevokeAPIKey[ID ~string](id ID) string { return path("api-keys", string(id), "revoke") }
+
+// Inbound endpoints, and the URLs that third parties call.
+
+func Inbound() string                          { return "/inbound" }
+func NewInbound() string                       { return "/inbound/new" }
+func NewInboundOf[P ~string](preset P) string  { return path("inbound", "new", string(preset)) }
+func InboundEndpoint[ID ~string](id ID) string { return path("inbound", string(id)) }
+func EditInbound[ID ~string](id ID) string     { return path("inbound", string(id), "edit") }
+func DeleteInbound[ID ~string](id ID) string   { return path("inbound", string(id), "delete") }
+func ToggleInbound[ID ~string](id ID) string   { return path("inbound", string(id), "enabled") }
+func RotateInbound[ID ~string](id ID) string   { return path("inbound", string(id), "rotate") }
+func RevokeInbound[ID ~string](id ID) string   { return path("inbound", string(id), "revoke") }
+func SampleInbound[ID ~string](id ID) string   { return path("inbound", string(id), "sample") }
+func MapInbound[ID ~string](id ID) string      { return path("inbound", string(id), "mapping") }
+func PreviewInbound[ID ~string](id ID) string  { return path("inbound", string(id), "preview") }
+func CheckInbound[ID ~string](id ID) string    { return path("inbound", string(id), "check") }
+func LiveInbound() string                      { return "/live/inbound" }
+func Partner[ID ~string](id ID) string         { return path("partner", string(id)) }
+func PartnerCheck[ID ~string](id ID) string    { return path("partner", string(id), "check") }
+func PartnerRotate[ID ~string](id ID) string   { return path("partner", string(id), "rotate") }
+func PartnerLeave[ID ~string](id ID) string    { return path("partner", string(id), "leave") }
+func PartnerOpenAPI[ID ~string](id ID) string  { return path("partner", string(id), "openapi.json") }
+func InboundCalls[ID ~string](id ID) string    { return path("inbound", string(id), "calls") }
+func ReplayInboundCall[ID, R ~string](id ID, receipt R) string {
+	return path("inbound", string(id), "calls", string(receipt), "replay")
+}
+func InboundCallPage[ID, R ~string](id ID, receipt R) string {
+	return path("inbound", string(id), "calls", string(receipt))
+}
+
+// InboundCall is what third parties call: by key, or by the id of the endpoint.
+func InboundCall(key string) string { return path("in", key) }
+func InboundReceipt(key, receipt string) string {
+	return path("in", key, "receipts", receipt)
+}

@@ -1,0 +1,127 @@
+package jobs
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"waybill/db"
+	"waybill/db/model"
+)
+
+// notes gathers the calls that caused nothing, and counts all of them; they are written every second. Of those that
+// caused nothing so many are kept, by endpoint and minute, that a flood cannot fill the disk; the rest is counted.
+type notes struct {
+	mu     sync.Mutex
+	calls  []model.InboundCall
+	counts map[noteKey]int64
+	minute int64
+	kept   map[noteKey]int
+	wake   chan struct{}
+}
+
+type noteKey struct {
+	endpoint model.InboundID
+	minute   int64
+	state    model.CallState
+}
+
+// Bounds of what is kept of calls that caused nothing.
+const (
+	notesInMinute = 30 // by endpoint and state
+	notesWaiting  = 1000
+	noteBody      = 8 << 10
+	writeNotes    = 500 * time.Millisecond
+	notesAtOnce   = 250
+)
+
+func newNotes() *notes {
+	return &notes{counts: map[noteKey]int64{}, kept: map[noteKey]int{}, wake: make(chan struct{}, 1)}
+}
+
+// count notes the state in which a call ended.
+func (n *notes) count(id model.InboundID, state model.CallState, at time.Time) {
+	n.mu.Lock()
+	n.counts[noteKey{id, at.Unix() / 60, state}]++
+	n.mu.Unlock()
+	n.tell()
+}
+
+func (n *notes) tell() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// note keeps a call that caused nothing, unless there were too many, and counts it.
+func (n *notes) note(c model.InboundCall) {
+	key := noteKey{c.EndpointID, c.CreatedAt.Unix() / 60, c.State}
+	n.mu.Lock()
+	n.counts[key]++
+	if key.minute != n.minute {
+		n.minute, n.kept = key.minute, map[noteKey]int{}
+	}
+	if n.kept[key] < notesInMinute && len(n.calls) < notesWaiting {
+		n.kept[key]++
+		c.ID = model.NewReceiptID(c.CreatedAt)
+		c.Body = c.Body[:min(len(c.Body), noteBody)]
+		n.calls = append(n.calls, c)
+	}
+	n.mu.Unlock()
+	n.tell()
+}
+
+// refused notes a call that came with a key of an endpoint that takes none.
+func (n *notes) refused(r *route, key model.InboundKeyID, from netip.Addr, at time.Time, why string) {
+	n.note(model.InboundCall{EndpointID: r.ID, KeyID: key, State: model.CallRefused, StatusCode: 401, Address: from.String(), CreatedAt: at, Reason: why})
+}
+
+// take is what is to be written now.
+func (n *notes) take() (calls []model.InboundCall, counts []db.CallCount) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	calls, n.calls = n.calls, nil
+	for k, v := range n.counts {
+		counts = append(counts, db.CallCount{Endpoint: k.endpoint, Minute: k.minute, State: k.state, N: v})
+	}
+	n.counts = map[noteKey]int64{}
+	return calls, counts
+}
+
+// keepNotes writes what was noted, a little after something was.
+func (s *Service) keepNotes() {
+	for {
+		select {
+		case <-s.stopped:
+			return
+		case <-s.notes.wake:
+		}
+		select {
+		case <-s.stopped:
+			return
+		case <-time.After(writeNotes):
+		}
+		s.writeNotes()
+	}
+}
+
+// writeNotes writes what was noted. What cannot be written (full disk) is forgotten: nothing was accepted by it.
+func (s *Service) writeNotes() {
+	calls, counts := s.notes.take()
+	for len(calls) > 0 || len(counts) > 0 {
+		a, b := min(len(calls), notesAtOnce), min(len(counts), notesAtOnce)
+		if err := s.o.Store.NoteCalls(context.Background(), calls[:a], counts[:b]); err != nil {
+			s.o.Log.Warn("the log of inbound calls could not be written", "error", err)
+			return
+		}
+		calls, counts = calls[a:], counts[b:]
+	}
+	s.inboundWatch.tell()
+}
+
+// WatchInbound gives a channel that says, at most once until it is read, that calls came; stop ends it.
+func (s *Service) WatchInbound() (changed <-chan struct{}, stop func()) {
+	return s.inboundWatch.watch()
+}
