@@ -61,7 +61,7 @@ func (h *Handlers) showDocs(c echo.Context, p views.DocsProps) error {
 // overwrites reports whether a call, pasted as it stands, would take something away from its owner: such a call keeps its
 // placeholder.
 func overwrites(c views.DocCall) bool {
-	return c.Method == "PUT" || c.Method == "DELETE" || c.ID == "cancel-delivery" || c.ID == "cancel-replay"
+	return c.Method == "PUT" || c.Method == "DELETE" || c.ID == "cancel-delivery" || c.ID == "revoke-inbound-key" || c.ID == "cancel-replay"
 }
 
 // exampleIDs are pairs of a placeholder and the id of the newest such thing, as far as the reader may see one.
@@ -108,6 +108,10 @@ func (h *Handlers) exampleIDs(c echo.Context) ([]string, error) {
 			list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{}, one)
 			return newestOf(list, err, func(x model.Delivery) string { return string(x.ID) })
 		}},
+		{"INBOUND_ENDPOINT_ID", model.Inbound.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.InboundEndpoints(ctx, db.InboundFilter{}, one)
+			return newestOf(list, err, func(x model.InboundEndpoint) string { return string(x.ID) })
+		}},
 		{"REPLAY_ID", model.Deliveries.View(), func(ctx context.Context) (string, error) {
 			list, _, err := h.Store.Replays(ctx, one)
 			return newestOf(list, err, func(x model.Replay) string { return string(x.ID) })
@@ -143,7 +147,7 @@ func curl(base string, c views.DocCall) string {
 	if c.Method != "GET" {
 		b.WriteString("-X " + c.Method + " ")
 	}
-	b.WriteString(quoted(base+strings.ReplaceAll(c.Path, "{id}", placeholder(c.Path))) + " \\\n  -H \"Authorization: Bearer $WAYBILL_KEY\"")
+	b.WriteString(quoted(base+strings.NewReplacer("{id}", placeholder(c.Path), "{receipt}", "RECEIPT").Replace(c.Path)) + " \\\n  -H \"Authorization: Bearer $WAYBILL_KEY\"")
 	if body := exampleBody(c.ID); body != "" {
 		b.WriteString(" \\\n  -H 'Content-Type: application/json' \\\n  -d " + quoted(body))
 	}
@@ -262,6 +266,23 @@ func exampleBody(call string) string {
 		return `{
     "email": "grace@example.com",
     "roles": ["Viewer"]
+  }`
+	case "create-inbound-endpoint", "update-inbound-endpoint":
+		return `{
+    "name": "` + of(call, "Carrier", "Carrier, renamed") + `",
+    "service_user_id": "USER_ID",
+    "verification": {"preset": "standard_webhooks", "secret": "what-they-gave-you"},
+    "event": "parcel.moved",
+    "mapping": "{{! return {parcel: it.data[0].parcel}; }}"
+  }`
+	case "rotate-inbound-endpoint":
+		return `{"overlap_seconds": 86400}`
+	case "revoke-inbound-key":
+		return `{"key_id": "KEY_OF_ENDPOINT"}`
+	case "preview-inbound-mapping":
+		return `{
+    "body": "{\"parcel\": \"PX-20418\"}",
+    "mapping": "{{! return {parcel: it.data[0].parcel}; }}"
   }`
 	case "create-role", "update-role":
 		return `{
