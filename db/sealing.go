@@ -271,7 +271,12 @@ SELECT 'credential', id, name FROM credentials
 UNION ALL SELECT 'destination', id, name FROM destinations
 UNION ALL SELECT 'instance_key', id, 'Key of platform tokens' FROM instance_keys
 UNION ALL SELECT 'inbound_key', k.id, i.name FROM inbound_keys k JOIN inbound_endpoints i ON i.id = k.endpoint_id
-UNION ALL SELECT 'inbound_secret', k.id, i.name FROM inbound_secrets k JOIN inbound_endpoints i ON i.id = k.endpoint_id`
+UNION ALL SELECT 'inbound_secret', k.id, i.name FROM inbound_secrets k JOIN inbound_endpoints i ON i.id = k.endpoint_id
+UNION ALL SELECT 'workflow', id, name FROM workflows
+UNION ALL SELECT 'webhook', json_extract(h.value, '$.id'), w.name || ': ' || json_extract(h.value, '$.name')
+  FROM workflows w, json_each(w.draft, '$.steps') s, json_each(s.value, '$.webhooks') h
+UNION ALL SELECT 'webhook', json_extract(h.value, '$.id'), v.name || ': ' || json_extract(h.value, '$.name')
+  FROM workflow_versions v, json_each(v.definition, '$.steps') s, json_each(s.value, '$.webhooks') h`
 
 // KeyState says whether secrets can be opened and sealed. It opens every one of them: ask at start, when Version grew,
 // and on demand.

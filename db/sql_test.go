@@ -118,7 +118,7 @@ func TestStatementsPrepare(t *testing.T) {
 }
 
 var (
-	wholeTable = regexp.MustCompile(`SCAN (d|e|a|deliveries|events|attempts|audit)( |$)`)
+	wholeTable = regexp.MustCompile(`SCAN (d|e|a|r|t|deliveries|events|attempts|audit|runs|tasks|task_assignees|timers|awaits|files)( |$)`)
 	parameter  = regexp.MustCompile(`\$[0-9]+`)
 )
 

@@ -104,6 +104,13 @@ func (tx *Tx) vacate(noun string, destinations []model.Destination, listed, forc
 		return err
 	}
 	users := uses(destinations, actions, listed)
+	for _, d := range destinations {
+		more, err := all(tx, scanUse, workflowsWith, d.ID)
+		if err != nil {
+			return err
+		}
+		users = append(users, more...)
+	}
 	if !force && (len(users) > 0 || open > 0) {
 		return inUse(noun, users, open)
 	}
@@ -126,6 +133,16 @@ func (tx *Tx) vacate(noun string, destinations []model.Destination, listed, forc
 		}
 	}
 	return nil
+}
+
+// workflowsWith finds workflows by an id that stands in their draft or in what is published of them.
+const workflowsWith = `
+SELECT 'workflow', w.id, w.name FROM workflows w LEFT JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
+WHERE instr(w.draft, $1) > 0 OR instr(coalesce(v.definition, ''), $1) > 0 ORDER BY w.name`
+
+func scanUse(r row) (u Use, err error) {
+	err = r.Scan(&u.Kind, &u.ID, &u.Name)
+	return u, err
 }
 
 func uses(destinations []model.Destination, actions []model.Action, listed bool) []Use {

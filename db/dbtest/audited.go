@@ -3,6 +3,7 @@ package dbtest
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,10 +139,10 @@ func every() []change {
 }
 
 // reading are the exported methods of Tx that change nothing.
-const reading = "Now Actor After Fresh Routing"
+const reading = "Now Actor After Fresh Routing Run Task File WorkflowVersion Person Awaited"
 
 func audited(t *testing.T, s *db.Store) {
-	list, known := append(append(append(every(), catalogue()...), desk()...), inboundChanges()...), reading
+	list, known := slices.Concat(every(), catalogue(), desk(), inboundChanges(), workflowChanges()), reading
 	for _, c := range list {
 		known += " " + c.method
 	}

@@ -44,6 +44,8 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"event definitions", eventDefinitions},
 		{"audiences", audiences},
 		{"integrations", integrations},
+		{"workflows", workflows},
+		{"runs, tasks and timers", runs},
 		{"lists page to their end", paging},
 		{"every change is audited", audited},
 		{"the audit log", auditLog},
