@@ -45,7 +45,7 @@ SELECT 'connection', id, name FROM connections WHERE credential_id = $1
 UNION ALL SELECT 'integration', id, name FROM integrations WHERE instr(draft, '"' || $1 || '"') > 0 OR instr(published, '"' || $1 || '"') > 0
 UNION ALL
 SELECT 'workflow', w.id, w.name FROM workflows w LEFT JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
-WHERE instr(w.draft, $1) > 0 OR instr(coalesce(v.definition, ''), $1) > 0
+WHERE instr(w.draft, '"' || $1 || '"') > 0 OR instr(coalesce(v.definition, ''), '"' || $1 || '"') > 0
 ORDER BY 1, 3`
 
 // CredentialUsage lists what depends on a credential.

@@ -105,7 +105,7 @@ func (tx *Tx) vacate(noun string, destinations []model.Destination, listed, forc
 	}
 	users := uses(destinations, actions, listed)
 	for _, d := range destinations {
-		more, err := all(tx, scanUse, workflowsWith, d.ID)
+		more, err := all(tx, scanUse, usersOfIntegration, `"`+string(d.ID)+`"`)
 		if err != nil {
 			return err
 		}
@@ -133,16 +133,6 @@ func (tx *Tx) vacate(noun string, destinations []model.Destination, listed, forc
 		}
 	}
 	return nil
-}
-
-// workflowsWith finds workflows by an id that stands in their draft or in what is published of them.
-const workflowsWith = `
-SELECT 'workflow', w.id, w.name FROM workflows w LEFT JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
-WHERE instr(w.draft, $1) > 0 OR instr(coalesce(v.definition, ''), $1) > 0 ORDER BY w.name`
-
-func scanUse(r row) (u Use, err error) {
-	err = r.Scan(&u.Kind, &u.ID, &u.Name)
-	return u, err
 }
 
 func uses(destinations []model.Destination, actions []model.Action, listed bool) []Use {

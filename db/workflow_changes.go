@@ -154,9 +154,20 @@ func (tx *Tx) settleDraft(d, old model.Definition) (model.Definition, error) {
 				bad.Add(at+"destination_id", "Step “%s”: there is no such destination.", s.Name)
 			}
 		}
+		if s.IntegrationID != "" {
+			ok, err := tx.has(integrationExists, s.IntegrationID)
+			if err != nil {
+				return d, err
+			}
+			if !ok {
+				bad.Add(at+"integration_id", "Step “%s”: there is no such integration.", s.Name)
+			}
+		}
 	}
 	return d, bad.Err()
 }
+
+const integrationExists = `SELECT EXISTS (SELECT 1 FROM integrations WHERE id = $1)`
 
 // wantStep complains about a credential that a step cannot use. One that the workflow has used so far stays, whoever saves it;
 // only a webhook can carry a client secret.
