@@ -32,7 +32,14 @@ $(INTEROP)/node_modules/.package-lock.json: $(INTEROP)/package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --prefix $(INTEROP)
 	@touch $@
 
-test: static/node_modules/axe-core/axe.min.js $(INTEROP)/node_modules/.package-lock.json ## Run all tests (FLAGS=-race, E2E=require)
+# Libraries of vendors that sign what inbound endpoints verify.
+VENDORS := jobs/inbound/testdata/interop
+
+$(VENDORS)/node_modules/.package-lock.json: $(VENDORS)/package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --prefix $(VENDORS)
+	@touch $@
+
+test: static/node_modules/axe-core/axe.min.js $(INTEROP)/node_modules/.package-lock.json $(VENDORS)/node_modules/.package-lock.json ## Run all tests (FLAGS=-race, E2E=require)
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || \
 		echo "No Chromium on PATH: browser tests are skipped. On Debian: apt-get install chromium. CHROMIUM=path names another one."
 	go test -timeout 20m $(FLAGS) ./...
