@@ -94,6 +94,9 @@ func (tx *Tx) UpdateConnection(c *model.Connection) error {
 		if err := tx.wantCredential(n.CredentialID); err != nil {
 			return err
 		}
+		if n.CredentialID != "" && n.CredentialID == old.CredentialID {
+			diff = append(diff, changes("credential_sent_to", old.Host(), n.Host())...)
+		}
 	}
 	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
 	err = tx.exec(updateConnection, n.Name, n.Description, n.Type, n.BaseURL, n.Port, orNull(n.CredentialID), n.TimeoutSeconds, n.TimeoutMessage,

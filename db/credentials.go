@@ -9,12 +9,12 @@ import (
 	"waybill/db/model"
 )
 
-const credentialColumns = `id, name, type, description, config, created_at, updated_at, version,
+const credentialColumns = `id, name, type, description, config, expires_at, ends_at, created_at, updated_at, version,
   (SELECT json_group_array(name) FROM (SELECT name FROM sealed WHERE kind = 'credential' AND row_id = credentials.id ORDER BY name))`
 
 func scanCredential(r row) (model.Credential, error) {
 	var c model.Credential
-	err := r.Scan(&c.ID, &c.Name, &c.Type, &c.Description, decode{&c.Config}, at{&c.CreatedAt}, at{&c.UpdatedAt}, &c.Version, decode{&c.Stored})
+	err := r.Scan(&c.ID, &c.Name, &c.Type, &c.Description, decode{&c.Config}, at{&c.ExpiresAt}, at{&c.EndsAt}, at{&c.CreatedAt}, at{&c.UpdatedAt}, &c.Version, decode{&c.Stored})
 	return c, err
 }
 
@@ -92,8 +92,8 @@ func (tx *Tx) wantCredential(id model.CredentialID) error {
 }
 
 const insertCredential = `
-INSERT INTO credentials (id, name, type, description, config, created_at, updated_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $6, 1)`
+INSERT INTO credentials (id, name, type, description, config, created_at, updated_at, version, expires_at, ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6, 1, $7, $8)`
 
 // CreateCredential stores c, which is clean and checked, seals the secrets that are not empty and fills in ID, Stored,
 // times and Version.
@@ -106,7 +106,7 @@ func (tx *Tx) CreateCredential(c *model.Credential, s model.Secrets) error {
 	if err := tx.mayPickKey(model.Credential{}, n); err != nil {
 		return err
 	}
-	if err := tx.exec(insertCredential, n.ID, n.Name, n.Type, n.Description, encode(n.Config), ms(tx.now)); err != nil {
+	if err := tx.exec(insertCredential, n.ID, n.Name, n.Type, n.Description, encode(n.Config), ms(tx.now), ms(n.ExpiresAt), ms(n.EndsAt)); err != nil {
 		return duplicate(err, "credential", n.Name)
 	}
 	diff := credentialChanges(model.Credential{}, n)
@@ -120,11 +120,11 @@ func (tx *Tx) CreateCredential(c *model.Credential, s model.Secrets) error {
 }
 
 const updateCredential = `
-UPDATE credentials SET name = $1, type = $2, description = $3, config = $4, updated_at = $5, version = $6
+UPDATE credentials SET name = $1, type = $2, description = $3, config = $4, updated_at = $5, version = $6, expires_at = $8, ends_at = $9
 WHERE id = $7`
 
 // UpdateCredential stores c over the row of its ID; versions count as in UpdateConnection. Secrets that s does not hold,
-// or holds empty, are kept; with another Type the old ones go.
+// or holds empty, are kept, unless c.Drop names them; with another Type the old ones go, and so does a rotation.
 func (tx *Tx) UpdateCredential(c *model.Credential, s model.Secrets) error {
 	old, err := one(tx, "credential", scanCredential, credentialByID, c.ID)
 	if err != nil {
@@ -149,21 +149,28 @@ func (tx *Tx) UpdateCredential(c *model.Credential, s model.Secrets) error {
 		if err := tx.exec(dropSealed, credentialKind, n.ID); err != nil {
 			return err
 		}
+		if err := tx.endRotation(n.ID); err != nil {
+			return err
+		}
 		for _, name := range n.Stored {
 			diff = append(diff, model.Change{Field: "config." + name, Before: model.Mask})
 		}
 		n.Stored = nil
 	}
+	dropped, err := tx.dropNamed(&n, s)
+	if err != nil {
+		return err
+	}
 	secrets, err := tx.sealCredential(&n, s)
 	if err != nil {
 		return err
 	}
-	if diff = append(diff, secrets...); len(diff) == 0 {
+	if diff = append(append(diff, dropped...), secrets...); len(diff) == 0 {
 		fill(tx, c, n)
 		return nil
 	}
 	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
-	if err := tx.exec(updateCredential, n.Name, n.Type, n.Description, encode(n.Config), ms(n.UpdatedAt), n.Version, n.ID); err != nil {
+	if err := tx.exec(updateCredential, n.Name, n.Type, n.Description, encode(n.Config), ms(n.UpdatedAt), n.Version, n.ID, ms(n.ExpiresAt), ms(n.EndsAt)); err != nil {
 		return duplicate(err, "credential", n.Name)
 	}
 	fill(tx, c, n)
@@ -183,6 +190,25 @@ func (tx *Tx) stillFits(old, n model.Credential) error {
 		}
 	}
 	return err
+}
+
+const dropOneSealed = `DELETE FROM sealed WHERE kind = $1 AND row_id = $2 AND name = $3`
+
+// dropNamed removes the stored secrets that c.Drop names and s does not replace, and lists what changed.
+func (tx *Tx) dropNamed(c *model.Credential, s model.Secrets) (diff []model.Change, err error) {
+	for _, name := range c.Drop {
+		i := slices.Index(c.Stored, name)
+		if i < 0 || s[name] != "" {
+			continue
+		}
+		if err := tx.exec(dropOneSealed, credentialKind, c.ID, name); err != nil {
+			return nil, err
+		}
+		c.Stored = slices.Delete(c.Stored, i, i+1)
+		diff = append(diff, model.Change{Field: "config." + name, Before: model.Mask})
+	}
+	c.Drop = nil
+	return diff, nil
 }
 
 // sealCredential seals what s holds, adds the names to c.Stored and lists what changed.
@@ -212,7 +238,8 @@ func (tx *Tx) sealCredential(c *model.Credential, s model.Secrets) ([]model.Chan
 }
 
 func credentialChanges(a, b model.Credential) []model.Change {
-	out := changes("name", a.Name, b.Name, "type", string(a.Type), string(b.Type), "description", a.Description, b.Description)
+	out := changes("name", a.Name, b.Name, "type", string(a.Type), string(b.Type), "description", a.Description, b.Description,
+		"expires_at", stamped(a.ExpiresAt), stamped(b.ExpiresAt))
 	return append(out, configChanges("config.", a.Config, b.Config)...)
 }
 
@@ -232,6 +259,9 @@ func (tx *Tx) DeleteCredential(id model.CredentialID) error {
 		return inUse("credential", users, 0)
 	}
 	if err := tx.exec(dropSealed, credentialKind, id); err != nil {
+		return err
+	}
+	if err := tx.endRotation(id); err != nil {
 		return err
 	}
 	if err := tx.exec(deleteCredential, id); err != nil {

@@ -268,6 +268,8 @@ func (s *Store) unseal(q querier, kind, row string) (model.Secrets, error) {
 
 const namesOfSealed = `
 SELECT 'credential', id, name FROM credentials
+UNION ALL SELECT 'credential.pending', id, name || ' (new secret on trial)' FROM credentials
+UNION ALL SELECT 'credential.former', id, name || ' (former secret)' FROM credentials
 UNION ALL SELECT 'destination', id, name FROM destinations
 UNION ALL SELECT 'instance_key', id, 'Key of platform tokens' FROM instance_keys
 UNION ALL SELECT 'inbound_key', k.id, i.name FROM inbound_keys k JOIN inbound_endpoints i ON i.id = k.endpoint_id

@@ -250,6 +250,15 @@ func exampleBody(call string) string {
 		return `{
     "members": [{"email": "ada@example.com", "name": "Ada"}, {"email": "grace@example.com", "name": "Grace"}]
   }`
+	case "start-rotation":
+		return `{
+    "config": {"token": "the-new-one"},
+    "expires_at": "2030-01-31T12:00:00Z"
+  }`
+	case "try-rotation":
+		return `{
+    "destination_id": "DESTINATION_ID"
+  }`
 	case "create-user":
 		return `{
     "email": "mia@example.com",

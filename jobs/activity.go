@@ -111,6 +111,7 @@ func (s *Service) writeStats() {
 			return
 		}
 	}
+	s.writeLives(false)
 	s.watchers.tell()
 }
 

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"waybill/db/fault"
@@ -121,8 +122,12 @@ func (s *Service) CheckAction(a *model.Action) error {
 func (s *Service) CheckCredential(c *model.Credential, secrets model.Secrets) error {
 	c.Clean()
 	c.Config = scheme.Clean(c.Type, c.Config)
+	if end, known := scheme.Ends(c.Type, c.Config, secrets); known {
+		c.EndsAt = end
+	}
+	kept := slices.DeleteFunc(slices.Clone(c.Stored), func(name string) bool { return slices.Contains(c.Drop, name) })
 	var bad fault.Check
 	bad.Join("", c.Check())
-	bad.Join("", scheme.Check(c.Type, c.Config, secrets, c.Stored))
+	bad.Join("", scheme.Check(c.Type, c.Config, secrets, kept))
 	return bad.Err()
 }

@@ -52,6 +52,8 @@ type Service struct {
 	activity activity
 	watchers watchers
 	platform platform
+	lives    lives
+	trials   deliver.Sender // as previews, for secrets that are not in use yet
 	steps    steps
 	replays  replays
 
@@ -79,8 +81,11 @@ func New(o Options) *Service {
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
 	s.keeper.Platform = s.signPlatform
 	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Keeper: s.keeper, Now: o.Now, Setup: s.setup}
+	s.sender.Note = func(id model.CredentialID, failure string) { s.lives.note(id, failure, o.Now()) }
 	s.previews = s.sender
 	s.previews.Render = s.pool.Preview
+	s.trials = s.previews
+	s.trials.Note = nil
 	s.dispatch = dispatch.New(dispatch.Options{Store: o.Store, Node: o.Node, Now: o.Now, Log: o.Log,
 		Attempt: s.attempt, Target: s.target, Settle: s.settle})
 	return s
@@ -173,7 +178,8 @@ func (s *Service) housekeeping() {
 
 // expire clears what has ended: keys of events, sessions, waits after failed sign-ins, old statistics, old records of audiences.
 func (s *Service) expire() {
-	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats, s.o.Store.ForgetMembers, s.forgetInbound} {
+	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats,
+		s.o.Store.ForgetFormer, s.o.Store.ForgetMembers, s.forgetInbound} {
 		for {
 			n, err := forget(context.Background(), s.o.Now())
 			if err != nil {
@@ -200,6 +206,7 @@ func (s *Service) Stop(grace time.Duration) error {
 	}
 	s.writeStats()
 	s.writeNotes()
+	s.writeLives(true)
 	return s.o.Store.EndNode(context.Background(), s.o.Node)
 }
 

@@ -86,18 +86,7 @@ func (s *Service) Test(ctx context.Context, d model.Destination, e model.Event) 
 		return model.Attempt{}, err
 	}
 	r := s.previews.Deliver(ctx, u, sampleWork(d, e))
-	if r.Attempt == nil {
-		r.Attempt = &model.Attempt{StartedAt: s.o.Now(), Method: d.Method, Class: model.ClassTemplate, Error: r.Error}
-	}
-	switch r.Kind {
-	case deliver.Sent:
-		r.Attempt.Verdict = model.Delivered
-	case deliver.Nothing:
-		r.Attempt.Verdict, r.Attempt.Class = model.Skipped, model.ClassNone
-	default:
-		r.Attempt.Verdict = model.Failed
-	}
-	return *r.Attempt, nil
+	return tested(r, s.o.Now(), d), nil
 }
 
 func sampleWork(d model.Destination, e model.Event) model.Work {

@@ -88,6 +88,22 @@ func every() []change {
 		{"UpdateCredential", "credential.updated", true, func(tx *db.Tx, x *Setup) error {
 			return tx.UpdateCredential(&x.Credential, model.Secrets{"password": "another"})
 		}},
+		{"StartRotation", "credential.rotation_started", false, func(tx *db.Tx, x *Setup) error {
+			return tx.StartRotation(x.Credential, model.Secrets{"password": "next"})
+		}},
+		{"TriedRotation", "credential.rotation_tried", false, func(tx *db.Tx, x *Setup) error {
+			return tx.TriedRotation(x.Credential.ID, model.Trial{On: "Orders", Status: 200})
+		}},
+		{"ApplyRotation", "credential.rotated", true, func(tx *db.Tx, x *Setup) error { return tx.ApplyRotation(x.Credential.ID) }},
+		{"RollBackRotation", "credential.rolled_back", true, func(tx *db.Tx, x *Setup) error { return tx.RollBackRotation(x.Credential.ID) }},
+		{"DropRotation", "credential.rotation_dropped", false, func(tx *db.Tx, x *Setup) error {
+			c := x.Credential
+			c.Version = 0
+			if err := tx.StartRotation(c, model.Secrets{"password": "next"}); err != nil {
+				return err
+			}
+			return tx.DropRotation(c.ID)
+		}},
 		{"CreateConnection", "connection.created", true, func(tx *db.Tx, x *Setup) error { return tx.CreateConnection(connection("second")) }},
 		{"UpdateConnection", "connection.disabled", true, func(tx *db.Tx, x *Setup) error {
 			x.Connection.Enabled = false

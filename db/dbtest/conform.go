@@ -35,6 +35,8 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"deleting what is in use", deleting},
 		{"destinations", destinations},
 		{"credentials", credentials},
+		{"another secret for a credential", rotation},
+		{"what became of credentials", lives},
 		{"users", users},
 		{"roles", roles},
 		{"invitations", invitations},

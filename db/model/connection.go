@@ -17,11 +17,64 @@ type Credential struct {
 	Name        string
 	Type        CredentialType
 	Description string
-	Config      Config   // what is not secret
-	Stored      []string // names of the secrets that are stored, sorted
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Version     int64
+	Config      Config    // what is not secret
+	Stored      []string  // names of the secrets that are stored, sorted
+	ExpiresAt   time.Time // typed in by a person; zero = none
+	EndsAt      time.Time // as the certificate or token itself says; zero = it does not
+	// Drop names secrets that an update removes. It is not stored.
+	Drop      []string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Version   int64
+}
+
+// Ends is when the credential ends as far as anybody knows, zero = never.
+func (c Credential) Ends() time.Time {
+	if c.EndsAt.IsZero() || (!c.ExpiresAt.IsZero() && c.ExpiresAt.Before(c.EndsAt)) {
+		return c.ExpiresAt
+	}
+	return c.EndsAt
+}
+
+// CredentialLife is what became of a credential in use.
+type CredentialLife struct {
+	ID       CredentialID `json:"c"`
+	UsedAt   time.Time    `json:"-"` // zero = never
+	FailedAt time.Time    `json:"-"` // zero = never
+	Failure  string       `json:"f"` // of the last time, in words without secrets
+}
+
+// Rotation is a change of a credential's secret that is under way or can still be taken back.
+type Rotation struct {
+	CredentialID CredentialID
+	State        RotationState
+	Config       Config   // pending: the new settings; live: the former ones
+	Stored       []string // pending: names of the new secrets; live: of the former ones
+	ExpiresAt    time.Time
+	EndsAt       time.Time
+	By           string // who began it
+	StartedAt    time.Time
+	Until        time.Time // live: the former secret is kept until then
+	Trial        Trial
+}
+
+// RotationState says which secret is the one in use.
+type RotationState string
+
+const (
+	RotationPending RotationState = "pending" // the new one is stored beside the one in use
+	RotationLive    RotationState = "live"    // the new one is in use, the former one is kept
+)
+
+// FormerLife is how long a former secret is kept for going back.
+const FormerLife = 7 * 24 * time.Hour
+
+// Trial is what became of a new secret at one destination.
+type Trial struct {
+	At     time.Time // zero = not tried
+	On     string    // the destination's name
+	Status int       // 0 = no answer
+	Error  string    // in words; "" = it went well
 }
 
 // CredentialType names a kind of jobs/scheme.
@@ -140,6 +193,15 @@ func (c Connection) EffectiveURL() string {
 		u.Host = host + ":" + strconv.Itoa(c.Port)
 	}
 	return u.String()
+}
+
+// Host is where the connection's requests, and its credential with them, go: host and port as far as they are given.
+func (c Connection) Host() string {
+	u, err := url.Parse(c.EffectiveURL())
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
 }
 
 // Destination is one request under a connection.

@@ -18,15 +18,30 @@ type credential struct {
 	Description string         `json:"description"`
 	Config      map[string]any `json:"config" doc:"The settings that are not secret"`
 	Secrets     []string       `json:"secrets" readOnly:"true" doc:"Names of the secrets that are stored"`
+	ExpiresAt   *string        `json:"expires_at" format:"date-time" doc:"When it ends, as somebody typed in; null = not known"`
+	EndsAt      *string        `json:"ends_at" format:"date-time" readOnly:"true" doc:"When it ends, as the certificate or token itself says; null = it does not"`
+	LastUsed    *string        `json:"last_used_at" format:"date-time" readOnly:"true" doc:"To the minute; null = never"`
+	LastFailed  *string        `json:"last_failed_at" format:"date-time" readOnly:"true" doc:"When it last could not be had or was not accepted; null = never"`
+	LastFailure string         `json:"last_failure" readOnly:"true" doc:"What went wrong then"`
 }
 
-func showCredential(c model.Credential) credential {
+func showCredential(c model.Credential, life model.CredentialLife) credential {
 	out := credential{Meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Type: string(c.Type), Description: c.Description,
-		Config: c.Config, Secrets: full(c.Stored)}
+		Config: c.Config, Secrets: full(c.Stored), ExpiresAt: stamp(c.ExpiresAt), EndsAt: stamp(c.EndsAt),
+		LastUsed: stamp(life.UsedAt), LastFailed: stamp(life.FailedAt), LastFailure: life.Failure}
 	if out.Config == nil {
 		out.Config = map[string]any{}
 	}
 	return out
+}
+
+// oneCredential answers with a credential and what became of it in use.
+func (a *API) oneCredential(c call, n model.Credential, err error) (credential, error) {
+	if err != nil {
+		return credential{}, err
+	}
+	life, err := a.store.CredentialLife(c, n.ID)
+	return showCredential(n, life), err
 }
 
 type credentialInput struct {
@@ -35,18 +50,23 @@ type credentialInput struct {
 	Type        string         `json:"type" doc:"basic, bearer, header, oauth2, aws_sigv4, client_certificate, platform_api_key or client_secret; the page of a new credential lists the settings of each"`
 	Description string         `json:"description"`
 	Config      map[string]any `json:"config" doc:"Settings and secrets; a secret that is absent or empty on PUT stays as it is stored"`
+	ExpiresAt   string         `json:"expires_at" format:"date-time" doc:"When it ends; absent or null = not known"`
+	Clear       []string       `json:"clear_secrets" doc:"Names of stored secrets to remove on PUT; those that the type needs cannot be"`
 }
 
 // credential gives the noun and the secrets that were typed; secrets never stay in the noun.
 func (in credentialInput) credential() (model.Credential, model.Secrets, []fault.Field) {
-	c := model.Credential{Name: in.Name, Type: model.CredentialType(in.Type), Description: in.Description, Version: in.Version}
+	c := model.Credential{Name: in.Name, Type: model.CredentialType(in.Type), Description: in.Description, Version: in.Version, Drop: in.Clear}
 	kind, ok := scheme.ByType(c.Type)
 	if !ok {
 		return c, nil, nil
 	}
-	config, secrets, bad := kind.Split(in.Config)
+	var bad fault.Check
+	c.ExpiresAt = parseTime(&bad, "expires_at", in.ExpiresAt)
+	config, secrets, wrong := kind.Split(in.Config)
+	bad.Join("", wrong)
 	c.Config = config
-	return c, secrets, bad
+	return c, secrets, bad.Fields()
 }
 
 // checkCredential cleans and checks; complaints about settings are named by their place in config.
@@ -66,7 +86,7 @@ func inConfig(err error) error {
 	out := *f
 	out.Fields = slices.Clone(f.Fields)
 	for i, x := range out.Fields {
-		if !slices.Contains([]string{"", "name", "type", "description"}, x.Name) {
+		if !slices.Contains([]string{"", "name", "type", "description", "expires_at", "destination_id"}, x.Name) {
 			out.Fields[i].Name = "config." + x.Name
 		}
 	}
@@ -81,8 +101,9 @@ func (a *API) credentials() {
 	add(a, route{http.MethodPut, "/credentials/{id}", "update-credential", "Replace a credential", "Credentials", "", manage, 0}, a.updateCredential)
 	add(a, route{http.MethodDelete, "/credentials/{id}", "delete-credential", "Delete a credential", "Credentials", "", manage, 0}, a.deleteCredential)
 	add(a, route{http.MethodGet, "/credentials/{id}/usage", "list-credential-usage", "List what uses a credential", "Credentials", "", view, 0}, a.credentialUsage)
-	add(a, route{http.MethodPost, "/credentials/{id}/test", "test-credential", "Apply a credential to a sample request", "Credentials",
-		"Opens the stored secrets and signs a request that is shown, with the secrets masked, and not sent.", manage, http.StatusOK}, a.testCredential)
+	add(a, route{http.MethodPost, "/credentials/{id}/test", "test-credential", "Try a credential", "Credentials",
+		"Asks the token endpoint of an oauth2 credential and shows its real answer; signs a sample request for the others, which is not sent. Secrets and tokens are masked.", manage, http.StatusOK}, a.testCredential)
+	a.rotations()
 }
 
 func (a *API) listCredentials(c call, in *struct {
@@ -91,7 +112,11 @@ func (a *API) listCredentials(c call, in *struct {
 	Type string `query:"type"`
 }) (*body[list[credential]], error) {
 	items, next, err := a.store.Credentials(c, db.CredentialFilter{Query: in.Q, Type: model.CredentialType(in.Type)}, in.page())
-	return listed(items, next, err, showCredential)
+	if err != nil {
+		return nil, err
+	}
+	lives, err := a.store.CredentialLives(c)
+	return listed(items, next, err, func(n model.Credential) credential { return showCredential(n, lives[n.ID]) })
 }
 
 func (a *API) createCredential(c call, in *struct{ Body credentialInput }) (*made[credential], error) {
@@ -100,12 +125,12 @@ func (a *API) createCredential(c call, in *struct{ Body credentialInput }) (*mad
 	if err == nil {
 		err = inConfig(a.write(c, func(tx *db.Tx) error { return tx.CreateCredential(&n, secrets) }))
 	}
-	return created(showCredential(n), "/credentials/"+string(n.ID), err)
+	return created(showCredential(n, model.CredentialLife{}), "/credentials/"+string(n.ID), err)
 }
 
 func (a *API) showCredential(c call, in *ByID) (*body[credential], error) {
 	n, err := a.store.Credential(c, model.CredentialID(in.ID))
-	return single(showCredential(n), err)
+	return single(a.oneCredential(c, n, err))
 }
 
 func (a *API) updateCredential(c call, in *struct {
@@ -119,12 +144,12 @@ func (a *API) updateCredential(c call, in *struct {
 	n, secrets, bad := in.Body.credential()
 	n.ID = old.ID
 	if n.Type == old.Type {
-		n.Stored = old.Stored
+		n.Stored, n.EndsAt = old.Stored, old.EndsAt
 	}
 	if err = a.checkCredential(&n, secrets, bad); err == nil {
 		err = inConfig(a.write(c, func(tx *db.Tx) error { return tx.UpdateCredential(&n, secrets) }))
 	}
-	return single(showCredential(n), err)
+	return single(a.oneCredential(c, n, err))
 }
 
 func (a *API) deleteCredential(c call, in *Removal) (*none, error) {

@@ -145,8 +145,3 @@ func (a *API) testDestination(c call, in *trial) (*body[attempt], error) {
 	x, err := a.jobs.Test(c, d, e)
 	return single(showAttempt(x), err)
 }
-
-func (a *API) testCredential(c call, in *ByID) (*body[preview], error) {
-	p, err := a.jobs.TestCredential(c, model.CredentialID(in.ID))
-	return single(showPreview(p), err)
-}

@@ -45,7 +45,7 @@ type Result struct {
 	Renewed *model.Attempt
 }
 
-// Sender makes attempts. All fields are required.
+// Sender makes attempts. All fields but Note are required.
 type Sender struct {
 	Render func(context.Context, script.Job) (script.Output, error)
 	Egress *egress.Client
@@ -53,6 +53,8 @@ type Sender struct {
 	Now    func() time.Time
 	// Setup is what the request of a delivery needs: its destination's, or its step's.
 	Setup func(context.Context, model.Work) (*Setup, error)
+	// Note hears how each use of a credential went, "" = well; nil = nobody asks. It must be quick.
+	Note func(id model.CredentialID, failure string)
 }
 
 // Attempt makes one attempt of a delivery.
@@ -68,9 +70,24 @@ func (s *Sender) Attempt(ctx context.Context, w model.Work) Result {
 func (s *Sender) Deliver(ctx context.Context, u *Setup, w model.Work) Result {
 	p, err := s.Prepare(ctx, u, w)
 	if err != nil {
-		return s.unprepared(ctx, w, u, err)
+		return s.noted(u, s.unprepared(ctx, w, u, err))
 	}
-	return s.Send(ctx, p)
+	return s.noted(u, s.Send(ctx, p))
+}
+
+// noted tells what an attempt says of the credential: that it could not be had or was not accepted, or that the other
+// side answered something else.
+func (s *Sender) noted(u *Setup, r Result) Result {
+	if s.Note == nil || u.Credential.ID == "" || r.Attempt == nil {
+		return r
+	}
+	switch status := r.Attempt.StatusCode; {
+	case r.Attempt.Class == model.ClassAuth || status == http.StatusUnauthorized || status == http.StatusForbidden:
+		s.Note(u.Credential.ID, u.Connection.Name+": "+r.Attempt.Error)
+	case status != 0:
+		s.Note(u.Credential.ID, "")
+	}
+	return r
 }
 
 // Failure is why a request could not be made.

@@ -28,24 +28,32 @@ const (
 
 // obtain asks the token endpoint. What it says holds no secret of m.
 func (k *Keeper) obtain(ctx context.Context, m Material) grant {
+	g, _, _ := k.ask(ctx, m)
+	return g
+}
+
+// ask is obtain with the exchange that was made for it; the request is empty when none could be made.
+func (k *Keeper) ask(ctx context.Context, m Material) (grant, egress.Request, egress.Exchange) {
 	asked := k.now()
 	req, err := tokenRequest(m, asked)
 	if err != nil {
-		return grant{err: err}
+		return grant{err: err}, egress.Request{}, egress.Exchange{}
 	}
 	req.Timeout = k.patience
+	made := req
+	made.Header = req.Header.Clone() // the exchange takes the map over
 	host := endpoint(m.Config)
 	x, failure := k.egress.Do(ctx, req)
 	if failure != nil {
-		return grant{err: unreached(host, failure)}
+		return grant{err: unreached(host, failure)}, made, x
 	}
 	// An answer may quote what was sent, the assertion that was made for it included.
 	mask := func(s string) string { return NewRedactor([]Material{m}, sent(req)...).Text(s) }
 	token, life, words := readToken(x, mask)
 	if words != "" {
-		return grant{err: unusable("The token endpoint " + host + " " + words)}
+		return grant{err: unusable("The token endpoint " + host + " " + words)}, made, x
 	}
-	return grant{token: model.Secret(token), until: asked.Add(keptFor(m.Config, life))}
+	return grant{token: model.Secret(token), until: asked.Add(keptFor(m.Config, life)), life: life}, made, x
 }
 
 func endpoint(c model.Config) string {

@@ -60,7 +60,10 @@ type Applied struct {
 }
 
 // Step is one text on the way to a signature.
-type Step struct{ Title, Text string }
+type Step struct {
+	Title string `json:"title"`
+	Text  string `json:"text"`
+}
 
 // Kinds lists all kinds in the order in which the form offers them.
 func Kinds() []Kind {

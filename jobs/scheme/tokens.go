@@ -23,6 +23,7 @@ type grant struct {
 	token model.Secret
 	err   *egress.Error
 	until time.Time // kept no longer than this
+	life  int64     // seconds that the endpoint gave it
 }
 
 // tokenKey is what a token was granted for. A credential that is edited has another Version, hence other tokens.
