@@ -100,6 +100,7 @@ func (c userCreateCmd) Run(sc *storeConfig, io streams) error {
 type userPasswdCmd struct {
 	Email         string `required:"" help:"Whose password."`
 	PasswordStdin bool   `help:"Read the password from standard input; else one is made and printed."`
+	DropFactor    bool   `name:"remove-second-factor" help:"Also remove the second factor, when it and the recovery codes are lost."`
 }
 
 func (c userPasswdCmd) Run(sc *storeConfig, io streams) error {
@@ -113,7 +114,14 @@ func (c userPasswdCmd) Run(sc *storeConfig, io streams) error {
 			return err
 		}
 		return secret.store(ctx, io, func(hash string) error {
-			return store.Write(ctx, operator("user passwd"), func(tx *db.Tx) error { return tx.SetPassword(u.ID, hash, "") })
+			return store.Write(ctx, operator("user passwd"), func(tx *db.Tx) error {
+				if c.DropFactor {
+					if err := tx.DropSecondFactor(u.ID); err != nil {
+						return err
+					}
+				}
+				return tx.SetPassword(u.ID, hash, "")
+			})
 		})
 	})
 }

@@ -4,12 +4,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/pquerna/otp/totp"
 )
 
 // TestPeople is the journey of people in a browser: an administrator makes a role and invites
-// somebody, who accepts and sees less.
+// somebody, who accepts, adds a second factor, signs in with it and sees less.
 func TestPeople(t *testing.T) {
 	for _, mode := range []struct {
 		name    string
@@ -25,6 +27,7 @@ func TestPeople(t *testing.T) {
 			link := b.invite("grace@example.com", "Night shift")
 			b.signOut()
 			b.accept(link, "Grace Hopper")
+			b.secondFactor("grace@example.com")
 			b.limited()
 		})
 	}
@@ -111,6 +114,48 @@ func (b *browser) accept(link, name string) {
 	b.fill("password", password)
 	b.press("Create account")
 	b.sees(name)
+}
+
+// secondFactor adds one, and signs in with it.
+func (b *browser) secondFactor(email string) {
+	b.Helper()
+	b.open("/account")
+	b.inspect()
+	b.press("Add a second factor")
+	b.inspect()
+	b.fill("current", password)
+	b.press("Begin")
+	b.sees("Turn it on")
+	b.inspect()
+	secret := strings.ReplaceAll(eval[string](b, "document.querySelector('.copyable input').value"), " ", "")
+	code := func() string {
+		b.Helper()
+		c, err := totp.GenerateCode(secret, time.Now())
+		if err != nil {
+			b.Fatal(err)
+		}
+		return c
+	}
+	b.fill("code", code())
+	b.press("Turn it on")
+	b.sees("Keep these recovery codes")
+	b.inspect()
+	recovery := eval[string](b, "document.querySelector('.codes li').innerText")
+	b.open("/account/second-factor")
+	b.inspect()
+	b.signOut()
+	b.fill("email", email)
+	b.fill("password", password)
+	b.press("Sign in")
+	b.sees("Enter your code")
+	b.inspect()
+	b.fill("code", "000000")
+	b.press("Sign in")
+	b.sees("This code is wrong")
+	b.inspect()
+	b.fill("code", recovery)
+	b.press("Sign in")
+	b.sees("Grace Hopper")
 }
 
 // limited looks around as somebody who may see little.

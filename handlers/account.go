@@ -14,13 +14,13 @@ import (
 )
 
 func (h *Handlers) accountRoutes() []web.Route {
-	return []web.Route{
+	return append(h.factorRoutes(),
 		web.Get(model.SignedIn, href.Account(), h.showAccount),
 		web.Post(model.SignedIn, href.Account(), h.updateAccount),
 		web.Post(model.SignedIn, href.AccountPassword(), h.changePassword),
 		web.Post(model.SignedIn, href.RevokeOtherSessions(), h.endOtherSessions),
 		web.Post(model.SignedIn, href.RevokeSession(href.Pattern), h.endSession),
-	}
+	)
 }
 
 func (h *Handlers) showAccount(c echo.Context) error {
@@ -87,8 +87,11 @@ func (h *Handlers) changePassword(c echo.Context) error {
 
 // setPassword stores a new password and ends all sessions of the user but keep.
 func (h *Handlers) setPassword(c echo.Context, u model.User, password string, keep model.SessionID) error {
-	ctx := c.Request().Context()
-	hash, err := h.newHash(ctx, password, u.Email, u.Name)
+	ctx, least := c.Request().Context(), web.MinPassword
+	if u.SecondFactor && u.ID == h.Actor(c).UserID {
+		least = web.MinWithCode
+	}
+	hash, err := h.newHashOf(ctx, least, password, u.Email, u.Name)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ func (h *Handlers) loginRoutes() []web.Route {
 	return []web.Route{
 		web.Get(web.Public, href.Login(), h.showLogin),
 		web.Post(web.Public, href.Login(), h.login),
+		web.Get(web.Public, href.LoginCode(), h.showLoginCode),
+		web.Post(web.Public, href.LoginCode(), h.loginCode),
 		web.Post(model.SignedIn, href.Logout(), h.logout),
 		web.Get(web.Public, href.Setup(), h.showSetup),
 		web.Post(web.Public, href.Setup(), h.doSetup),
@@ -60,6 +62,12 @@ func (h *Handlers) login(c echo.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if user.SecondFactor {
+		if err := h.KeepStep(c, user); err != nil {
+			return err
+		}
+		return web.Redirect(c, href.LoginCodeThen(f.Next))
 	}
 	if err := h.SignIn(c, user); err != nil {
 		return err
@@ -180,7 +188,11 @@ func (h *Handlers) createFirst(c echo.Context, u *model.User, password string) e
 
 // newHash checks a new password and hashes it; about are words that it must not consist of.
 func (h *Handlers) newHash(ctx context.Context, password string, about ...string) (string, error) {
-	if weak := web.Weak(password, about...); weak != "" {
+	return h.newHashOf(ctx, web.MinPassword, password, about...)
+}
+
+func (h *Handlers) newHashOf(ctx context.Context, least int, password string, about ...string) (string, error) {
+	if weak := web.WeakFor(least, password, about...); weak != "" {
 		return "", &fault.Fault{Kind: fault.Invalid, Message: "This password will not do.", Fields: []fault.Field{{Name: "password", Message: weak}}}
 	}
 	return h.Passwords.Hash(ctx, password)
@@ -197,13 +209,8 @@ func (h *Handlers) authenticate(c echo.Context, email, password string) (model.U
 		return model.User{}, ctx.Err()
 	}
 	keys := db.ThrottleKeys(email, web.Address(c))
-	until, err := h.Store.Throttled(ctx, keys, h.Now())
-	if err != nil {
+	if err := h.throttled(ctx, keys); err != nil {
 		return model.User{}, err
-	}
-	if wait := until.Sub(h.Now()); !until.IsZero() && wait > 0 {
-		seconds := int(wait.Seconds()) + 1
-		return model.User{}, &fault.Fault{Kind: fault.Throttled, RetryAfter: seconds, Message: fmt.Sprintf("Too many failed tries. Wait %d seconds, then try again.", seconds)}
 	}
 	user, hash, err := h.Store.UserByEmail(ctx, email)
 	if err != nil && !fault.Is(err, fault.NotFound) {
@@ -234,4 +241,17 @@ func (h *Handlers) authenticate(c echo.Context, email, password string) (model.U
 		return model.User{}, err
 	}
 	return model.User{}, fault.New(fault.SignedOut, "Email or password is wrong.")
+}
+
+// throttled is the Throttled fault while one of the keys has to wait.
+func (h *Handlers) throttled(ctx context.Context, keys []string) error {
+	until, err := h.Store.Throttled(ctx, keys, h.Now())
+	if err != nil {
+		return err
+	}
+	if wait := until.Sub(h.Now()); !until.IsZero() && wait > 0 {
+		seconds := int(wait.Seconds()) + 1
+		return &fault.Fault{Kind: fault.Throttled, RetryAfter: seconds, Message: fmt.Sprintf("Too many failed tries. Wait %d seconds, then try again.", seconds)}
+	}
+	return nil
 }

@@ -181,6 +181,9 @@ func (h *Handlers) resetUser(c echo.Context) error {
 		return err
 	}
 	err = h.setPassword(c, u, f.Next, "")
+	if err == nil && f.DropFactor {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DropSecondFactor(u.ID) })
+	}
 	if fields, ok := web.Fields(err); ok {
 		form := views.UserForm{Email: u.Email, Name: u.Name, Roles: u.Roles, Version: u.Version}
 		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{User: u, Form: form, Errors: map[string]string{"reset": fields["password"]}})

@@ -45,6 +45,18 @@ func sentence(a model.Audit) string {
 		return "Sign-in refused"
 	case "invitation.created":
 		return "Invited"
+	case "user.second_factor_begun":
+		return "Second factor begun"
+	case "user.second_factor_added":
+		return "Second factor added"
+	case "user.second_factor_removed":
+		return "Second factor removed"
+	case "user.recovery_code_used":
+		return "Recovery code used"
+	case "user.recovery_codes_renewed":
+		return "Recovery codes renewed"
+	case "user.format_set":
+		return "Dates and numbers set"
 	case "user.password_set":
 		return "Password set"
 	}

@@ -58,6 +58,17 @@ func every() []change {
 		}},
 		{"RotateAPIKey", "api_key.rotated", true, func(tx *db.Tx, x *Setup) error { return tx.RotateAPIKey(extra.key.ID, []byte("hash-2"), "wbk_2") }},
 		{"RevokeAPIKey", "api_key.revoked", true, func(tx *db.Tx, x *Setup) error { return tx.RevokeAPIKey(extra.key.ID) }},
+		{"SetFormat", "user.format_set", false, func(tx *db.Tx, x *Setup) error { return tx.SetFormat(extra.user.ID, "de-DE", "Europe/Berlin") }},
+		{"BeginSecondFactor", "user.second_factor_begun", false, func(tx *db.Tx, x *Setup) error { return tx.BeginSecondFactor(extra.user.ID, "secret") }},
+		{"ConfirmSecondFactor", "user.second_factor_added", false, func(tx *db.Tx, x *Setup) error {
+			return tx.ConfirmSecondFactor(extra.user.ID, 1, [][]byte{[]byte("code")})
+		}},
+		{"UseStep", "", false, func(tx *db.Tx, x *Setup) error { return tx.UseStep(extra.user.ID, 2) }},
+		{"UseRecoveryCode", "user.recovery_code_used", false, func(tx *db.Tx, x *Setup) error { return tx.UseRecoveryCode(extra.user.ID, []byte("code")) }},
+		{"RenewRecoveryCodes", "user.recovery_codes_renewed", false, func(tx *db.Tx, x *Setup) error {
+			return tx.RenewRecoveryCodes(extra.user.ID, [][]byte{[]byte("code")})
+		}},
+		{"DropSecondFactor", "user.second_factor_removed", false, func(tx *db.Tx, x *Setup) error { return tx.DropSecondFactor(extra.user.ID) }},
 		{"CreateInvitation", "invitation.created", false, func(tx *db.Tx, x *Setup) error {
 			extra.invited = model.Invitation{Email: "in@example.com", Roles: []string{model.Viewer}}
 			return tx.CreateInvitation(&extra.invited, []byte("token"))

@@ -40,6 +40,7 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"users", users},
 		{"roles", roles},
 		{"invitations", invitations},
+		{"second factors", secondFactors},
 		{"sessions", sessions},
 		{"API keys", apiKeys},
 		{"throttling", throttling},

@@ -38,3 +38,14 @@ type Stop struct {
 	Count int
 	What  string // what that means, as a sentence
 }
+
+// SecondFactor is what is known of a user's second factor but its secret (RFC 6238: SHA-1, 6 digits, 30 s).
+type SecondFactor struct {
+	Begun       bool      // there is a secret, confirmed or not
+	ConfirmedAt time.Time // zero = it is not asked for
+	LastStep    int64     // codes of this period and of those before are used up
+	Codes       int       // recovery codes that are left
+}
+
+// RecoveryCodes is how many recovery codes there are at first.
+const RecoveryCodes = 10

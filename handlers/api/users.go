@@ -16,10 +16,11 @@ type user struct {
 	Name     string   `json:"name"`
 	Roles    []string `json:"roles" doc:"Names of roles"`
 	Disabled bool     `json:"disabled"`
+	Factor   bool     `json:"second_factor" readOnly:"true" doc:"Signing in asks for a code as well"`
 }
 
 func showUser(u model.User) user {
-	return user{newMeta(u.ID, u.CreatedAt, u.UpdatedAt, u.Version), u.Email, u.Name, full(u.Roles), u.Disabled}
+	return user{newMeta(u.ID, u.CreatedAt, u.UpdatedAt, u.Version), u.Email, u.Name, full(u.Roles), u.Disabled, u.SecondFactor}
 }
 
 type userInput struct {

@@ -103,6 +103,7 @@ func decodeHash(phc string) (c argonCost, salt, sum []byte, err error) {
 // Bounds of a password, in characters.
 const (
 	MinPassword = 15
+	MinWithCode = 8 // while a second factor is active (SEMANTICS 9)
 	MaxPassword = 256
 )
 
@@ -111,12 +112,20 @@ var common string
 
 // Weak says what is wrong with a new password, "" when it will do. About are words that it must not consist of: the
 // account's own name and address.
-func Weak(password string, about ...string) string {
+func Weak(password string, about ...string) string { return WeakFor(MinPassword, password, about...) }
+
+// LongEnough reports whether a password has at least least characters.
+func LongEnough(password string, least int) bool {
+	return utf8.RuneCountInString(normal(password)) >= least
+}
+
+// WeakFor is Weak with another least number of characters.
+func WeakFor(least int, password string, about ...string) string {
 	password = normal(password)
 	n := utf8.RuneCountInString(password)
 	switch {
-	case n < MinPassword:
-		return fmt.Sprintf("Use at least %d characters; a few words in a row are fine.", MinPassword)
+	case n < least:
+		return fmt.Sprintf("Use at least %d characters; a few words in a row are fine.", least)
 	case n > MaxPassword:
 		return fmt.Sprintf("Use at most %d characters.", MaxPassword)
 	case !utf8.ValidString(password):

@@ -45,6 +45,7 @@ type Web struct {
 
 	sessions sessions.Store
 	flashes  *securecookie.SecureCookie
+	steps    *securecookie.SecureCookie // sign-ins that wait for a code
 	keys     *keyCache
 	key      keyState
 	origins  *http.CrossOriginProtection
@@ -59,6 +60,7 @@ func New(o Options) (*Web, error) {
 	}
 	w.sessions = &sessionStore{store: o.Store, now: o.Now, secure: w.secure}
 	w.flashes = securecookie.New([]byte(rand.Text()), nil).MaxAge(60)
+	w.steps = securecookie.New([]byte(rand.Text()+rand.Text()), nil).MaxAge(stepSeconds)
 	w.keys = &keyCache{store: o.Store, now: o.Now, log: o.Log, platform: o.Platform, known: map[string]*knownKey{}}
 	return w, nil
 }

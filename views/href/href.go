@@ -64,17 +64,25 @@ func Static(name string) string { return "/static/" + name }
 
 // The pages around signing in.
 
-func Home() string              { return "/" }
-func Login() string             { return "/login" }
-func LoginThen(p string) string { return With(Login(), "next", p) }
-func Logout() string            { return "/logout" }
-func Theme() string             { return "/theme" }
-func Setup() string             { return "/setup" }
+func Home() string                  { return "/" }
+func Login() string                 { return "/login" }
+func LoginThen(p string) string     { return With(Login(), "next", p) }
+func LoginCode() string             { return "/login/code" }
+func LoginCodeThen(p string) string { return With(LoginCode(), "next", p) }
+func Logout() string                { return "/logout" }
+func Theme() string                 { return "/theme" }
+func Setup() string                 { return "/setup" }
 func SetupLink(token string) string {
 	return With(Setup(), "token", token)
 }
-func Account() string         { return "/account" }
-func AccountPassword() string { return "/account/password" }
+func Account() string             { return "/account" }
+func AccountPassword() string     { return "/account/password" }
+func AccountFormat() string       { return "/account/format" }
+func SecondFactor() string        { return "/account/second-factor" }
+func SecondFactorQR() string      { return "/account/second-factor/qr" }
+func ConfirmSecondFactor() string { return "/account/second-factor/confirm" }
+func RecoveryCodes() string       { return "/account/second-factor/codes" }
+func RemoveSecondFactor() string  { return "/account/second-factor/remove" }
 func RevokeSession[ID ~string](id ID) string {
 	return path("account", "sessions", string(id), "revoke")
 }
