@@ -78,6 +78,10 @@ type serveConfig struct {
 	MetricsAddr    string   `env:"WAYBILL_METRICS_ADDR" placeholder:"HOST:PORT" help:"Separate listen address for /metrics, without a key (${env})."`
 	TrustedProxies []string `env:"WAYBILL_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks whose X-Forwarded headers are believed (${env})."`
 	TLSCert        string   `env:"WAYBILL_TLS_CERT" placeholder:"FILE" help:"Certificate, to serve HTTPS itself (${env})."`
+	RetentionDays  int      `env:"WAYBILL_RETENTION_DAYS" placeholder:"DAYS" help:"How long events and deliveries are kept; unset, it is set on the settings page, 30 at first (${env})."`
+	BodyDays       int      `env:"WAYBILL_BODY_DAYS" placeholder:"DAYS" help:"How long the data of events and the bodies of attempts are kept; 7 at first (${env})."`
+	DiskBudgetMiB  int64    `env:"WAYBILL_DISK_BUDGET_MIB" name:"disk-budget-mib" placeholder:"MIB" help:"How large the database may grow; 10240 at first (${env})."`
+	MinFreeMiB     int64    `env:"WAYBILL_MIN_FREE_MIB" name:"min-free-mib" placeholder:"MIB" help:"How much of the disk must be free for anything to be accepted; 64 at first (${env})."`
 	TLSKey         string   `env:"WAYBILL_TLS_KEY" placeholder:"FILE" help:"Its key (${env})."`
 }
 
@@ -87,6 +91,7 @@ type settings struct {
 	rules   egress.Rules
 	proxies web.Proxies
 	tls     bool
+	storage model.Storage
 }
 
 func (c serveConfig) read() (settings, error) {
@@ -106,6 +111,10 @@ func (c serveConfig) read() (settings, error) {
 		s.base = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	}
 	var err error
+	s.storage = model.Storage{RowDays: c.RetentionDays, BodyDays: c.BodyDays, Budget: c.DiskBudgetMiB << 20, MinFree: c.MinFreeMiB << 20}
+	if bad := model.DefaultStorage().Over(s.storage).Check(); len(bad) > 0 {
+		return s, fmt.Errorf("WAYBILL_RETENTION_DAYS, WAYBILL_BODY_DAYS, WAYBILL_DISK_BUDGET_MIB, WAYBILL_MIN_FREE_MIB: %s: %s", bad[0].Name, bad[0].Message)
+	}
 	if s.rules, err = egress.ParseRules(c.AllowHosts); err != nil {
 		return s, err
 	}

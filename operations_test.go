@@ -33,4 +33,15 @@ func TestOperations(t *testing.T) {
 	b.inspect()
 	b.open("/deliveries/replay")
 	b.inspect()
+
+	b.open("/settings")
+	b.inspect()
+	b.press("Storage")
+	b.fill("body_days", "40")
+	b.press("Save changes")
+	b.sees("Bodies cannot be kept longer")
+	b.fill("body_days", "3")
+	b.press("Save changes")
+	b.sees("Saved. What is too old now goes within minutes.")
+	b.inspect()
 }

@@ -68,7 +68,7 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 		set.base = urlOf(listener.Addr(), c.Addr, set.tls)
 	}
 	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections), drain: newDrain()}
-	s.jobs = jobs.New(jobs.Options{Store: store, Now: time.Now, Log: log, Rules: set.rules, Version: programVersion(), BaseURL: set.base.String(),
+	s.jobs = jobs.New(jobs.Options{Store: store, Now: time.Now, Log: log, Rules: set.rules, Storage: set.storage, Version: programVersion(), BaseURL: set.base.String(),
 		Node: model.NewNodeID(time.Now())})
 	err = s.run(sc.DataDir, started)
 	return errors.Join(err, s.jobs.Stop(0), store.Close())

@@ -24,11 +24,12 @@ const (
 // op is one closure for the writer.
 type op struct {
 	run   func(*Tx) error
-	done  func(error) // called once, from the writer's goroutine, after the commit; must not block
-	plain bool        // bookkeeping that is not expected to fail: runs without a savepoint at first
-	rides time.Time   // zero = commit now; else it may wait until then for others
-	gone  func() bool // the caller no longer wants it: skipped when not yet begun
-	after []func()    // of the run that stands
+	done  func(error)                                  // called once, from the writer's goroutine, after the commit; must not block
+	plain bool                                         // bookkeeping that is not expected to fail: runs without a savepoint at first
+	rides time.Time                                    // zero = commit now; else it may wait until then for others
+	gone  func() bool                                  // the caller no longer wants it: skipped when not yet begun
+	after []func()                                     // of the run that stands
+	alone func(ctx context.Context, c *sql.Conn) error // in place of run: outside of any transaction
 	err   error
 }
 
@@ -169,7 +170,7 @@ func (w *writer) take() []*op {
 // commit runs group until every closure of it is either in a committed transaction or has its own error.
 func (w *writer) commit(group []*op) {
 	var finished []*op
-	for left := group; len(left) > 0; {
+	for left := w.outside(group, &finished); len(left) > 0; {
 		if w.dead() {
 			for _, o := range left {
 				o.err = errDead
@@ -202,6 +203,18 @@ func (w *writer) commit(group []*op) {
 		}
 		o.done(sorted(o.err))
 	}
+}
+
+// outside runs what must not be in a transaction, and gives the rest.
+func (w *writer) outside(group []*op, finished *[]*op) []*op {
+	return slices.DeleteFunc(group, func(o *op) bool {
+		if o.alone == nil {
+			return false
+		}
+		o.err = o.alone(w.ctx, w.conn)
+		*finished = append(*finished, o)
+		return true
+	})
 }
 
 // transaction runs ops in one transaction. It returns those that are settled (committed, or failed by themselves) and

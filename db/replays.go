@@ -105,6 +105,7 @@ const (
 	advanceReplay   = `UPDATE replays SET after_id = $1, made = made + $2, passed_over = passed_over + $3, updated_at = $4, version = version + 1 WHERE id = $5`
 	countReplay     = `UPDATE replays SET delivered = delivered + $1, failed = failed + $2, dropped = dropped + $3, updated_at = $4, version = version + 1 WHERE id = $5`
 	finishReplay    = `UPDATE replays SET status = CASE status WHEN 'running' THEN 'done' ELSE status END, finished_at = $1, updated_at = $1, version = version + 1 WHERE id = $2`
+	orderedOf       = `SELECT ` + deliveryColumns + deliveryTables + ` WHERE d.seq > 0 AND d.id IN (SELECT value FROM json_each($1))`
 	cancelDelivered = `
 UPDATE deliveries SET status = 'cancelled', owner = '', held = '', next_attempt_at = NULL, last_error = 'The replay was cancelled.', updated_at = $1, settled_at = $1,
   version = version + 1
@@ -167,6 +168,15 @@ func (s *Store) CancelReplayItems(ctx context.Context, id model.ReplayID, list [
 	return s.WriteBulk(ctx, model.System("replay"), func(tx *Tx) error {
 		if err := tx.exec(cancelDelivered, ms(tx.now), encode(list)); err != nil {
 			return err
+		}
+		gone, err := all(tx, scanDelivery, orderedOf, encode(list))
+		if err != nil {
+			return err
+		}
+		for _, d := range gone {
+			if err := tx.cancelled(d); err != nil {
+				return err
+			}
 		}
 		if err := tx.exec(dropItem, id, encode(list)); err != nil {
 			return err

@@ -209,6 +209,13 @@ func exampleBody(call string) string {
 		return `{
     "event": {"name": "order.created", "subject": "A-10482", "data": {"id": "A-10482"}}
   }`
+	case "update-storage":
+		return `{
+    "row_days": 30,
+    "body_days": 7,
+    "budget_mib": 10240,
+    "min_free_mib": 64
+  }`
 	case "replay-deliveries":
 		return `{
     "destination_id": "DESTINATION_ID",

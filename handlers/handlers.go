@@ -120,6 +120,7 @@ func navigation(rights model.Rights) []views.NavGroup {
 		{"Admin", []navPage{
 			{"users", "Users", "users", href.Users(), model.Users.View()},
 			{"api-keys", "API keys", "code", href.APIKeys(), model.SignedIn},
+			{"settings", "Settings", "settings", href.Settings(), model.Settings.View()},
 		}},
 	}
 	var out []views.NavGroup

@@ -14,7 +14,7 @@ import (
 )
 
 func (h *Handlers) opsRoutes() []web.Route {
-	table := []web.Route{
+	table := append(h.settingRoutes(),
 		web.Open(http.MethodGet, "/healthz", h.showHealth),
 		web.Open(http.MethodGet, "/readyz", h.showReadiness),
 		web.Open(http.MethodGet, static.Prefix+"*", echo.WrapHandler(h.o.Files)),
@@ -22,7 +22,7 @@ func (h *Handlers) opsRoutes() []web.Route {
 		web.Open(http.MethodGet, "/.well-known/jwks.json", h.showPublicKeys),
 		web.Post(web.Public, href.Theme(), h.SetTheme),
 		web.Get(model.Settings.Manage(), href.Components(), h.showComponents),
-	}
+	)
 	if h.o.MetricsHere {
 		table = append(table, web.Program(http.MethodGet, model.Settings.View(), "/metrics", echo.WrapHandler(h.Metrics())))
 	}

@@ -48,6 +48,7 @@ func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 			r.Error, r.Delivery = wrong, d.ID
 		}
 	}
+	a.stored(d, o, now)
 	if o.Attempt.StatusCode != 0 {
 		step, hour := model.TookStep(time.Duration(o.Attempt.Timings.Total)*time.Microsecond), model.Minute(now.Truncate(time.Hour))
 		a.add("", step, hour, now)
@@ -59,6 +60,23 @@ func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 	select {
 	case a.dirty <- struct{}{}:
 	default:
+	}
+}
+
+// rowBytes is about what an attempt takes besides its bodies.
+const rowBytes = 900
+
+// stored counts the bytes that an outcome put into the store, by hour.
+func (a *activity) stored(d model.Delivery, o model.Outcome, now time.Time) {
+	n := int64(rowBytes + len(o.Attempt.Response.Body))
+	if !o.BodyIsData {
+		n += int64(len(o.Attempt.Request.Body))
+	}
+	for _, of := range []model.DestID{"", d.DestinationID} {
+		a.add(of, model.StoredBytes, model.Minute(now.Truncate(time.Hour)), now).N += n - 1
+		if d.DestinationID == "" {
+			return
+		}
 	}
 }
 

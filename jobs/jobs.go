@@ -18,6 +18,7 @@ import (
 	"waybill/jobs/deliver"
 	"waybill/jobs/dispatch"
 	"waybill/jobs/egress"
+	"waybill/jobs/housekeeping"
 	"waybill/jobs/scheme"
 	"waybill/jobs/script"
 )
@@ -28,11 +29,12 @@ type Options struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Rules   egress.Rules
-	Version string       // of Waybill, for User-Agent
-	BaseURL string       // origin of this instance, such as https://waybill.example.com: whom platform tokens come from
-	Node    model.NodeID // this process
-	Worker  []string     // command line of a render worker; nil = this binary's
-	Workers int          // render workers; 0 = as the pool thinks
+	Version string        // of Waybill, for User-Agent
+	BaseURL string        // origin of this instance, such as https://waybill.example.com: whom platform tokens come from
+	Node    model.NodeID  // this process
+	Worker  []string      // command line of a render worker; nil = this binary's
+	Workers int           // render workers; 0 = as the pool thinks
+	Storage model.Storage // what the environment says of it; 0 = nothing
 }
 
 // Service is made by New and works between Start and Stop.
@@ -62,6 +64,7 @@ type Service struct {
 	inboundWatch watchers
 	toMap        chan db.CallRef
 	mapsLeft     atomic.Bool // some that are to be mapped are known to the database only
+	house        *housekeeping.Keeper
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -76,6 +79,7 @@ func New(o Options) *Service {
 	s.routing.store, s.gate.store = o.Store, o.Store
 	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
 	s.notes = newNotes()
+	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage})
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
@@ -121,7 +125,7 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.keepStats()
 	go s.keepNotes()
 	go s.keepMapping()
-	go s.keepReplays()
+	s.startOperations()
 	return nil
 }
 
@@ -213,7 +217,7 @@ func (s *Service) Stop(grace time.Duration) error {
 // accepting is nil when events can be taken.
 func (s *Service) accepting(ctx context.Context) error {
 	if s.running.Load() {
-		return nil
+		return s.house.Accepting()
 	}
 	if state, err := s.o.Store.KeyState(ctx); err == nil && !state.OK {
 		return &fault.Fault{Kind: fault.Unavailable, Code: "key_missing", Message: "The master key of this server does not open what is stored; nothing was accepted. " + state.Reason}
@@ -237,6 +241,9 @@ func (s *Service) attempt(ctx context.Context, w model.Work) deliver.Result {
 // Retry starts a delivery's schedule again, now.
 func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.DeliveryID) (d model.Delivery, err error) {
 	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
+		if err := tx.WantData(id); err != nil {
+			return err
+		}
 		d, err = tx.RetryDelivery(id)
 		return err
 	})

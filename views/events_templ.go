@@ -571,7 +571,7 @@ func Event(p EventProps) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if p.Event.Data == nil {
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<p class=\"preview-empty\">The data is no longer stored.</p>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<p class=\"preview-empty\">The data was removed by retention.</p>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

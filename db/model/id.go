@@ -69,10 +69,16 @@ func NewBatchID(now time.Time) BatchID             { return BatchID(newID("bat_"
 func NewReplayID(now time.Time) ReplayID           { return ReplayID(newID("rpl_", now)) }
 
 // FirstDeliveryID is the least id that a delivery made at t can have: for finding by time. Before 1970 it is that of 1970.
-func FirstDeliveryID(t time.Time) DeliveryID {
+func FirstDeliveryID(t time.Time) DeliveryID { return DeliveryID(FirstID("dlv_", t)) }
+
+// FirstEventID is FirstDeliveryID of events.
+func FirstEventID(t time.Time) EventID { return EventID(FirstID("evt_", t)) }
+
+// FirstID is FirstDeliveryID of ids with any prefix.
+func FirstID(prefix string, t time.Time) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(max(0, t.UnixMilli()))<<16)
-	return DeliveryID(text("dlv_", b))
+	return text(prefix, b)
 }
 
 // base32 digits in ASCII order, so that text order is number order; without look-alikes.

@@ -58,6 +58,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.integrations()
 	a.deliveries()
 	a.replays()
+	a.settings()
 	a.users()
 	a.invitations()
 	a.roles()

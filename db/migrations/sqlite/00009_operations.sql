@@ -28,3 +28,18 @@ CREATE TABLE replay_items (
   delivery_id TEXT NOT NULL,
   PRIMARY KEY (replay_id, tried, delivery_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What is set for the whole instance, by part: storage, network, mail.
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL, -- JSON object
+  updated_at INTEGER NOT NULL,
+  version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How much of the disk was used, by hour, for 90 days.
+CREATE TABLE disk_use (
+  hour INTEGER PRIMARY KEY, -- unix hours
+  used INTEGER NOT NULL, -- bytes
+  free INTEGER NOT NULL -- bytes of the disk
+) STRICT;

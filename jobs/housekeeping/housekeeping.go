@@ -1,0 +1,334 @@
+// Package housekeeping keeps the store within its bounds: what is too old goes, bodies before rows; when there is too much, the
+// oldest goes first; pages that are free are given back; and when the disk is nearly full, it says so, and nothing more is accepted.
+//
+// Everything is done in small writes behind the realtime ones, with short reads. What belongs to deliveries that are not settled
+// is spared. It decides when and how much; the statements are db's.
+package housekeeping
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+)
+
+// Options wire a Keeper; all but Fixed are required.
+type Options struct {
+	Store *db.Store
+	Now   func() time.Time
+	Log   *slog.Logger
+	Fixed model.Storage // what the environment says; 0 = people may set it
+}
+
+// Keeper is made by New and works while Run does.
+type Keeper struct {
+	o       Options
+	blocked atomic.Pointer[string]
+	use     atomic.Pointer[model.DiskUse]
+	stop    <-chan struct{}
+
+	// Below: owned by the goroutine that makes passes.
+	data, bodies db.Sweep
+	since        time.Time // when those two began at the start
+	over         atomic.Bool
+}
+
+// How often things are looked at, and bounds.
+const (
+	watchEvery = 10 * time.Second
+	passEvery  = time.Minute
+	sweepEvery = 24 * time.Hour // from the start again, for what was not settled when it was looked at
+	youngest   = time.Hour      // what is younger is not removed for its size
+	reserve    = 16 << 20
+	manyPages  = 512      // given back in one write
+	spareBytes = 64 << 20 // that the file may hold in vain, for what comes next
+	longLog    = 512 << 20
+)
+
+// New makes a Keeper; nothing happens before Run.
+func New(o Options) *Keeper { return &Keeper{o: o, stop: make(chan struct{})} }
+
+// Policy is what holds now: what people set, under what the environment says.
+func (k *Keeper) Policy(ctx context.Context) (model.Storage, error) {
+	s, err := k.o.Store.Storage(ctx)
+	return s.Over(k.o.Fixed), err
+}
+
+// Fixed is what the environment says.
+func (k *Keeper) Fixed() model.Storage { return k.o.Fixed }
+
+// Use is the last measurement; zero before the first.
+func (k *Keeper) Use() model.DiskUse {
+	if u := k.use.Load(); u != nil {
+		return *u
+	}
+	return model.DiskUse{}
+}
+
+// Blocked is why nothing can be accepted, "" when it can.
+func (k *Keeper) Blocked() string {
+	if s := k.blocked.Load(); s != nil {
+		return *s
+	}
+	return ""
+}
+
+// Accepting is nil, or the fault that callers get.
+func (k *Keeper) Accepting() error {
+	why := k.Blocked()
+	if why == "" {
+		return nil
+	}
+	return &fault.Fault{Kind: fault.Unavailable, Code: "disk_low", RetryAfter: 30, Message: why + " Nothing was accepted; deliveries go on."}
+}
+
+// Run works until stop is closed.
+func (k *Keeper) Run(stop <-chan struct{}) {
+	k.stop = stop
+	k.watch()
+	go k.passes()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+			k.watch()
+		}
+	}
+}
+
+func (k *Keeper) passes() {
+	tick := time.NewTicker(passEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.stop:
+			return
+		case <-tick.C:
+		}
+		if err := k.Pass(context.Background()); err != nil && !k.stopped() {
+			k.o.Log.Warn("what is too old could not be removed; trying again", "error", err)
+		}
+	}
+}
+
+func (k *Keeper) stopped() bool {
+	select {
+	case <-k.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// watch measures the disk, and opens and closes the door.
+func (k *Keeper) watch() {
+	ctx := context.Background()
+	use, err := k.o.Store.DiskUse(ctx)
+	var p model.Storage
+	if err == nil {
+		p, err = k.Policy(ctx)
+	}
+	if err != nil {
+		k.o.Log.Warn("the disk could not be measured", "error", err)
+		return
+	}
+	k.use.Store(&use)
+	if use.Free < reserve/2 {
+		if gone, err := k.o.Store.GiveUp(); err == nil && gone {
+			k.o.Log.Warn("the disk is full; the reserve was given up so that old data can be removed", "free", use.Free)
+		}
+	}
+	if use.Log > longLog {
+		k.o.Log.Warn("the log of writes is long: something reads for very long", "bytes", use.Log)
+	}
+	why := k.judge(use, p)
+	if before := k.Blocked(); before != why && (before == "" || why == "") {
+		k.o.Log.Warn("the disk: what is accepted changed", "blocked", why, "free", use.Free, "used", use.Used)
+	}
+	k.blocked.Store(&why)
+}
+
+// judge says why nothing can be accepted. Once closed, the door opens again only with some room.
+func (k *Keeper) judge(use model.DiskUse, p model.Storage) string {
+	need := p.MinFree
+	if k.Blocked() != "" {
+		need += need / 4
+	}
+	size := use.File - use.Spare
+	switch {
+	case use.Free < need:
+		return fmt.Sprintf("The disk of this server is nearly full (%d MiB are free).", use.Free>>20)
+	case k.over.Load() && size > p.Budget+p.Budget/10:
+		return fmt.Sprintf("The database of this server has %d MiB, more than its budget of %d MiB, and nothing old is left to remove.", size>>20, p.Budget>>20)
+	}
+	return ""
+}
+
+// Pass does once what is to be done: by age, by size, and giving back.
+func (k *Keeper) Pass(ctx context.Context) error {
+	p, err := k.Policy(ctx)
+	if err != nil {
+		return err
+	}
+	if err := k.byAge(ctx, p); err != nil {
+		return err
+	}
+	if err := k.bySize(ctx, p); err != nil {
+		return err
+	}
+	if err := k.giveBack(ctx, p); err != nil {
+		return err
+	}
+	use, err := k.o.Store.DiskUse(ctx)
+	if err != nil {
+		return err
+	}
+	if use.Free > p.MinFree+2*reserve {
+		if _, err := k.o.Store.Reserve(reserve); err != nil {
+			return err
+		}
+	}
+	return k.o.Store.NoteDiskUse(ctx, use)
+}
+
+// step is one of the store's ways of removing.
+type step func(context.Context, time.Time, db.Sweep) (db.Sweep, error)
+
+// sweep goes on from w until nothing made before t is left, or enough says so. It rests as long as it works.
+func (k *Keeper) sweep(ctx context.Context, do step, before time.Time, w *db.Sweep, enough func() (bool, error)) error {
+	for n := 1; !k.stopped(); n++ {
+		start := time.Now()
+		next, err := do(ctx, before, *w)
+		if err != nil {
+			return err
+		}
+		if *w = next; w.Done {
+			return nil
+		}
+		if enough != nil && n%8 == 0 {
+			if ok, err := enough(); ok || err != nil {
+				return err
+			}
+		}
+		if next.Gone > 0 {
+			time.Sleep(time.Since(start))
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) byAge(ctx context.Context, p model.Storage) error {
+	now := k.o.Now()
+	rows, bodies := now.Add(-time.Duration(p.RowDays)*24*time.Hour), now.Add(-time.Duration(p.BodyDays)*24*time.Hour)
+	why := fmt.Sprintf("It was held for more than %d days, as long as deliveries are kept.", p.RowDays)
+	for !k.stopped() {
+		n, err := k.o.Store.ExpireHeld(ctx, rows, why)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if now.Sub(k.since) > sweepEvery || now.Before(k.since) {
+		k.data, k.bodies, k.since = db.Sweep{}, db.Sweep{}, now
+	}
+	if err := k.sweep(ctx, k.o.Store.DropData, bodies, &k.data, nil); err != nil {
+		return err
+	}
+	if err := k.sweep(ctx, k.o.Store.DropBodies, bodies, &k.bodies, nil); err != nil {
+		return err
+	}
+	return k.dropRows(ctx, rows, nil)
+}
+
+func (k *Keeper) dropRows(ctx context.Context, before time.Time, enough func() (bool, error)) error {
+	for _, do := range []step{k.o.Store.DropDeliveries, k.o.Store.DropBatches, k.o.Store.DropEvents} {
+		if err := k.sweep(ctx, do, before, &db.Sweep{}, enough); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bySize removes the oldest, day by day, bodies before rows, until the database is within 95 % of its budget and the disk has
+// room again.
+func (k *Keeper) bySize(ctx context.Context, p model.Storage) error {
+	fits := func(budget int64) (bool, error) {
+		use, err := k.o.Store.DiskUse(ctx)
+		// What is spare is given back afterwards, so it counts as free.
+		return use.File-use.Spare <= budget && use.Free+use.Spare >= p.MinFree+p.MinFree/2, err
+	}
+	if ok, err := fits(p.Budget); ok || err != nil {
+		k.over.Store(false)
+		return err
+	}
+	enough := func() (bool, error) { return fits(p.Budget / 100 * 95) }
+	now := k.o.Now()
+	var data, bodies db.Sweep
+	for day := p.RowDays; day >= 0; day-- {
+		before := now.Add(-max(time.Duration(day)*24*time.Hour, youngest))
+		if err := k.sweep(ctx, k.o.Store.DropData, before, &data, enough); err != nil {
+			return err
+		}
+		if err := k.sweep(ctx, k.o.Store.DropBodies, before, &bodies, enough); err != nil {
+			return err
+		}
+		if ok, err := enough(); ok || err != nil {
+			return err
+		}
+	}
+	for day := p.RowDays; day >= 0; day-- {
+		if err := k.dropRows(ctx, now.Add(-max(time.Duration(day)*24*time.Hour, youngest)), enough); err != nil {
+			return err
+		}
+		if ok, err := enough(); ok || err != nil {
+			return err
+		}
+	}
+	k.over.Store(true)
+	k.o.Log.Warn("the database is larger than its budget, and nothing old is left to remove", "budget", p.Budget)
+	return nil
+}
+
+// giveBack shortens the file when much of it is empty, or the disk is nearly full.
+func (k *Keeper) giveBack(ctx context.Context, p model.Storage) error {
+	gave := false
+	for !k.stopped() {
+		use, err := k.o.Store.DiskUse(ctx)
+		if err != nil {
+			return err
+		}
+		keep := max(spareBytes, use.File/8)
+		if use.Free < p.MinFree+p.MinFree/2 {
+			keep = 0
+		}
+		if use.Spare <= keep || use.Spare == 0 {
+			break
+		}
+		start := time.Now()
+		if err := k.o.Store.GiveBackPages(ctx, manyPages); err != nil {
+			return err
+		}
+		after, err := k.o.Store.DiskUse(ctx)
+		if err != nil {
+			return err
+		}
+		if gave = true; after.Spare >= use.Spare { // a file that was made without it
+			break
+		}
+		time.Sleep(time.Since(start))
+	}
+	if gave {
+		return k.o.Store.Checkpoint()
+	}
+	return nil
+}

@@ -1,0 +1,5 @@
+package href
+
+// Settings of the instance. Settings itself is in href.go.
+
+func StorageSettings() string { return "/settings/storage" }
