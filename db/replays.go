@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"strconv"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -74,7 +75,12 @@ func (tx *Tx) CreateReplay(r *model.Replay) error {
 		return err
 	}
 	fill(tx, r, n)
-	return tx.audit("replay", "started", string(n.ID), "", changes("filter", "", encode(n.Filter)))
+	return tx.audit("replay", "started", string(n.ID), replayName(n), changes("filter", "", encode(n.Filter)))
+}
+
+// replayName names a replay in the audit log.
+func replayName(r model.Replay) string {
+	return "Replay of " + strconv.FormatInt(r.Total, 10) + " deliveries"
 }
 
 const cancelReplay = `UPDATE replays SET status = 'cancelled', updated_at = $1, version = version + 1 WHERE id = $2 AND status = 'running'`
@@ -92,7 +98,7 @@ func (tx *Tx) CancelReplay(id model.ReplayID) (model.Replay, error) {
 	if n == 0 {
 		return r, fault.Coded(fault.Conflict, "settled", "This replay is already %s.", r.Status)
 	}
-	if err := tx.audit("replay", "cancelled", string(id), "", nil); err != nil {
+	if err := tx.audit("replay", "cancelled", string(id), replayName(r), nil); err != nil {
 		return r, err
 	}
 	return one(tx, "replay", scanReplay, replayByID, id)

@@ -124,6 +124,26 @@ func (h *Handlers) exampleIDs(c echo.Context) ([]string, error) {
 			list, _, err := h.Store.Roles(ctx, one)
 			return newestOf(list, err, func(x model.Role) string { return string(x.ID) })
 		}},
+		{"EVENT_DEFINITION_ID", model.Events.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.EventDefinitions(ctx, db.EventDefinitionFilter{}, one)
+			return newestOf(list, err, func(x model.EventDefinition) string { return string(x.ID) })
+		}},
+		{"AUDIENCE_ID", model.Workflows.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Audiences(ctx, db.AudienceFilter{}, one)
+			return newestOf(list, err, func(x model.Audience) string { return string(x.ID) })
+		}},
+		{"INTEGRATION_ID", model.Workflows.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Integrations(ctx, db.IntegrationFilter{}, one)
+			return newestOf(list, err, func(x model.Integration) string { return string(x.ID) })
+		}},
+		{"WORKFLOW_ID", model.Workflows.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Workflows(ctx, db.WorkflowFilter{}, one)
+			return newestOf(list, err, func(x model.Workflow) string { return string(x.ID) })
+		}},
+		{"RUN_ID", model.Workflows.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.Runs(ctx, db.RunFilter{}, one)
+			return newestOf(list, err, func(x model.Run) string { return string(x.ID) })
+		}},
 		{"USER_ID", model.SignedIn, func(context.Context) (string, error) { return string(me.ID), nil }},
 	} {
 		if err := add(x.placeholder, x.right, x.newest); err != nil {

@@ -26,6 +26,7 @@ func every() []change {
 		session model.Session
 		key     model.APIKey
 		role    model.Role
+		replay  model.Replay
 		invited model.Invitation
 	}
 	return []change{
@@ -143,6 +144,8 @@ func every() []change {
 		}},
 		{"RetryDelivery", "delivery.retried", false, func(tx *db.Tx, x *Setup) error { _, err := tx.RetryDelivery("dlv_1"); return err }},
 		{"CancelDelivery", "delivery.cancelled", false, func(tx *db.Tx, x *Setup) error { _, err := tx.CancelDelivery("dlv_1"); return err }},
+		{"CreateReplay", "replay.started", false, func(tx *db.Tx, x *Setup) error { return tx.CreateReplay(&extra.replay) }},
+		{"CancelReplay", "replay.cancelled", false, func(tx *db.Tx, x *Setup) error { _, err := tx.CancelReplay(extra.replay.ID); return err }},
 		{"SaveHealth", "", false, func(tx *db.Tx, x *Setup) error {
 			return tx.SaveHealth(model.Health{ID: "wfl_1/call/request", Tries: 1, FailingSince: tx.Now()})
 		}},
