@@ -82,7 +82,7 @@ func (h *Handlers) listActions(c echo.Context) error {
 
 func (h *Handlers) newAction(c echo.Context) error {
 	f := views.ActionForm{DestinationID: c.QueryParam("destination_id"), Enabled: true}
-	return h.actionForm(c, http.StatusOK, views.ActionFormProps{Form: f})
+	return h.actionForm(c, http.StatusOK, views.ActionFormProps{Form: f, Filter: storedFilter("")})
 }
 
 // actionForm shows the form of an action, as it is typed in p.
@@ -92,6 +92,9 @@ func (h *Handlers) actionForm(c echo.Context, status int, p views.ActionFormProp
 		return err
 	}
 	p.Destinations = choices(around)
+	if err := h.filterAround(c, &p.Filter, p.ID); err != nil {
+		return err
+	}
 	if h.may(c, model.Events.View()) {
 		if p.Names, err = h.Store.EventNames(c.Request().Context()); err != nil {
 			return err
@@ -105,24 +108,26 @@ func (h *Handlers) actionForm(c echo.Context, status int, p views.ActionFormProp
 }
 
 // actionTyped is the posted form and the action that it describes over old.
-func (h *Handlers) actionTyped(c echo.Context, old model.Action) (views.ActionForm, model.Action, error) {
+func (h *Handlers) actionTyped(c echo.Context, old model.Action) (views.ActionForm, model.Action, views.FilterProps, error) {
 	f, err := web.Bind[views.ActionForm](c)
 	if err != nil {
-		return f, old, err
+		return f, old, views.FilterProps{}, err
 	}
 	a := old
 	a.Version, a.Name, a.Description, a.Event, a.Enabled = f.Version, f.Name, f.Description, f.Event, f.Enabled
-	a.Filter, a.DestinationID = strings.ReplaceAll(f.Filter, "\r\n", "\n"), model.DestID(f.DestinationID)
-	return f, a, h.o.Jobs.CheckAction(&a)
+	a.DestinationID = model.DestID(f.DestinationID)
+	p, text, err := typedFilter(f)
+	a.Filter = text
+	return f, a, p, both(h.o.Jobs.CheckAction(&a), err)
 }
 
 func (h *Handlers) createAction(c echo.Context) error {
-	f, a, err := h.actionTyped(c, model.Action{})
+	f, a, filter, err := h.actionTyped(c, model.Action{})
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateAction(&a) })
 	}
 	if p, status, ok := wrong(err, ""); ok {
-		return h.actionForm(c, status, views.ActionFormProps{Form: f, Problems: p})
+		return h.actionForm(c, status, views.ActionFormProps{Form: f, Filter: withProblem(filter, p), Problems: p})
 	}
 	if err != nil {
 		return err
@@ -154,7 +159,7 @@ func (h *Handlers) editAction(c echo.Context) error {
 		return err
 	}
 	f := views.ActionForm{Version: a.Version, Name: a.Name, Description: a.Description, Event: a.Event, Filter: a.Filter, DestinationID: string(a.DestinationID), Enabled: a.Enabled}
-	return h.actionForm(c, http.StatusOK, views.ActionFormProps{ID: a.ID, Saved: a.Name, Form: f})
+	return h.actionForm(c, http.StatusOK, views.ActionFormProps{ID: a.ID, Saved: a.Name, Form: f, Filter: storedFilter(a.Filter)})
 }
 
 func (h *Handlers) updateAction(c echo.Context) error {
@@ -162,7 +167,7 @@ func (h *Handlers) updateAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f, a, err := h.actionTyped(c, old)
+	f, a, filter, err := h.actionTyped(c, old)
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAction(&a) })
 	}
@@ -173,7 +178,7 @@ func (h *Handlers) updateAction(c echo.Context) error {
 			}
 			f.Version = old.Version
 		}
-		return h.actionForm(c, status, views.ActionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
+		return h.actionForm(c, status, views.ActionFormProps{ID: old.ID, Saved: old.Name, Form: f, Filter: withProblem(filter, p), Problems: p})
 	}
 	if err != nil {
 		return err

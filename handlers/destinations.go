@@ -170,6 +170,7 @@ func (h *Handlers) previewInto(c echo.Context, e *editor) error {
 	if err != nil {
 		return err
 	}
+	e.It, e.Words = shape(event, e.draft, e.connection), helperWords()
 	p, err := h.o.Jobs.Preview(ctx, e.draft, event)
 	switch {
 	case fault.Of(err) != nil:

@@ -19,15 +19,15 @@ import (
 	"waybill/views/ui"
 )
 
-// templateRoutes are what one does with the template of a destination besides saving it.
+// templateRoutes are what one does with the template of a destination, or with a filter, besides saving it.
 func (h *Handlers) templateRoutes() []web.Route {
 	view, manage := model.Connections.View(), model.Connections.Manage()
-	return []web.Route{
+	return append(h.filterRoutes(),
 		web.Post(manage, href.CompareDestination(href.Pattern), h.compareDestination),
 		web.Post(manage, href.FormatDestination(href.Pattern), h.formatDestination),
 		web.Post(manage, href.FormatNewDestination(href.Pattern), h.formatNewDestination),
 		web.Get(view, href.TemplateVersions(href.Pattern), h.listTemplateVersions),
-	}
+	)
 }
 
 // Bounds of what a comparison shows.

@@ -78,6 +78,10 @@ func EditAction[ID ~string](id ID) string   { return path("actions", string(id),
 func DeleteAction[ID ~string](id ID) string { return path("actions", string(id), "delete") }
 func ToggleAction[ID ~string](id ID) string { return path("actions", string(id), "enabled") }
 
+// TryFilter works out a filter that is being written; TryFilterOf that of a stored action.
+func TryFilter() string                    { return "/actions/try" }
+func TryFilterOf[ID ~string](id ID) string { return path("actions", string(id), "try") }
+
 // Events. NewEvent publishes one by hand.
 
 func Events() string                 { return "/events" }

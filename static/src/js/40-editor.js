@@ -123,6 +123,7 @@ class CodeEditor extends HTMLElement {
   }
 
   key(e) {
+    if (this.completer?.key(e)) return e.preventDefault();
     if (e.key === "Escape") this.leave = true;
     else if (e.key === "Tab" && !this.leave && !e.ctrlKey && !e.altKey && !e.metaKey) {
       e.preventDefault();
