@@ -159,7 +159,11 @@ func (h *Handlers) editAction(c echo.Context) error {
 		return err
 	}
 	f := views.ActionForm{Version: a.Version, Name: a.Name, Description: a.Description, Event: a.Event, Filter: a.Filter, DestinationID: string(a.DestinationID), Enabled: a.Enabled}
-	return h.actionForm(c, http.StatusOK, views.ActionFormProps{ID: a.ID, Saved: a.Name, Form: f, Filter: storedFilter(a.Filter)})
+	p := storedFilter(a.Filter)
+	if err := h.try(c, &p, a.Event, a.Filter); err != nil {
+		return err
+	}
+	return h.actionForm(c, http.StatusOK, views.ActionFormProps{ID: a.ID, Saved: a.Name, Form: f, Filter: p})
 }
 
 func (h *Handlers) updateAction(c echo.Context) error {
