@@ -58,7 +58,7 @@ func (h *Handlers) Routes() []web.Route {
 	return slices.Concat(h.flowRoutes(),
 		h.templateRoutes(),
 		h.callRoutes(),
-		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.roleRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
+		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
 		h.connectionRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
 
