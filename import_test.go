@@ -20,7 +20,7 @@ import (
 // connector, scheme and script they read the descriptions of types, kinds and helpers, which are data.
 var law = map[string][]string{
 	".":                 {"db", "db/fault", "db/model", "db/seal", "handlers", "handlers/web", "jobs", "jobs/bench", "jobs/egress", "jobs/script", "static"},
-	"handlers":          {"db", "db/fault", "db/model", "handlers/api", "handlers/web", "jobs", "jobs/connector", "jobs/inbound", "jobs/scheme", "jobs/script", "static", "views", "views/href", "views/ui"},
+	"handlers":          {"db", "db/fault", "db/model", "handlers/api", "handlers/web", "jobs", "jobs/connector", "jobs/filter", "jobs/inbound", "jobs/scheme", "jobs/script", "static", "views", "views/href", "views/ui"},
 	"handlers/api":      {"db", "db/fault", "db/model", "handlers/web", "jobs", "jobs/connector", "jobs/filter", "jobs/inbound", "jobs/scheme", "views/href"},
 	"handlers/web":      {"db", "db/fault", "db/model", "views", "views/href", "views/ui"},
 	"views":             {"db/fault", "db/model", "views/graph", "views/href", "views/ui"},
