@@ -21,18 +21,24 @@ func scanAttempt(r row) (model.Attempt, error) {
 
 const attemptsOf = `
 SELECT ` + attemptColumns + `
-FROM attempts a JOIN deliveries d ON d.id = a.delivery_id LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
-WHERE a.delivery_id = $1 ORDER BY a.number`
+FROM attempts a JOIN deliveries d ON d.id = $1 LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
+WHERE a.delivery_id IN (SELECT value FROM json_each($2)) ORDER BY a.number, a.started_at`
 
-// Attempts lists the attempts of a delivery, first one first.
+const batchOf = `SELECT batch_id FROM deliveries WHERE id = $1`
+
+// Attempts lists the attempts of a delivery, first one first: those of the batch that it is or was part of, and its own.
 func (s *Store) Attempts(ctx context.Context, id model.DeliveryID) ([]model.Attempt, error) {
-	return all(s.reader(ctx), scanAttempt, attemptsOf, id)
+	batches, err := all(s.reader(ctx), text[string], batchOf, id)
+	if err != nil {
+		return nil, err
+	}
+	return all(s.reader(ctx), scanAttempt, attemptsOf, id, encode(append(batches, string(id))))
 }
 
 const markDelivery = `
 UPDATE deliveries SET status = $1, owner = '', next_attempt_at = $2, attempts = attempts + $3, interruptions = interruptions + $4, crashes = crashes + $5,
   held = $6, last_status_code = CASE WHEN $3 THEN $7 ELSE last_status_code END, last_error = $8, user_message = $9, updated_at = $10, settled_at = $11,
-  version = version + 1
+  version = version + 1, lane = coalesce(nullif($15, ''), lane)
 WHERE id = $12 AND owner = $13 AND version = $14`
 
 const countAttempt = `UPDATE deliveries SET attempts = attempts + 1 WHERE id = $1`
@@ -51,13 +57,13 @@ INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address,
 VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
   $17, $18, $19, $20, $21)`
 
-// Finish records what an attempt did to a delivery that owner has in memory, as of d.Version. It returns at once; done is called from
-// the writer's goroutine when the outcome is on disk (at most 10 ms later than it could be) or could not be stored.
-// A delivery that was taken away meanwhile (cancelled, retried by hand) keeps its state and gains the attempt; then, which runs
-// in the same transaction, is told by taken.
-func (s *Store) Finish(owner model.NodeID, d model.Delivery, o model.Outcome, then func(tx *Tx, taken bool) error, done func(error)) {
-	row := attemptRow(d.ID, o) // encoded here: the writer is one for all
-	renewed := attemptRow(d.ID, model.Outcome{Attempt: o.Renewed, Status: model.Retrying, BodyIsData: o.BodyIsData})
+// Finish records what an attempt did to a delivery, or to all of a batch, that owner has in memory, as of the Versions in w. It
+// returns at once; done is called from the writer's goroutine when the outcome is on disk (at most 10 ms later than it could be)
+// or could not be stored. A delivery that was taken away meanwhile (cancelled, retried by hand) keeps its state and gains the
+// attempt; then, which runs in the same transaction, is told by taken, one for each of w.Each.
+func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then func(tx *Tx, taken []bool) error, done func(error)) {
+	row := attemptRow(w.MessageID(), o) // encoded here: the writer is one for all
+	renewed := attemptRow(w.MessageID(), model.Outcome{Attempt: o.Renewed, Status: model.Retrying, BodyIsData: o.BodyIsData})
 	s.writer.submit(&op{
 		run: func(tx *Tx) error {
 			if renewed != nil {
@@ -65,19 +71,57 @@ func (s *Store) Finish(owner model.NodeID, d model.Delivery, o model.Outcome, th
 					return err
 				}
 			}
-			taken, err := tx.finish(owner, d, o, row)
+			if o.Health != nil {
+				if err := tx.SaveHealth(*o.Health); err != nil {
+					return err
+				}
+			}
+			taken, err := tx.finish(owner, w, o, row)
 			if err != nil || then == nil {
 				return err
 			}
 			tx.actor = model.System("dispatcher")
 			return then(tx, taken)
 		},
-		done: s.told(d, o, done), plain: then == nil, rides: time.Now().Add(groupWaits),
+		done: s.told(w, o, done), plain: then == nil, rides: time.Now().Add(groupWaits),
 	}, false)
 }
 
-// finish reports whether the delivery was still owner's.
-func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome, row []any) (taken bool, err error) {
+// finish says which of w.Each were still owner's.
+func (tx *Tx) finish(owner model.NodeID, w model.Work, o model.Outcome, row []any) ([]bool, error) {
+	each := w.Each()
+	taken := make([]bool, len(each))
+	for i, m := range each {
+		var err error
+		if taken[i], err = tx.mark(owner, m.Delivery, o); err != nil {
+			return nil, err
+		}
+		if row != nil && !taken[i] {
+			if err := tx.exec(countAttempt, m.Delivery.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if first := each[0].Delivery; o.Split && first.Seq > 0 {
+		if err := tx.promote(first.TargetID, first.OrderKey); err != nil {
+			return nil, err
+		}
+	}
+	if row == nil {
+		return taken, nil
+	}
+	if taken[0] {
+		// Its number is free, but for rows that do not count (a renewed token) or that came late (below).
+		n, err := tx.count(insertAttempt, append(row, w.Delivery.Attempts+1)...)
+		if err != nil || n > 0 {
+			return taken, err
+		}
+	}
+	return taken, tx.exec(appendAttempt, row...)
+}
+
+// mark stores what became of one delivery; false: it was no longer owner's.
+func (tx *Tx) mark(owner model.NodeID, d model.Delivery, o model.Outcome) (bool, error) {
 	var settled any
 	if o.Status.Settled() {
 		settled = ms(tx.now)
@@ -89,24 +133,21 @@ func (tx *Tx) finish(owner model.NodeID, d model.Delivery, o model.Outcome, row 
 	if o.Crashed {
 		crashed = 1
 	}
-	marked, err := tx.count(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, d.ID, owner, d.Version)
-	if err != nil || row == nil {
-		return marked > 0, err
-	}
-	if marked > 0 {
-		// Its number is free, but for rows that do not count (a renewed token) or that came late (below).
-		n, err := tx.count(insertAttempt, append(row, d.Attempts+1)...)
-		if err != nil || n > 0 {
-			return true, err
-		}
-	} else if err := tx.exec(countAttempt, d.ID); err != nil {
+	n, err := tx.count(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, d.ID, owner, d.Version, o.Lane)
+	if err != nil || n == 0 {
 		return false, err
 	}
-	return marked > 0, tx.exec(appendAttempt, row...)
+	if o.Split {
+		return true, tx.exec(splitOff, d.ID)
+	}
+	if settled != nil && d.Seq > 0 {
+		return true, tx.promote(d.TargetID, d.OrderKey)
+	}
+	return true, nil
 }
 
 // attemptRow are the values of an attempt, nil when there was none.
-func attemptRow(id model.DeliveryID, o model.Outcome) []any {
+func attemptRow(id string, o model.Outcome) []any {
 	a := o.Attempt
 	if a == nil {
 		return nil

@@ -86,6 +86,13 @@ func positive(n int) string {
 	return strconv.Itoa(n)
 }
 
+func rateText(r float64) string {
+	if r == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(r, 'g', -1, 64)
+}
+
 func yes(exists, on bool) string {
 	switch {
 	case !exists:

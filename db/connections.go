@@ -7,12 +7,12 @@ import (
 )
 
 const connectionColumns = `id, name, description, type, base_url, port, coalesce(credential_id, ''), timeout_seconds, timeout_message, enabled, settings,
-  created_at, updated_at, version`
+  retry_schedule, retry_on, created_at, updated_at, version`
 
 func scanConnection(r row) (model.Connection, error) {
 	var c model.Connection
 	err := r.Scan(&c.ID, &c.Name, &c.Description, &c.Type, &c.BaseURL, &c.Port, &c.CredentialID, &c.TimeoutSeconds, &c.TimeoutMessage, &c.Enabled,
-		decode{&c.Settings}, at{&c.CreatedAt}, at{&c.UpdatedAt}, &c.Version)
+		decode{&c.Settings}, schedule{&c.RetrySchedule}, &c.RetryOn, at{&c.CreatedAt}, at{&c.UpdatedAt}, &c.Version)
 	return c, err
 }
 
@@ -41,8 +41,8 @@ func (s *Store) Connections(ctx context.Context, f ConnectionFilter, p Page) ([]
 
 const insertConnection = `
 INSERT INTO connections (id, name, description, type, base_url, port, credential_id, timeout_seconds, timeout_message, enabled, settings,
-  created_at, updated_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, 1)`
+  created_at, updated_at, version, retry_schedule, retry_on)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14)`
 
 // CreateConnection stores c, which is clean and checked, and fills in ID, times and Version. A taken name is a conflict
 // ("duplicate_name"), an unknown credential a complaint about its field.
@@ -56,7 +56,7 @@ func (tx *Tx) CreateConnection(c *model.Connection) error {
 		return err
 	}
 	err := tx.exec(insertConnection, n.ID, n.Name, n.Description, n.Type, n.BaseURL, n.Port, orNull(n.CredentialID), n.TimeoutSeconds, n.TimeoutMessage,
-		n.Enabled, encode(n.Settings), ms(tx.now))
+		n.Enabled, encode(n.Settings), ms(tx.now), list(n.RetrySchedule), n.RetryOn)
 	if err != nil {
 		return duplicate(err, "connection", n.Name)
 	}
@@ -67,8 +67,8 @@ func (tx *Tx) CreateConnection(c *model.Connection) error {
 
 const updateConnection = `
 UPDATE connections SET name = $1, description = $2, type = $3, base_url = $4, port = $5, credential_id = $6, timeout_seconds = $7,
-  timeout_message = $8, enabled = $9, settings = $10, updated_at = $11, version = $12
-WHERE id = $13`
+  timeout_message = $8, enabled = $9, settings = $10, updated_at = $11, version = $12, retry_schedule = $13, retry_on = $14
+WHERE id = $15`
 
 // UpdateConnection stores c over the row of its ID. c.Version is what the caller saw; 0 overwrites whatever is there,
 // any other that is not current is Stale. Version and times are filled in. Nothing changed = nothing happens.
@@ -100,7 +100,7 @@ func (tx *Tx) UpdateConnection(c *model.Connection) error {
 	}
 	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
 	err = tx.exec(updateConnection, n.Name, n.Description, n.Type, n.BaseURL, n.Port, orNull(n.CredentialID), n.TimeoutSeconds, n.TimeoutMessage,
-		n.Enabled, encode(n.Settings), ms(n.UpdatedAt), n.Version, n.ID)
+		n.Enabled, encode(n.Settings), ms(n.UpdatedAt), n.Version, list(n.RetrySchedule), n.RetryOn, n.ID)
 	if err != nil {
 		return duplicate(err, "connection", n.Name)
 	}
@@ -113,7 +113,8 @@ func connectionChanges(a, b model.Connection) []model.Change {
 	out := changes("name", a.Name, b.Name, "description", a.Description, b.Description, "type", string(a.Type), string(b.Type),
 		"base_url", a.BaseURL, b.BaseURL, "port", positive(a.Port), positive(b.Port),
 		"credential_id", string(a.CredentialID), string(b.CredentialID), "timeout_seconds", positive(a.TimeoutSeconds), positive(b.TimeoutSeconds),
-		"timeout_message", a.TimeoutMessage, b.TimeoutMessage, "enabled", yes(a.ID != "", a.Enabled), yes(b.ID != "", b.Enabled))
+		"timeout_message", a.TimeoutMessage, b.TimeoutMessage, "enabled", yes(a.ID != "", a.Enabled), yes(b.ID != "", b.Enabled),
+		"retry_schedule", numbersText(a.RetrySchedule), numbersText(b.RetrySchedule), "retry_on", string(a.RetryOn), string(b.RetryOn))
 	return append(out, configChanges("settings.", a.Settings, b.Settings)...)
 }
 

@@ -56,7 +56,8 @@ type Store struct {
 		hooks []func()
 	}
 	outcome   atomic.Pointer[func(model.Delivery, model.Outcome)] // who hears of stored outcomes
-	cancelled atomic.Pointer[func(*Tx, model.Delivery) error]     // who has a say when a run's delivery is cancelled
+	readied   atomic.Pointer[func(model.TargetID)]
+	cancelled atomic.Pointer[func(*Tx, model.Delivery) error] // who has a say when a run's delivery is cancelled
 }
 
 // FileName of the database in the data folder.

@@ -25,6 +25,10 @@ func (tx *Tx) insertDelivery(d model.Delivery, owner model.NodeID) (p Place, err
 			return p, err
 		}
 	}
+	key := ""
+	if d.Ordered {
+		key = d.OrderKey
+	}
 	held, due := "", null(d.NextAttemptAt)
 	if d.Status == model.Held {
 		held = model.HeldDisabled
@@ -33,7 +37,7 @@ func (tx *Tx) insertDelivery(d model.Delivery, owner model.NodeID) (p Place, err
 		owner, due = "", nil
 	}
 	return p, tx.exec(insertDelivery, d.ID, d.EventID, d.TargetID, d.DestinationID, d.ActionID, d.Lane, d.Status, owner, due, held, d.LastError, d.ReplayOf,
-		ms(d.CreatedAt), d.RunID, d.Step, d.StepRunID, d.WebhookID, p.Seq, d.OrderKey)
+		ms(d.CreatedAt), d.RunID, d.Step, d.StepRunID, d.WebhookID, p.Seq, key)
 }
 
 const nextPlace = `UPDATE sequence SET value = value + 1 WHERE one = 1 RETURNING value`

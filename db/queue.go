@@ -10,7 +10,7 @@ import (
 )
 
 const dueOf = `
-SELECT d.id, coalesce(length(e.data), 0) + coalesce(length(p.data), 0)
+SELECT d.id, coalesce(length(e.data), 0) + coalesce(length(p.data), 0), d.batch_id
 FROM deliveries d LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
 WHERE d.settled_at IS NULL AND d.owner = '' AND d.target_id = $1 AND d.lane = $2 AND d.next_attempt_at <= $3
 ORDER BY d.next_attempt_at LIMIT $4`
@@ -45,18 +45,34 @@ func (s *Store) Claim(ctx context.Context, owner model.NodeID, target model.Targ
 	return work, next, nil
 }
 
+// due is a row that can be claimed.
+type due struct {
+	id    string
+	bytes int64
+	batch string
+}
+
+func scanDue(r row) (d due, err error) { err = r.Scan(&d.id, &d.bytes); return }
+
 func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, limit int) (work []model.Work, next time.Time, err error) {
-	type due struct {
-		id    string
-		bytes int
-	}
-	rows, err := all(tx, func(r row) (d due, err error) { err = r.Scan(&d.id, &d.bytes); return }, dueOf, target, lane, ms(tx.now), limit)
+	rows, err := all(tx, func(r row) (d due, err error) { err = r.Scan(&d.id, &d.bytes, &d.batch); return }, dueOf, target, lane, ms(tx.now), limit)
 	if err != nil {
 		return nil, next, err
 	}
-	var ids []string
-	for i, bytes := 0, 0; i < len(rows) && (i == 0 || bytes+rows[i].bytes <= claimBytes); i++ {
+	var ids, batches []string
+	var bytes int64
+	for i := 0; i < len(rows) && (i == 0 || bytes+rows[i].bytes <= claimBytes); i++ {
 		ids, bytes = append(ids, rows[i].id), bytes+rows[i].bytes
+		if rows[i].batch != "" && rows[i].batch != rows[i].id {
+			batches = append(batches, rows[i].batch)
+		}
+	}
+	if len(batches) > 0 { // a message goes whole
+		others, err := all(tx, text[string], batchMembers, encode(batches))
+		if err != nil {
+			return nil, next, err
+		}
+		ids = append(ids, others...)
 	}
 	if len(ids) > 0 {
 		if work, err = all(tx, scanWork, workOf, encode(ids)); err != nil {
@@ -65,6 +81,9 @@ func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, 
 		if err := tx.exec(own, owner, encode(ids)); err != nil {
 			return nil, next, err
 		}
+	}
+	if len(batches) > 0 {
+		work = gather(work)
 	}
 	next, err = one(tx, "delivery", func(r row) (t time.Time, err error) { err = r.Scan(at{&t}); return }, nextDueOf, target, lane)
 	return work, next, err
@@ -147,7 +166,9 @@ WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' A
   AND next_attempt_at IS NOT NULL LIMIT 500)`
 
 const releaseOf = `
-UPDATE deliveries SET status = CASE WHEN attempts > round_start THEN 'retrying' ELSE 'pending' END, held = '', next_attempt_at = $1, last_error = '',
+UPDATE deliveries SET status = CASE WHEN attempts > round_start THEN 'retrying' ELSE 'pending' END, held = '', last_error = '',
+  next_attempt_at = CASE WHEN seq > 0 AND EXISTS (SELECT 1 FROM deliveries b WHERE b.target_id = deliveries.target_id AND b.order_key = deliveries.order_key
+    AND b.settled_at IS NULL AND b.seq > 0 AND b.seq < deliveries.seq AND (b.batch_id = '' OR b.batch_id <> deliveries.batch_id)) THEN NULL ELSE $1 END,
   updated_at = $1, version = version + 1
 WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $2 AND lane IN ('realtime', 'bulk')
   AND next_attempt_at IS NULL AND held = 'disabled' LIMIT 500)`

@@ -1,39 +1,30 @@
 package db
 
 import (
+	"context"
+	"strconv"
 	"strings"
 
 	"waybill/db/fault"
 	"waybill/db/model"
 )
 
+// What is done to a delivery of a batch is done to all of it: its members share one message.
 const retryDelivery = `
 UPDATE deliveries SET status = 'pending', held = '', crashes = 0, next_attempt_at = $1, round_start = attempts, settled_at = NULL, updated_at = $1,
-  last_error = '', user_message = '', version = version + 1
-WHERE id = $2 AND owner = ''`
+  last_error = '', user_message = '', lane = CASE WHEN replay_of = '' AND run_id = '' THEN 'realtime' ELSE lane END, version = version + 1
+WHERE id IN (SELECT value FROM json_each($2)) AND NOT EXISTS (SELECT 1 FROM deliveries WHERE id IN (SELECT value FROM json_each($2)) AND owner <> '')`
 
-// RetryDelivery starts a delivery's schedule again, now; it keeps its id and its attempts.
+// RetryDelivery starts a delivery's schedule again, now; it keeps its id and its attempts. An ordered one does not wait for its
+// turn.
 func (tx *Tx) RetryDelivery(id model.DeliveryID) (model.Delivery, error) {
-	d, err := one(tx, "delivery", scanDelivery, deliveryByID, id)
-	if err != nil {
-		return d, err
-	}
-	n, err := tx.count(retryDelivery, ms(tx.now), id)
-	if err != nil {
-		return d, err
-	}
-	if n == 0 {
-		return d, fault.Coded(fault.Conflict, "in_work", "This delivery is just being sent; wait for the outcome.")
-	}
-	if err := tx.audit("delivery", "retried", string(id), title(d), nil); err != nil {
-		return d, err
-	}
-	return one(tx, "delivery", scanDelivery, deliveryByID, id)
+	return tx.change(id, "retried", func(ids string) (int64, error) { return tx.count(retryDelivery, ms(tx.now), ids) },
+		fault.Coded(fault.Conflict, "in_work", "This delivery is just being sent; wait for the outcome."))
 }
 
 const cancelDelivery = `
 UPDATE deliveries SET status = 'cancelled', owner = '', held = '', next_attempt_at = NULL, updated_at = $1, settled_at = $1, version = version + 1
-WHERE id = $2 AND settled_at IS NULL`
+WHERE id IN (SELECT value FROM json_each($2)) AND settled_at IS NULL`
 
 // CancelDelivery ends an open delivery; an exchange that is under way may still arrive.
 func (tx *Tx) CancelDelivery(id model.DeliveryID) (model.Delivery, error) {
@@ -41,20 +32,76 @@ func (tx *Tx) CancelDelivery(id model.DeliveryID) (model.Delivery, error) {
 	if err != nil {
 		return d, err
 	}
-	n, err := tx.count(cancelDelivery, ms(tx.now), id)
+	d, err = tx.change(id, "cancelled", func(ids string) (int64, error) { return tx.count(cancelDelivery, ms(tx.now), ids) },
+		fault.Coded(fault.Conflict, "settled", "This delivery is already %s.", d.Status))
+	if err != nil {
+		return d, err
+	}
+	return d, tx.cancelled(d)
+}
+
+const batchWith = `SELECT id FROM deliveries WHERE batch_id = $1 AND batch_id <> ''`
+
+// change does something to a delivery and the others of its batch, and writes it down; when nothing changed it is no.
+func (tx *Tx) change(id model.DeliveryID, word string, do func(ids string) (int64, error), no error) (model.Delivery, error) {
+	d, err := one(tx, "delivery", scanDelivery, deliveryByID, id)
+	if err != nil {
+		return d, err
+	}
+	ids := []model.DeliveryID{id}
+	if d.Batched() {
+		if ids, err = all(tx, text[model.DeliveryID], batchWith, d.BatchID); err != nil {
+			return d, err
+		}
+	}
+	n, err := do(encode(ids))
 	if err != nil {
 		return d, err
 	}
 	if n == 0 {
-		return d, fault.Coded(fault.Conflict, "settled", "This delivery is already %s.", d.Status)
+		return d, no
 	}
-	if err := tx.audit("delivery", "cancelled", string(id), title(d), nil); err != nil {
+	var more []model.Change
+	if n > 1 {
+		more = append(more, model.Change{Field: "with_others_of_its_batch", After: strconv.FormatInt(n-1, 10)})
+	}
+	if d.Seq > 0 && word == "retried" {
+		more = append(more, model.Change{Field: "order", Before: "kept", After: "broken"})
+	}
+	if err := tx.audit("delivery", word, string(id), title(d), more); err != nil {
 		return d, err
 	}
-	if d, err = one(tx, "delivery", scanDelivery, deliveryByID, id); err != nil {
-		return d, err
-	}
-	return d, tx.cancelled(d)
+	return one(tx, "delivery", scanDelivery, deliveryByID, id)
+}
+
+// dropHeld cancels what is held because its target is off, and what waits for it in an order.
+const dropHeld = `
+UPDATE deliveries SET status = 'cancelled', held = '', next_attempt_at = NULL, last_error = $1, updated_at = $2, settled_at = $2, version = version + 1
+WHERE id IN (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $3 AND lane IN ('realtime', 'bulk')
+  AND next_attempt_at IS NULL AND (held = 'disabled' OR held = '' AND seq > 0) LIMIT 500)
+RETURNING id, run_id`
+
+// DropHeld cancels up to 500 deliveries that are held because their target is off, and says how many; call it until that is 0.
+func (s *Store) DropHeld(ctx context.Context, actor model.Actor, target model.TargetID, name string) (n int64, err error) {
+	err = s.WriteBulk(ctx, actor, func(tx *Tx) (err error) {
+		if n, err = tx.endAll(dropHeld, "It was dropped while the target was switched off.", ms(tx.now), target); err != nil || n == 0 {
+			return err
+		}
+		return tx.audit("delivery", "cancelled", string(target), "held for "+name, changes("count", "", strconv.FormatInt(n, 10)))
+	})
+	return n, err
+}
+
+const heldOf = `
+SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $1 AND lane IN ('realtime', 'bulk')
+  AND next_attempt_at IS NULL AND (held = 'disabled' OR held = '' AND seq > 0) LIMIT $2)`
+
+// mostHeld is how far held deliveries are counted.
+const mostHeld = 10000
+
+// Held counts the deliveries that are held because their target is off, up to 10,000.
+func (s *Store) Held(ctx context.Context, target model.TargetID) (int64, error) {
+	return one(s.reader(ctx), "count", number, heldOf, target, mostHeld)
 }
 
 // title names a delivery in the audit log.
@@ -76,7 +123,7 @@ func (s *Store) OnCancelled(hook func(tx *Tx, d model.Delivery) error) { s.cance
 // cancelled does what follows from cancelling d.
 func (tx *Tx) cancelled(d model.Delivery) error {
 	if d.Seq > 0 {
-		if _, err := tx.promote(d.TargetID, d.OrderKey); err != nil {
+		if err := tx.promote(d.TargetID, d.OrderKey); err != nil {
 			return err
 		}
 	}
@@ -84,4 +131,29 @@ func (tx *Tx) cancelled(d model.Delivery) error {
 		return (*hook)(tx, d)
 	}
 	return nil
+}
+
+// endAll runs an update that cancels deliveries and returns (id, run_id), and does what follows. It says how many they were.
+func (tx *Tx) endAll(query string, args ...any) (int64, error) {
+	type ended struct {
+		id  model.DeliveryID
+		run model.RunID
+	}
+	list, err := all(tx, func(r row) (e ended, err error) { err = r.Scan(&e.id, &e.run); return }, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range list {
+		if e.run == "" {
+			continue
+		}
+		d, err := one(tx, "delivery", scanDelivery, deliveryByID, e.id)
+		if err == nil {
+			err = tx.cancelled(d)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(list)), nil
 }

@@ -130,6 +130,28 @@ func (d decode) Scan(v any) error {
 	return fmt.Errorf("JSON is stored as %T", v)
 }
 
+// schedule scans what list stored: an empty one is nil.
+type schedule struct{ into *[]int }
+
+func (s schedule) Scan(v any) error {
+	*s.into = nil
+	if err := (decode{s.into}).Scan(v); err != nil {
+		return err
+	}
+	if len(*s.into) == 0 {
+		*s.into = nil
+	}
+	return nil
+}
+
+// list stores numbers as JSON, none of them as [].
+func list(n []int) string {
+	if n == nil {
+		return "[]"
+	}
+	return encode(n)
+}
+
 // statements prepares each query once for one database handle.
 type statements struct {
 	mu   sync.RWMutex

@@ -12,14 +12,16 @@ import (
 func (s *Store) OnOutcome(hook func(model.Delivery, model.Outcome)) { s.outcome.Store(&hook) }
 
 // told wraps done so that the hook hears of what is on disk.
-func (s *Store) told(d model.Delivery, o model.Outcome, done func(error)) func(error) {
+func (s *Store) told(w model.Work, o model.Outcome, done func(error)) func(error) {
 	hook := s.outcome.Load()
 	if hook == nil {
 		return done
 	}
 	return func(err error) {
 		if err == nil {
-			(*hook)(d, o)
+			for _, m := range w.Each() {
+				(*hook)(m.Delivery, o)
+			}
 		}
 		done(err)
 	}
@@ -201,8 +203,10 @@ func (s *Store) Tally(ctx context.Context, f DeliveryFilter) (map[model.Status]i
 }
 
 const triesOf = `
-SELECT delivery_id, verdict, coalesce(timings ->> 'total', 0) FROM attempts
-WHERE delivery_id IN (SELECT value FROM json_each($1)) ORDER BY delivery_id, number`
+SELECT i.value, a.verdict, coalesce(a.timings ->> 'total', 0), a.number FROM json_each($1) i CROSS JOIN attempts a ON a.delivery_id = i.value
+UNION ALL SELECT d.id, a.verdict, coalesce(a.timings ->> 'total', 0), a.number
+  FROM json_each($1) i CROSS JOIN deliveries d ON d.id = i.value AND d.batch_id <> '' AND d.batch_id <> d.id CROSS JOIN attempts a ON a.delivery_id = d.batch_id
+ORDER BY 1, 4`
 
 // Tries are the attempts of a page of deliveries in short, first one first.
 func (s *Store) Tries(ctx context.Context, ids []model.DeliveryID) (map[model.DeliveryID][]model.Try, error) {
@@ -212,7 +216,8 @@ func (s *Store) Tries(ctx context.Context, ids []model.DeliveryID) (map[model.De
 	}
 	list, err := all(s.reader(ctx), func(r row) (t try, err error) {
 		var micros int64
-		err = r.Scan(&t.of, &t.Verdict, &micros)
+		var number int
+		err = r.Scan(&t.of, &t.Verdict, &micros, &number)
 		t.Took = time.Duration(micros) * time.Microsecond
 		return t, err
 	}, triesOf, encode(ids))

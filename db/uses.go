@@ -60,32 +60,16 @@ RETURNING id, run_id`
 
 // cancelOf cancels up to 500 open deliveries of targets and says how many.
 func (tx *Tx) cancelOf(why string, targets []model.TargetID) (int64, error) {
-	type ended struct {
-		id  model.DeliveryID
-		run model.RunID
-	}
-	list, err := all(tx, func(r row) (e ended, err error) { err = r.Scan(&e.id, &e.run); return }, cancelOf, why, ms(tx.now), encode(targets))
+	n, err := tx.endAll(cancelOf, why, ms(tx.now), encode(targets))
 	if err != nil {
 		return 0, err
 	}
-	for _, e := range list {
-		if e.run == "" {
-			continue
-		}
-		d, err := one(tx, "delivery", scanDelivery, deliveryByID, e.id)
-		if err == nil {
-			err = tx.cancelled(d)
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
 	for _, t := range targets {
-		if err := tx.exec(promoteAll, ms(tx.now), t); err != nil {
+		if err := tx.promoteAll(t); err != nil {
 			return 0, err
 		}
 	}
-	return int64(len(list)), nil
+	return n, nil
 }
 
 // vacate removes destinations with their actions and cancels their open deliveries, on the way of deleting a noun that

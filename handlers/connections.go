@@ -139,6 +139,10 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	x := old
 	x.Name, x.Description, x.BaseURL, x.Type = f.Name, f.Description, f.BaseURL, model.ConnectionType(f.Type)
 	x.TimeoutMessage, x.Enabled, x.Version = f.TimeoutMessage, f.Enabled, f.Version
+	x.RetryOn = model.RetryOn(f.RetryOn)
+	if x.RetrySchedule, err = views.ParseSchedule(f.RetrySchedule); err != nil {
+		bad.Add("retry_schedule", "%s", err)
+	}
 	x.Port, x.TimeoutSeconds = number(&bad, "port", f.Port), number(&bad, "timeout_seconds", f.TimeoutSeconds)
 	if old.ID != "" {
 		x.Type, f.Type = old.Type, string(old.Type)
@@ -250,7 +254,8 @@ func (h *Handlers) editConnection(c echo.Context) error {
 		return err
 	}
 	f := views.ConnectionForm{Version: x.Version, Type: string(x.Type), Name: x.Name, Description: x.Description, BaseURL: x.BaseURL, Auth: "none",
-		CredentialID: string(x.CredentialID), TimeoutSeconds: strconv.Itoa(x.TimeoutSeconds), TimeoutMessage: x.TimeoutMessage, Enabled: x.Enabled}
+		CredentialID: string(x.CredentialID), TimeoutSeconds: strconv.Itoa(x.TimeoutSeconds), TimeoutMessage: x.TimeoutMessage, Enabled: x.Enabled,
+		RetrySchedule: views.Schedule(x.RetrySchedule), RetryOn: string(x.RetryOn)}
 	if x.Port > 0 {
 		f.Port = strconv.Itoa(x.Port)
 	}

@@ -109,7 +109,7 @@ func (h *Handlers) deliveries(c echo.Context, around db.Routing, f db.DeliveryFi
 func planned(around db.Routing) map[model.DestID]int {
 	out := make(map[model.DestID]int, len(around.Destinations))
 	for id, d := range around.Destinations {
-		out[id] = len(d.RetrySchedule)
+		out[id] = len(d.Schedule(around.Connections[d.ConnectionID]))
 	}
 	return out
 }
@@ -125,7 +125,7 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 		return err
 	}
 	h.o.Jobs.Now(&d)
-	p := views.DeliveryProps{Delivery: d, Planned: len(around.Destinations[d.DestinationID].RetrySchedule), CanManage: h.may(c, model.Deliveries.Manage()),
+	p := views.DeliveryProps{Delivery: d, Planned: planned(around)[d.DestinationID], CanManage: h.may(c, model.Deliveries.Manage()),
 		SeeSetup: h.may(c, model.Connections.View()), SeeEvent: h.may(c, model.Events.View()), Now: h.Now()}
 	for _, a := range around.Actions {
 		if a.ID == d.ActionID {
@@ -143,7 +143,14 @@ func (h *Handlers) retryDelivery(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Delivery(d.ID), "It goes out again, with the same id.")
+	words := "It goes out again, with the same id."
+	if d.Batched() {
+		words = "Its whole message goes out again, with the same id."
+	}
+	if d.Seq > 0 {
+		words += " It does not wait for its turn: that breaks the order of its subject."
+	}
+	return h.Done(c, href.Delivery(d.ID), words)
 }
 
 func (h *Handlers) cancelDelivery(c echo.Context) error {

@@ -34,6 +34,7 @@ func (h *Handlers) destinationRoutes() []web.Route {
 		web.Post(manage, href.TestDestination(href.Pattern), h.testDestination),
 		web.Get(manage, href.DestinationSecret(href.Pattern), h.showSigningSecret),
 		web.Post(manage, href.ToggleDestination(href.Pattern), h.toggleDestination),
+		web.Post(manage, href.DropHeld(href.Pattern), h.dropHeld),
 		web.Get(manage, href.DeleteDestination(href.Pattern), h.askDeleteDestination),
 		web.Post(manage, href.DeleteDestination(href.Pattern), h.deleteDestination),
 	}
@@ -95,7 +96,12 @@ func (h *Handlers) savedEditor(c echo.Context) (*editor, error) {
 func (e *editor) stored() {
 	d := e.draft
 	e.Form = views.DestinationForm{Version: d.Version, Name: d.Name, Description: d.Description, Method: d.Method, Path: d.Path, ContentType: d.ContentType,
-		Template: d.Template, Enabled: d.Enabled, Sign: d.Sign, RetrySchedule: views.Schedule(d.RetrySchedule), MaxInFlight: strconv.Itoa(d.MaxInFlight)}
+		Template: d.Template, Enabled: d.Enabled, Sign: d.Sign, RetrySchedule: views.Schedule(d.RetrySchedule), MaxInFlight: strconv.Itoa(d.MaxInFlight),
+		RetryOn: string(d.RetryOn), Ordered: d.Ordered}
+	e.Form.Rate, e.Form.RateUnit = views.Rate(d.Rate)
+	if d.BatchSize > 1 {
+		e.Form.BatchSize, e.Form.BatchWait = strconv.Itoa(d.BatchSize), strconv.Itoa(d.BatchWaitMS)
+	}
 	for _, x := range d.Headers {
 		e.Form.HeaderNames, e.Form.HeaderValues = append(e.Form.HeaderNames, x.Name), append(e.Form.HeaderValues, x.Value)
 	}
@@ -122,6 +128,11 @@ func (e *editor) typed(c echo.Context) error {
 	if d.RetrySchedule, err = views.ParseSchedule(f.RetrySchedule); err != nil {
 		bad.Add("retry_schedule", "%s", err)
 	}
+	if d.Rate, err = views.ParseRate(f.Rate, f.RateUnit); err != nil {
+		bad.Add("rate_per_second", "%s", err)
+	}
+	d.RetryOn, d.Ordered = model.RetryOn(f.RetryOn), f.Ordered
+	d.BatchSize, d.BatchWaitMS = number(&bad, "batch_size", f.BatchSize), number(&bad, "batch_wait_ms", f.BatchWait)
 	return bad.Err()
 }
 
@@ -142,7 +153,10 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 	title, last := "New destination", "New"
 	if e.saved.ID != "" {
 		title, last = e.saved.Name, e.saved.Name
-		e.Actions = actionsOf(around, e.saved)
+		e.Actions, e.Health = actionsOf(around, e.saved), h.o.Jobs.Health(e.saved.Target())
+		if e.Held, err = h.Store.Held(ctx, e.saved.Target()); err != nil {
+			return err
+		}
 		if e.Delete, err = h.destinationDeletion(c, e.saved, e.Actions); err != nil {
 			return err
 		}
@@ -359,6 +373,27 @@ func (h *Handlers) toggleDestination(c echo.Context) error {
 		return err
 	}
 	return h.switched(c, href.Destination(d.ID), d.Name, d.Enabled, len(actionsOf(around, d)))
+}
+
+// dropHeld cancels what is held for a destination that is off, and switches it on when that was asked for.
+func (h *Handlers) dropHeld(c echo.Context) error {
+	e, err := h.savedEditor(c)
+	if err != nil {
+		return err
+	}
+	n, err := h.o.Jobs.DropHeld(c.Request().Context(), h.Actor(c), e.saved.ID)
+	if err != nil {
+		return err
+	}
+	words := ui.Plural(int(n), "delivery") + " dropped."
+	if d := e.saved; switchedOn(c) {
+		d.Enabled = true
+		if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateDestination(&d) }); err != nil {
+			return err
+		}
+		words += " " + d.Name + " is on."
+	}
+	return h.Done(c, href.Destination(e.saved.ID), words)
 }
 
 // destinationDeletion is what deleting a destination means.

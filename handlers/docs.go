@@ -243,6 +243,8 @@ func exampleBody(call string) string {
     "from": "2026-01-01T00:00:00Z",
     "dry_run": true
   }`
+	case "settle-held":
+		return `{"action": "send"}`
 	case "create-action", "update-action":
 		return `{
     "name": "` + of(call, "Send large orders", "Send large orders, renamed") + `",

@@ -105,6 +105,11 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 			failing = append(failing, t.Name)
 		}
 	}
+	around, err := h.Store.Routing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, breakers(around, h.o.Jobs.Ailing(), h.may(c, model.Connections.View()))...)
 	if len(failing) > 0 {
 		out = append(out, views.Finding{Tone: ui.Bad, Text: "Not delivered to " + strings.Join(failing, ", ") + ".", Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed))})
 	}
@@ -113,6 +118,23 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 		out = append(out, views.Finding{Tone: ui.Warn, Text: heldWords(n), Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held))})
 	}
 	return out, err
+}
+
+// breakers are the destinations that are not sent to for a while, since they fail.
+func breakers(around db.Routing, ailing []model.Health, see bool) (out []views.Finding) {
+	for _, x := range ailing {
+		d, ok := around.Destinations[model.DestID(x.ID)]
+		if !ok || x.Breaker != model.BreakerOpen {
+			continue
+		}
+		f := views.Finding{Tone: ui.Bad, Text: "Nothing goes to " + around.Connections[d.ConnectionID].Name + " → " + d.Name + " for now: it failed too often. " + x.LastError}
+		if see {
+			f.Label, f.URL = "Open it", href.Destination(d.ID)
+		}
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b views.Finding) int { return strings.Compare(a.Text, b.Text) })
+	return out
 }
 
 func heldWords(n int) string {

@@ -118,6 +118,7 @@ func (s *Service) Start(ctx context.Context) error {
 	s.o.Store.OnChange(s.changed)
 	s.o.Store.OnOutcome(s.outcome)
 	s.o.Store.OnCancelled(s.cancelled)
+	s.o.Store.OnReady(s.dispatch.Ready)
 	s.running.Store(true)
 	go s.dispatch.Run()
 	go s.follow()
@@ -237,50 +238,6 @@ func (s *Service) attempt(ctx context.Context, w model.Work) deliver.Result {
 	}
 	return r
 }
-
-// Retry starts a delivery's schedule again, now.
-func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.DeliveryID) (d model.Delivery, err error) {
-	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
-		if err := tx.WantData(id); err != nil {
-			return err
-		}
-		d, err = tx.RetryDelivery(id)
-		return err
-	})
-	if err == nil {
-		s.dispatch.Wake(d.TargetID, d.Lane, d.NextAttemptAt)
-		s.watchers.tell()
-	}
-	return d, err
-}
-
-// Cancel ends an open delivery.
-func (s *Service) Cancel(ctx context.Context, actor model.Actor, id model.DeliveryID) (d model.Delivery, err error) {
-	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
-		d, err = tx.CancelDelivery(id)
-		return err
-	})
-	if err == nil {
-		s.dispatch.Forget(d.TargetID, d.ID)
-		s.watchers.tell()
-	}
-	return d, err
-}
-
-// Now marks deliveries whose attempt is under way; the store does not know it.
-func (s *Service) Now(list ...*model.Delivery) {
-	for _, d := range list {
-		if d.Status != model.Pending && d.Status != model.Retrying {
-			continue
-		}
-		if _, yes := s.dispatch.Sending(d.ID); yes {
-			d.Status = model.Sending
-		}
-	}
-}
-
-// Sending lists the deliveries whose attempts are under way.
-func (s *Service) Sending() []model.DeliveryID { return s.dispatch.AllSending() }
 
 // Stats are counters since the start and what is in hand, for metrics.
 type Stats struct {

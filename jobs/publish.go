@@ -189,11 +189,11 @@ func (r *rule) decide(env *filter.Env) (model.MetWord, string) {
 func (s *Service) newDelivery(snap *snapshot, a model.Action, e model.Event, now time.Time) model.Delivery {
 	dest := snap.Destinations[a.DestinationID]
 	d := model.Delivery{ID: model.NewDeliveryID(now), EventID: e.ID, EventName: e.Name, TargetID: dest.Target(), DestinationID: dest.ID, Destination: dest.Name,
-		ConnectionID: dest.ConnectionID, Connection: snap.Connections[dest.ConnectionID].Name, ActionID: a.ID, Lane: model.Realtime,
+		ConnectionID: dest.ConnectionID, Connection: snap.Connections[dest.ConnectionID].Name, ActionID: a.ID, Lane: model.Realtime, Ordered: dest.Ordered, OrderKey: e.Subject,
 		Status: model.Pending, NextAttemptAt: now, CreatedAt: now, UpdatedAt: now, Version: 1}
 	if off := snap.off(dest.ID); off != "" {
 		d.Status, d.NextAttemptAt, d.LastError = model.Held, time.Time{}, off
-	} else if wait := dest.RetrySchedule[0]; wait > 0 {
+	} else if wait := dest.Schedule(snap.Connections[dest.ConnectionID])[0]; wait > 0 {
 		d.NextAttemptAt = now.Add(dispatch.Spread(wait, rand.Float64()))
 	}
 	return d
@@ -242,7 +242,7 @@ func (s *Service) stored(pubs []db.Publication, out []db.Published) {
 func (s *Service) giveUp(p db.Publication) {
 	for j, d := range p.Deliveries {
 		if p.Owners[j] != "" {
-			s.dispatch.Unreserve(d.TargetID, len(p.Event.Data))
+			s.dispatch.Unreserve(d.TargetID, d.Lane, len(p.Event.Data))
 		}
 	}
 }
@@ -256,7 +256,7 @@ func (s *Service) handOver(p db.Publication, places []db.Place) {
 		switch {
 		case places != nil && places[j].Behind: // stored unowned
 			if p.Owners[j] != "" {
-				s.dispatch.Unreserve(d.TargetID, len(p.Event.Data))
+				s.dispatch.Unreserve(d.TargetID, d.Lane, len(p.Event.Data))
 			}
 		case p.Owners[j] != "":
 			work = append(work, model.Work{Delivery: d, Event: p.Event})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"waybill/db"
 	"waybill/db/fault"
@@ -160,7 +161,8 @@ func (r *routing) within(tx *db.Tx) (*snapshot, error) {
 func (r *routing) target(id model.TargetID) dispatch.Target {
 	s := r.now.Load()
 	d := s.Destinations[model.DestID(id)]
-	return dispatch.Target{MaxInFlight: d.MaxInFlight, Schedule: d.RetrySchedule, Off: s.off(d.ID)}
+	return dispatch.Target{MaxInFlight: d.MaxInFlight, Rate: d.Rate, Schedule: d.Schedule(s.Connections[d.ConnectionID]), Off: s.off(d.ID),
+		BatchSize: d.BatchSize, BatchWait: time.Duration(d.BatchWaitMS) * time.Millisecond, Ordered: d.Ordered}
 }
 
 // setup is everything that a request to one destination needs, secrets opened.

@@ -121,6 +121,7 @@ func (s *Service) ready(d *model.Delivery, now time.Time) {
 	if d.Lane == "" {
 		d.Lane = model.Realtime
 	}
+	d.Ordered = t.Ordered
 	d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt, d.Version, d.LastError = model.Pending, now, now, now, 1, ""
 	if t.Off != "" {
 		d.Status, d.NextAttemptAt, d.LastError = model.Held, time.Time{}, t.Off

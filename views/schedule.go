@@ -1,9 +1,14 @@
 package views
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
+
+	"waybill/db/model"
+	"waybill/views/ui"
 )
 
 // Schedule writes a retry schedule for people: "0 s, 5 s, 1 m, 2 h". ParseSchedule reads what it writes.
@@ -81,4 +86,73 @@ func about(s int) string {
 		return itoa((s+30)/60) + " minutes"
 	}
 	return itoa(s) + " seconds"
+}
+
+const retryOnHint = "Codes and ranges, with ! those that are not tried again. What is not named is judged as usual: 408, 425, 429 and 500-599 are tried again, 410 switches the destination off."
+
+// inherited is the schedule that holds when the destination has none of its own.
+func (p DestinationProps) inherited() []int {
+	return model.Destination{}.Schedule(p.Connection.Connection)
+}
+
+// retryOn is what holds when the destination says nothing of its own.
+func (p DestinationProps) retryOn() string {
+	if on := p.Connection.RetryOn; on != "" {
+		return string(on)
+	}
+	return "500-599, !501"
+}
+
+func (p DestinationProps) scheduleHint() string {
+	if strings.TrimSpace(p.Form.RetrySchedule) == "" {
+		return "Empty: as the connection says. " + scheduleHint(Schedule(p.inherited()))
+	}
+	return scheduleHint(p.Form.RetrySchedule)
+}
+
+// Units of a rate.
+const (
+	perSecond = "second"
+	perMinute = "minute"
+)
+
+var rateUnits = []ui.Option{{Value: perSecond, Label: "a second"}, {Value: perMinute, Label: "a minute"}}
+
+// Rate writes messages a second as a number and its unit; "" is no limit. ParseRate reads what it writes.
+func Rate(perSec float64) (text, unit string) {
+	whole := func(f float64) bool { return math.Abs(f-math.Round(f)) < 1e-9 }
+	switch {
+	case perSec == 0:
+		return "", perSecond
+	case !whole(perSec) && whole(perSec*60):
+		return strconv.FormatFloat(math.Round(perSec*60), 'f', -1, 64), perMinute
+	case perSec < 1:
+		return strconv.FormatFloat(perSec*60, 'g', 6, 64), perMinute
+	}
+	return strconv.FormatFloat(perSec, 'f', -1, 64), perSecond
+}
+
+// ParseRate reads a rate; nothing typed is 0, no limit. The error is a sentence for the person who typed it.
+func ParseRate(text, unit string) (perSec float64, err error) {
+	text = strings.Replace(strings.TrimSpace(text), ",", ".", 1)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n > 0) || math.IsInf(n, 0) {
+		return 0, errors.New("A number greater than 0, such as 5 or 0.5, or nothing for no limit.")
+	}
+	if unit == perMinute {
+		n /= 60
+	}
+	return n, nil
+}
+
+// rateWords is a rate as a person says it.
+func rateWords(perSec float64) string {
+	text, unit := Rate(perSec)
+	if text == "" {
+		return "No limit"
+	}
+	return text + " a " + unit
 }

@@ -116,6 +116,8 @@ type Connection struct {
 	TimeoutSeconds int
 	TimeoutMessage string // shown to people when the other side does not answer in time
 	Enabled        bool
+	RetrySchedule  []int   // as a Destination's; nil = DefaultSchedule
+	RetryOn        RetryOn // which answers are retried, where that differs from the usual
 	Settings       Config
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -147,6 +149,10 @@ func (c *Connection) Clean() {
 	if c.Type == "" {
 		c.Type = ConnectionWebhook
 	}
+	if len(c.RetrySchedule) == 0 {
+		c.RetrySchedule = nil
+	}
+	c.RetryOn = c.RetryOn.Clean()
 }
 
 // Check lists what is wrong with the connection by itself; whether its address may be reached is egress's word.
@@ -161,6 +167,7 @@ func (c Connection) Check() []fault.Field {
 	if c.Port < 0 || c.Port > 65535 {
 		bad.Add("port", "Between 1 and 65535, or empty.")
 	}
+	checkRetries(&bad, c.RetrySchedule, c.RetryOn)
 	u, err := url.Parse(c.BaseURL)
 	switch {
 	case c.BaseURL == "":
@@ -218,9 +225,14 @@ type Destination struct {
 	Enabled        bool
 	DisabledAt     time.Time // zero = not by Waybill
 	DisabledReason string
-	Sign           bool  // Standard Webhooks signature
-	RetrySchedule  []int // seconds before attempt 1, 2, …; its length is the number of attempts
+	Sign           bool    // Standard Webhooks signature
+	RetrySchedule  []int   // seconds before attempt 1, 2, …; its length is the number of attempts; nil = the connection's
+	RetryOn        RetryOn // which answers are retried: as the connection says, but for those that are named
 	MaxInFlight    int
+	Rate           float64 // messages a second, 0 = as fast as they come
+	Ordered        bool    // one after the other within a subject, in the order in which they were accepted
+	BatchSize      int     // events in one message at most, 1 = each by itself
+	BatchWaitMS    int     // how long the first of a batch waits for others
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	Version        int64
@@ -244,6 +256,27 @@ func DefaultSchedule() []int {
 	return []int{0, 5, 60, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400}
 }
 
+// Bounds of what a destination asks of delivery.
+const (
+	MaxRate      = 10000 // a second
+	MinRate      = 1.0 / 3600
+	MaxBatchSize = 500
+	MaxBatchWait = 60000 // milliseconds
+	// DefaultBatchWait is how long a batch is collected when nothing was said, in milliseconds.
+	DefaultBatchWait = 1000
+)
+
+// Schedule is the retry schedule that holds for a destination of c.
+func (d Destination) Schedule(c Connection) []int {
+	switch {
+	case len(d.RetrySchedule) > 0:
+		return d.RetrySchedule
+	case len(c.RetrySchedule) > 0:
+		return c.RetrySchedule
+	}
+	return DefaultSchedule()
+}
+
 // Clean puts what was typed into its stored form.
 func (d *Destination) Clean() {
 	d.Name, d.Description = clean(d.Name), strings.TrimSpace(d.Description)
@@ -256,10 +289,17 @@ func (d *Destination) Clean() {
 		d.ContentType = DefaultContentType
 	}
 	if len(d.RetrySchedule) == 0 {
-		d.RetrySchedule = DefaultSchedule()
+		d.RetrySchedule = nil
 	}
+	d.RetryOn = d.RetryOn.Clean()
 	if d.MaxInFlight == 0 {
 		d.MaxInFlight = DefaultMaxInFlight
+	}
+	switch {
+	case d.BatchSize == 0:
+		d.BatchSize = 1
+	case d.BatchSize > 1 && d.BatchWaitMS == 0:
+		d.BatchWaitMS = DefaultBatchWait
 	}
 }
 
@@ -282,16 +322,32 @@ func (d Destination) Check() []fault.Field {
 	if d.MaxInFlight < 1 || d.MaxInFlight > 1024 {
 		bad.Add("max_in_flight", "Between 1 and 1024 requests at once.")
 	}
-	if len(d.RetrySchedule) > 50 {
+	if d.Rate != 0 && !(d.Rate >= MinRate && d.Rate <= MaxRate) {
+		bad.Add("rate_per_second", "Between 1 an hour and %d a second, or nothing for no limit.", MaxRate)
+	}
+	if d.BatchSize < 1 || d.BatchSize > MaxBatchSize {
+		bad.Add("batch_size", "Between 1 and %d events in one message.", MaxBatchSize)
+	}
+	if d.BatchWaitMS < 0 || d.BatchWaitMS > MaxBatchWait {
+		bad.Add("batch_wait_ms", "Between 0 and %d milliseconds.", MaxBatchWait)
+	}
+	checkRetries(&bad, d.RetrySchedule, d.RetryOn)
+	return bad.Fields()
+}
+
+func checkRetries(bad *fault.Check, schedule []int, on RetryOn) {
+	if len(schedule) > 50 {
 		bad.Add("retry_schedule", "At most 50 attempts.")
 	}
-	for _, s := range d.RetrySchedule {
+	for _, s := range schedule {
 		if s < 0 || s > 7*86400 {
 			bad.Add("retry_schedule", "Each wait is between 0 seconds and 7 days (604800).")
 			break
 		}
 	}
-	return bad.Fields()
+	if w := on.Check(); w != "" {
+		bad.Add("retry_on", "%s", w)
+	}
 }
 
 // Action says: when this event arrives and the filter holds, send it to that destination.

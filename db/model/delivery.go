@@ -23,7 +23,8 @@ type Delivery struct {
 	Crashes        int       // renders that took their worker down
 	Held           string    // why it is held: HeldDisabled, HeldParked; "" = it is not
 	NextAttemptAt  time.Time // zero when none is planned
-	WaitingFor     string    // why it waits although it is due; "" = nothing
+	WaitingFor     string    // why it does not go although nothing ended it (order, breaker, rate …), "" = nothing; never stored
+	WaitingUntil   time.Time // … until then at the earliest, zero = not known
 	LastStatusCode int       // 0 = no answer
 	LastError      string    // in words, names the rule
 	UserMessage    string
@@ -41,6 +42,9 @@ type Delivery struct {
 	SettledAt      time.Time // zero = not settled
 	Version        int64
 }
+
+// Batched reports whether the delivery shares its message with others.
+func (d Delivery) Batched() bool { return d.BatchID != "" && d.BatchID != BatchID(d.ID) }
 
 // Lane is realtime or bulk; bulk never delays realtime.
 type Lane string
@@ -144,6 +148,38 @@ type Work struct {
 	// Payload is what a delivery of a step says, nil for those that are made of their event: the JSON text of `it` where there
 	// is a template, else the body itself.
 	Payload []byte
+	// Batch are all that go in this one message, in their order; nil for a delivery that goes by itself. Delivery and Event are
+	// those of the first.
+	Batch []Work
+}
+
+// Each are the deliveries in w: those of its batch, or itself.
+func (w Work) Each() []Work {
+	if w.Batch == nil {
+		return []Work{w}
+	}
+	return w.Batch
+}
+
+// MessageID is the webhook-id: the same on every attempt.
+func (w Work) MessageID() string {
+	if w.Delivery.BatchID != "" {
+		return string(w.Delivery.BatchID)
+	}
+	return string(w.Delivery.ID)
+}
+
+// Holds reports whether a delivery goes with w.
+func (w Work) Holds(id DeliveryID) bool {
+	if w.Delivery.ID == id {
+		return true
+	}
+	for _, m := range w.Batch {
+		if m.Delivery.ID == id {
+			return true
+		}
+	}
+	return false
 }
 
 // Outcome is what one attempt did to a delivery; the store records it.
@@ -154,6 +190,8 @@ type Outcome struct {
 	Status  Status
 	NextAt  time.Time // Retrying, Pending: when it is due again
 	Held    string    // Held: why (HeldDisabled …)
+	Lane    Lane      // where it waits from now on, "" = where it did
+	Split   bool      // the batch is taken apart: each goes by itself from now on, with its schedule from the start
 	Crashed bool      // the render took its worker down; counted on the row
 	Error   string    // becomes last_error
 	Message string    // becomes user_message
@@ -161,4 +199,6 @@ type Outcome struct {
 	Disable string
 	// BodyIsData says that the request's body was the event's data, byte for byte: it is stored once, with the event.
 	BodyIsData bool
+	// Health is what is now known of the target, nil when that is nothing new.
+	Health *Health
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"waybill/db"
 	"waybill/db/fault"
@@ -20,6 +21,8 @@ type connection struct {
 	TimeoutSeconds int            `json:"timeout_seconds"`
 	TimeoutMessage string         `json:"timeout_message"`
 	Enabled        bool           `json:"enabled"`
+	RetrySchedule  []int          `json:"retry_schedule" doc:"Of destinations that have none of their own"`
+	RetryOn        string         `json:"retry_on"`
 	ServiceUserID  string         `json:"service_user_id" doc:"As whom calls on inbound_url act; empty = the connection is one-way"`
 	Settings       map[string]any `json:"settings"`
 	EffectiveURL   string         `json:"effective_url" readOnly:"true" doc:"base_url with the port in it"`
@@ -52,7 +55,7 @@ func (in connectionInput) serve(tx *db.Tx, c model.Connection, was model.UserID)
 func (a *API) connection(c model.Connection) connection {
 	out := connection{Meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Description: c.Description, Type: string(c.Type),
 		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
-		Enabled: c.Enabled, Settings: c.Settings, EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
+		Enabled: c.Enabled, RetrySchedule: model.Destination{}.Schedule(c), RetryOn: string(c.RetryOn), Settings: c.Settings, EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
 	if out.Settings == nil {
 		out.Settings = map[string]any{}
 	}
@@ -70,6 +73,8 @@ type connectionInput struct {
 	TimeoutSeconds int            `json:"timeout_seconds" minimum:"0" maximum:"300" doc:"0 = 30"`
 	TimeoutMessage string         `json:"timeout_message" doc:"What people see when the other side does not answer in time"`
 	Enabled        *bool          `json:"enabled" doc:"true when absent"`
+	RetrySchedule  []int          `json:"retry_schedule" doc:"Seconds before attempt 1, 2, … to destinations that have none of their own; empty = the usual one"`
+	RetryOn        string         `json:"retry_on" doc:"Answers to try again after, and with ! those to give up after, such as 500-599, !501; what is not named is judged as usual"`
 	ServiceUserID  *string        `json:"service_user_id" doc:"Makes the connection two-way; needs Manage Inbound. Empty removes its inbound URL; absent keeps it as it is"`
 	Settings       map[string]any `json:"settings" doc:"No type of this version has settings"`
 }
@@ -78,7 +83,15 @@ func (in connectionInput) connection() (model.Connection, []fault.Field) {
 	var bad fault.Check
 	return model.Connection{Name: in.Name, Description: in.Description, Type: model.ConnectionType(in.Type), BaseURL: in.BaseURL, Port: in.Port,
 		CredentialID: model.CredentialID(in.CredentialID), TimeoutSeconds: in.TimeoutSeconds, TimeoutMessage: in.TimeoutMessage,
-		Enabled: or(in.Enabled, true), Settings: in.Settings, Version: in.Version}, bad.Fields()
+		Enabled: or(in.Enabled, true), RetrySchedule: own(in.RetrySchedule), RetryOn: model.RetryOn(in.RetryOn), Settings: in.Settings, Version: in.Version}, bad.Fields()
+}
+
+// own is a schedule that is not the usual one; PUT takes what GET gave.
+func own(schedule []int) []int {
+	if slices.Equal(schedule, model.DefaultSchedule()) {
+		return nil
+	}
+	return schedule
 }
 
 func (a *API) connections() {

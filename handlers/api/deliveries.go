@@ -26,20 +26,31 @@ type delivery struct {
 	Attempts        int     `json:"attempts" doc:"Stored outcomes"`
 	Interruptions   int     `json:"interruptions" doc:"Attempts that a stop of the server cut short"`
 	NextAttemptAt   *string `json:"next_attempt_at" format:"date-time"`
-	WaitingFor      string  `json:"waiting_for" doc:"Why it waits although it is due"`
+	WaitingFor      string  `json:"waiting_for" enum:",order,breaker,rate,concurrency,batch" doc:"Why it waits although it is due: for an earlier one of its subject, until the target is tried again, for its rate, for one of its places, for others to go along"`
+	WaitingUntil    *string `json:"waiting_until" format:"date-time" doc:"The earliest time when that ends, if it is known"`
+	BatchID         string  `json:"batch_id" doc:"The message that it shares with others, which is the webhook-id; empty when it goes by itself"`
 	LastStatusCode  *int    `json:"last_status_code" doc:"null without an answer"`
 	LastError       string  `json:"last_error" doc:"In words; names the rule"`
 	UserMessage     string  `json:"user_message"`
 	ReplayOf        string  `json:"replay_of"`
 	SettledAt       *string `json:"settled_at" format:"date-time"`
+	Note            string  `json:"note" doc:"What to know about what was just done to it"`
 }
 
 func showDelivery(d model.Delivery) delivery {
 	return delivery{Meta: newMeta(d.ID, d.CreatedAt, d.UpdatedAt, d.Version), EventID: string(d.EventID), EventName: d.EventName,
 		ConnectionID: string(d.ConnectionID), ConnectionName: d.Connection, DestinationID: string(d.DestinationID), DestinationName: d.Destination,
 		ActionID: string(d.ActionID), RunID: string(d.RunID), Step: d.Step, Lane: string(d.Lane), Status: string(d.Status), Attempts: d.Attempts, Interruptions: d.Interruptions,
-		NextAttemptAt: stamp(d.NextAttemptAt), WaitingFor: d.WaitingFor, LastStatusCode: orNull(d.LastStatusCode), LastError: d.LastError,
+		NextAttemptAt: stamp(d.NextAttemptAt), WaitingFor: d.WaitingFor, WaitingUntil: stamp(d.WaitingUntil), BatchID: batchOf(d), LastStatusCode: orNull(d.LastStatusCode), LastError: d.LastError,
 		UserMessage: d.UserMessage, ReplayOf: string(d.ReplayOf), SettledAt: stamp(d.SettledAt)}
+}
+
+// batchOf is the message that a delivery shares, "" for one that goes by itself.
+func batchOf(d model.Delivery) string {
+	if d.Batched() {
+		return string(d.BatchID)
+	}
+	return ""
 }
 
 // orNull is a status code, nil when there was no answer.
@@ -168,7 +179,11 @@ func (a *API) listAttempts(c call, in *ByID) (*body[list[attempt]], error) {
 
 func (a *API) retryDelivery(c call, in *ByID) (*body[delivery], error) {
 	d, err := a.jobs.Retry(c, c.actor, model.DeliveryID(in.ID))
-	return single(showDelivery(d), err)
+	out := showDelivery(d)
+	if d.Seq > 0 {
+		out.Note = "It goes at once, without waiting for its turn: that breaks the order of its subject."
+	}
+	return single(out, err)
 }
 
 func (a *API) cancelDelivery(c call, in *ByID) (*body[delivery], error) {

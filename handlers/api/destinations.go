@@ -2,9 +2,9 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"waybill/db"
-	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/jobs/scheme"
 )
@@ -26,17 +26,35 @@ type Destination struct {
 	Sign           bool           `json:"sign"`
 	RetrySchedule  []int          `json:"retry_schedule"`
 	MaxInFlight    int            `json:"max_in_flight"`
+	RetryOn        string         `json:"retry_on"`
 	RatePerSecond  *float64       `json:"rate_per_second"`
 	Ordered        bool           `json:"ordered"`
 	BatchSize      int            `json:"batch_size"`
 	BatchWaitMS    int            `json:"batch_wait_ms"`
+	Health         health         `json:"health" readOnly:"true"`
 }
 
-func showDestination(d model.Destination) Destination {
+// health is how well the target of a destination is, as it is answered.
+type health struct {
+	Breaker      string  `json:"breaker" enum:"closed,open,recovering" doc:"open: nothing is sent until breaker_until, then one message as a probe; recovering: the probe got through, and more go at once by and by"`
+	BreakerUntil *string `json:"breaker_until" format:"date-time"`
+	FailingSince *string `json:"failing_since" format:"date-time" doc:"The first failure since the last success"`
+	Failures     int     `json:"failures" doc:"How many since then"`
+	LastError    string  `json:"last_error"`
+}
+
+func showHealth(h model.Health) health {
+	words := map[model.Breaker]string{model.BreakerClosed: "closed", model.BreakerOpen: "open", model.BreakerRamp: "recovering"}
+	return health{Breaker: words[h.Breaker], BreakerUntil: stamp(h.Until), FailingSince: stamp(h.FailingSince), Failures: h.Tries, LastError: h.LastError}
+}
+
+// destination is d as it is answered; what it leaves to its connection c shows as it holds.
+func (a *API) destination(d model.Destination, c model.Connection) Destination {
 	return Destination{Meta: newMeta(d.ID, d.CreatedAt, d.UpdatedAt, d.Version), ConnectionID: string(d.ConnectionID), Name: d.Name,
 		Description: d.Description, Method: d.Method, ContentType: d.ContentType, Path: d.Path, Headers: full(d.Headers), Template: d.Template,
-		Enabled: d.Enabled, DisabledAt: stamp(d.DisabledAt), DisabledReason: d.DisabledReason, Sign: d.Sign, RetrySchedule: full(d.RetrySchedule),
-		MaxInFlight: d.MaxInFlight, BatchSize: 1}
+		Enabled: d.Enabled, DisabledAt: stamp(d.DisabledAt), DisabledReason: d.DisabledReason, Sign: d.Sign, RetrySchedule: d.Schedule(c),
+		RetryOn: string(d.RetryOn), MaxInFlight: d.MaxInFlight, RatePerSecond: orNil(d.Rate), Ordered: d.Ordered, BatchSize: d.BatchSize,
+		BatchWaitMS: d.BatchWaitMS, Health: showHealth(a.jobs.Health(d.Target()))}
 }
 
 // newDestination is the answer to POST: the one that holds the signing secret.
@@ -56,31 +74,32 @@ type destinationInput struct {
 	Template      string         `json:"template" doc:"Empty = the event's data as JSON"`
 	Enabled       *bool          `json:"enabled" doc:"true when absent"`
 	Sign          *bool          `json:"sign" doc:"Sign by Standard Webhooks; true when absent"`
-	RetrySchedule []int          `json:"retry_schedule" doc:"Seconds before attempt 1, 2, …; its length is the number of attempts; empty = the default schedule"`
+	RetrySchedule []int          `json:"retry_schedule" doc:"Seconds before attempt 1, 2, …; its length is the number of attempts; empty, or as the connection's = the connection's, whatever it becomes"`
+	RetryOn       string         `json:"retry_on" doc:"Answers to try again after, and with ! those to give up after, such as 500-599, !501; what is not named is judged as the connection says, else as usual: 408, 425, 429 and 5xx are tried again"`
 	MaxInFlight   int            `json:"max_in_flight" minimum:"0" maximum:"1024" doc:"Requests at once; 0 = 32"`
-	RatePerSecond *float64       `json:"rate_per_second" doc:"Not supported yet: null or 0"`
-	Ordered       bool           `json:"ordered" doc:"Not supported yet: false"`
-	BatchSize     int            `json:"batch_size" doc:"Not supported yet: 0 or 1"`
-	BatchWaitMS   int            `json:"batch_wait_ms" doc:"Not supported yet: 0"`
+	RatePerSecond *float64       `json:"rate_per_second" doc:"Messages a second at most, such as 0.5; null or 0 = no limit"`
+	Ordered       bool           `json:"ordered" doc:"One after the other within a subject, in the order in which the events were accepted; holds for events from now on"`
+	BatchSize     int            `json:"batch_size" doc:"Events in one message at most, up to 500; 0 or 1 = each by itself"`
+	BatchWaitMS   int            `json:"batch_wait_ms" doc:"How long the first event of a message waits for others; 0 = 1000 when there are batches"`
 }
 
-func (in destinationInput) destination() (model.Destination, []fault.Field) {
-	var bad fault.Check
-	if or(in.RatePerSecond, 0) != 0 {
-		bad.Add("rate_per_second", "This version of Waybill cannot limit the rate yet; leave it null. max_in_flight bounds requests at once.")
-	}
-	if in.Ordered {
-		bad.Add("ordered", "This version of Waybill cannot keep an order yet; leave it false.")
-	}
-	if in.BatchSize != 0 && in.BatchSize != 1 {
-		bad.Add("batch_size", "This version of Waybill sends one event a request; leave it 1.")
-	}
-	if in.BatchWaitMS != 0 {
-		bad.Add("batch_wait_ms", "This version of Waybill sends one event a request; leave it 0.")
-	}
-	return model.Destination{Name: in.Name, Description: in.Description, Method: in.Method, ContentType: in.ContentType, Path: in.Path,
+func (in destinationInput) destination(c model.Connection) model.Destination {
+	out := model.Destination{Name: in.Name, Description: in.Description, Method: in.Method, ContentType: in.ContentType, Path: in.Path,
 		Headers: in.Headers, Template: in.Template, Enabled: or(in.Enabled, true), Sign: or(in.Sign, true), RetrySchedule: in.RetrySchedule,
-		MaxInFlight: in.MaxInFlight, Version: in.Version}, bad.Fields()
+		RetryOn: model.RetryOn(in.RetryOn), MaxInFlight: in.MaxInFlight, Rate: or(in.RatePerSecond, 0), Ordered: in.Ordered, BatchSize: in.BatchSize,
+		BatchWaitMS: in.BatchWaitMS, Version: in.Version}
+	if slices.Equal(out.RetrySchedule, model.Destination{}.Schedule(c)) { // PUT takes what GET gave: it stays the connection's
+		out.RetrySchedule = nil
+	}
+	return out
+}
+
+// orNil is a number, nil for none.
+func orNil(n float64) *float64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
 }
 
 func (a *API) destinations() {
@@ -94,6 +113,8 @@ func (a *API) destinations() {
 	add(a, route{http.MethodPost, "/destinations/{id}/preview", "preview-destination", "Render a message without sending it", "Destinations", "", manage, http.StatusOK}, a.previewDestination)
 	add(a, route{http.MethodPost, "/destinations/{id}/test", "test-destination", "Send one message now", "Destinations",
 		"Makes one real exchange and shows it whole; nothing is queued.", manage, http.StatusOK}, a.testDestination)
+	add(a, route{http.MethodPost, "/destinations/{id}/held", "settle-held", "Send or drop what is held", "Destinations",
+		"What came while the destination was off. send switches it on; drop cancels those deliveries and leaves it as it is.", manage, http.StatusOK}, a.settleHeld)
 }
 
 func (a *API) listDestinations(c call, in *struct {
@@ -101,49 +122,57 @@ func (a *API) listDestinations(c call, in *struct {
 	Paging
 }) (*body[list[Destination]], error) {
 	of := model.ConnectionID(in.ID)
-	if _, err := a.store.Connection(c, of); err != nil {
+	x, err := a.store.Connection(c, of)
+	if err != nil {
 		return nil, err
 	}
 	items, next, err := a.store.Destinations(c, of, in.page())
-	return listed(items, next, err, showDestination)
+	return listed(items, next, err, func(d model.Destination) Destination { return a.destination(d, x) })
 }
 
 func (a *API) createDestination(c call, in *struct {
 	ByID
 	Body destinationInput
 }) (*made[newDestination], error) {
-	n, bad := in.Body.destination()
-	n.ConnectionID = model.ConnectionID(in.ID)
-	if _, err := a.store.Connection(c, n.ConnectionID); err != nil {
+	x, err := a.store.Connection(c, model.ConnectionID(in.ID))
+	if err != nil {
 		return nil, err
 	}
-	secret := scheme.NewSigningSecret()
-	err := also(a.jobs.CheckDestination(&n), bad)
-	if err == nil {
+	n, secret := in.Body.destination(x), scheme.NewSigningSecret()
+	n.ConnectionID = x.ID
+	if err = a.jobs.CheckDestination(&n); err == nil {
 		err = a.write(c, func(tx *db.Tx) error { return tx.CreateDestination(&n, secret) })
 	}
-	return created(newDestination{showDestination(n), secret.Reveal()}, "/destinations/"+string(n.ID), err)
+	return created(newDestination{a.destination(n, x), secret.Reveal()}, "/destinations/"+string(n.ID), err)
 }
 
 func (a *API) showDestination(c call, in *ByID) (*body[Destination], error) {
-	n, err := a.store.Destination(c, model.DestID(in.ID))
-	return single(showDestination(n), err)
+	n, x, err := a.destinationOf(c, in.ID)
+	return single(a.destination(n, x), err)
+}
+
+// destinationOf is a destination and its connection.
+func (a *API) destinationOf(c call, id string) (d model.Destination, x model.Connection, err error) {
+	if d, err = a.store.Destination(c, model.DestID(id)); err == nil {
+		x, err = a.store.Connection(c, d.ConnectionID)
+	}
+	return d, x, err
 }
 
 func (a *API) updateDestination(c call, in *struct {
 	ByID
 	Body destinationInput
 }) (*body[Destination], error) {
-	old, err := a.store.Destination(c, model.DestID(in.ID))
+	old, x, err := a.destinationOf(c, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	n, bad := in.Body.destination()
+	n := in.Body.destination(x)
 	n.ID, n.ConnectionID = old.ID, old.ConnectionID
-	if err = also(a.jobs.CheckDestination(&n), bad); err == nil {
+	if err = a.jobs.CheckDestination(&n); err == nil {
 		err = a.write(c, func(tx *db.Tx) error { return tx.UpdateDestination(&n) })
 	}
-	return single(showDestination(n), err)
+	return single(a.destination(n, x), err)
 }
 
 func (a *API) deleteDestination(c call, in *Removal) (*none, error) {
@@ -171,4 +200,25 @@ func (a *API) signingSecret(c call, in *ByID) (*body[signingSecret], error) {
 	}
 	s, err := a.store.SigningSecret(c, model.DestID(in.ID))
 	return single(signingSecret{s.Reveal()}, err)
+}
+
+type heldOrder struct {
+	Action string `json:"action" enum:"send,drop"`
+}
+
+type heldAnswer struct {
+	Action string `json:"action"`
+	Count  int64  `json:"count" doc:"How many deliveries; of send, counted up to 10000"`
+}
+
+func (a *API) settleHeld(c call, in *struct {
+	ByID
+	Body heldOrder
+}) (*body[heldAnswer], error) {
+	settle := a.jobs.SendHeld
+	if in.Body.Action == "drop" {
+		settle = a.jobs.DropHeld
+	}
+	n, err := settle(c, c.actor, model.DestID(in.ID))
+	return single(heldAnswer{in.Body.Action, n}, err)
 }

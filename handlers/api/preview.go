@@ -36,11 +36,16 @@ func (a *API) prepare(c call, in *trial) (d model.Destination, e model.Event, er
 	}
 	what := or(in.Body, trialInput{})
 	if what.Destination != nil {
-		draft, bad := what.Destination.destination()
+		x, err := a.store.Connection(c, d.ConnectionID)
+		if err != nil {
+			return d, e, err
+		}
+		draft := what.Destination.destination(x)
 		draft.ID, draft.ConnectionID = d.ID, d.ConnectionID
-		if d, err = draft, also(a.jobs.CheckDestination(&draft), bad); err != nil {
+		if err := a.jobs.CheckDestination(&draft); err != nil {
 			return d, e, under("destination.", err)
 		}
+		d = draft
 	}
 	e, err = a.trialEvent(c, what)
 	return d, e, err

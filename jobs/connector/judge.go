@@ -34,6 +34,25 @@ func Judge(t model.ConnectionType, x egress.Exchange, now time.Time) Verdict {
 	return judgeHTTP(x, now)
 }
 
+// Overrule is v where people decided otherwise about its status: that it is worth another attempt, or that it is not.
+func (v Verdict) Overrule(x egress.Exchange, on []model.RetryOn, now time.Time) Verdict {
+	if v.Success || v.Class != model.ClassStatus {
+		return v
+	}
+	for _, o := range on {
+		retry, named := o.Of(x.Status)
+		if !named {
+			continue
+		}
+		if v.Retry, v.Disable, v.RetryAfter = retry, false, 0; retry {
+			v.RetryAfter = retryAfter(x.Header.Get("Retry-After"), now)
+		}
+		v.Words = "Answered " + statusText(x.Status) + advice(x, v)
+		break
+	}
+	return v
+}
+
 // JudgeError says what it means that there was no answer, or none that is whole: only what our own rules or settings
 // stopped is final.
 func JudgeError(err error) Verdict {
@@ -81,7 +100,7 @@ func advice(x egress.Exchange, v Verdict) string {
 		return ". Check the credential of the connection and what it may do."
 	case s == 404 || s == 405:
 		return ". Check base URL, path and method."
-	case s == 410:
+	case s == 410 && v.Disable:
 		return ": the other side wants no more messages, so the destination is switched off."
 	case s == 413:
 		return ". The body is too large for the other side."

@@ -38,6 +38,7 @@ type Result struct {
 	Error       string         // in words, names the rule
 	UserMessage string         // the connection's timeout message, when the other side did not answer in time
 	RetryAfter  time.Duration
+	Bound       bool   // it was too much: what is in a batch may go by itself
 	Disable     string // why the destination is to be switched off; "" = it is not
 	BodyIsData  bool
 	// Renewed is the exchange before Attempt, when the receiver answered 401 to a token and another one was obtained at
@@ -113,6 +114,7 @@ func (s *Sender) unprepared(ctx context.Context, w model.Work, u *Setup, err err
 			f.Kind, f.Words = Final, gone(w.Delivery)
 		}
 	}
+	bound := f.Problem != nil && f.Problem.Bound != ""
 	if f.Kind == Nothing || f.Kind == Crash {
 		return Result{Kind: f.Kind, Error: f.Words}
 	}
@@ -122,7 +124,7 @@ func (s *Sender) unprepared(ctx context.Context, w model.Work, u *Setup, err err
 		a.Template, a.Method, a.URL = u.Destination.Version, u.Destination.Method, u.Redact.URL(u.Connection.EffectiveURL(), scheme.Applied{})
 		a.Error = u.Redact.Text(a.Error)
 	}
-	return Result{Kind: f.Kind, Attempt: a, Error: a.Error}
+	return Result{Kind: f.Kind, Attempt: a, Error: a.Error, Bound: bound}
 }
 
 func gone(d model.Delivery) string {
@@ -154,7 +156,7 @@ func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Tim
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{Setup: u, Work: w, Rendered: took, BodyIsData: u.Destination.Template == ""}
+	p := &Prepared{Setup: u, Work: w, Rendered: took, BodyIsData: u.Destination.Template == "" && !u.batched(w)}
 	if p.Request, err = connector.Build(u.Connection, u.Destination, rendered); err != nil {
 		return nil, refusedOr(err, Final, model.ClassRefused)
 	}
@@ -169,7 +171,7 @@ func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared
 	if err != nil {
 		return nil, err
 	}
-	if err := scheme.Stamp(&p.Request, u.Signing, string(w.Delivery.ID), now); err != nil {
+	if err := scheme.Stamp(&p.Request, u.Signing, w.MessageID(), now); err != nil {
 		return nil, &Failure{Kind: Final, Class: model.ClassAuth, Words: err.Error()}
 	}
 	if u.Credential.ID == "" {
@@ -245,7 +247,7 @@ func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
 	r := Result{Attempt: a, BodyIsData: p.BodyIsData && len(a.Request.Body) == len(p.Request.Body)}
 	v := connector.JudgeError(err)
 	if err == nil {
-		v = connector.Judge(u.Connection.Type, x, s.Now())
+		v = connector.Judge(u.Connection.Type, x, s.Now()).Overrule(x, []model.RetryOn{u.Destination.RetryOn, u.Connection.RetryOn}, s.Now())
 	}
 	switch {
 	case v.Success:
@@ -256,7 +258,7 @@ func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
 		r.Kind = Final
 	}
 	a.Class, a.Error = v.Class, redact.Text(v.Words)
-	r.Error = a.Error
+	r.Error, r.Bound = a.Error, a.StatusCode == http.StatusRequestEntityTooLarge
 	if a.Class == model.ClassTimeout || a.Class == model.ClassConnect {
 		r.UserMessage = u.Connection.TimeoutMessage
 	}

@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -106,14 +105,12 @@ func (s *Sender) render(ctx context.Context, u *Setup, w model.Work, now time.Ti
 	d := u.Destination
 	r := connector.Rendered{Path: d.Path, Headers: d.Headers, Body: []byte(d.Template)}
 	if d.Template == "" {
-		if r.Body = w.Event.Data; w.Payload != nil {
-			r.Body = w.Payload
-		}
+		r.Body = u.data(w)
 	}
 	if u.template == nil {
 		return r, 0, nil
 	}
-	out, err := s.Render(ctx, script.Job{Template: u.template, Input: Input(u, w), Now: now, Seed: string(w.Delivery.ID)})
+	out, err := s.Render(ctx, script.Job{Template: u.template, Input: Input(u, w), Now: now, Seed: w.MessageID()})
 	if err != nil {
 		return r, 0, renderFailure(err)
 	}
@@ -145,48 +142,4 @@ func renderFailure(err error) error {
 		return &Failure{Kind: Crash, Class: model.ClassTemplate, Words: lost.Error()}
 	}
 	return &Failure{Kind: Again, Class: model.ClassTemplate, Words: "The template could not be rendered now: " + err.Error()}
-}
-
-// Input is the JSON text of `it` (SEMANTICS 1). A delivery of a step brings its own.
-func Input(u *Setup, w model.Work) []byte {
-	if w.Payload != nil {
-		return w.Payload
-	}
-	b := make([]byte, 0, 2*len(w.Event.Data)+512)
-	b = append(b, `{"data":[`...)
-	b = append(b, w.Event.Data...)
-	b = append(b, `],"events":[{"id":`...)
-	b = quote(b, string(w.Event.ID))
-	b = append(b, `,"name":`...)
-	b = quote(b, w.Event.Name)
-	b = append(b, `,"subject":`...)
-	b = quote(b, w.Event.Subject)
-	b = append(b, `,"time":`...)
-	b = quote(b, model.Stamp(w.Event.Time))
-	b = append(b, `,"data":`...)
-	b = append(b, w.Event.Data...)
-	b = append(b, `}],"delivery":{"id":`...)
-	b = quote(b, string(w.Delivery.ID))
-	b = append(b, `},"destination":{"id":`...)
-	b = quote(b, string(u.Destination.ID))
-	b = append(b, `,"name":`...)
-	b = quote(b, u.Destination.Name)
-	b = append(b, `},"connection":{"id":`...)
-	b = quote(b, string(u.Connection.ID))
-	b = append(b, `,"name":`...)
-	b = quote(b, u.Connection.Name)
-	return append(b, `}}`...)
-}
-
-// quote appends text as a JSON string.
-func quote(b []byte, text string) []byte {
-	for i := 0; i < len(text); i++ {
-		if c := text[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			q, _ := json.Marshal(text) // a string always encodes
-			return append(b, q...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, text...)
-	return append(b, '"')
 }

@@ -29,24 +29,46 @@ func (d *Dispatcher) claimDue() {
 		return
 	}
 	d.look, d.starved, d.lately = false, false, time.Time{}
-	for _, t := range d.targets {
-		for _, q := range t.lanes {
-			switch {
-			case q.due.IsZero() || q.claiming || d.stopping:
-			case q.due.After(now):
-				if d.lately.IsZero() || q.due.Before(d.lately) {
-					d.lately = q.due
-				}
-			case q.len() >= claimRows/2 || d.claims >= claimsAtOnce || d.gates.full():
-				d.starved = true
-			default:
-				d.claim(t, q)
-			}
+	for lane := range 2 { // realtime first
+		for _, t := range d.targets {
+			d.claimLane(t, t.lanes[lane], now)
 		}
 	}
 	if !d.lately.IsZero() {
 		d.timer.Reset(max(d.lately.Sub(now), time.Millisecond))
 	}
+}
+
+func (d *Dispatcher) claimLane(t *target, q *lane, now time.Time) {
+	switch {
+	case q.due.IsZero() || q.claiming || d.stopping:
+	case q.due.After(now):
+		if d.lately.IsZero() || q.due.Before(d.lately) {
+			d.lately = q.due
+		}
+	case d.claims >= claimsAtOnce-index(q.name) || d.gates.full(q.name):
+		d.starved = true
+	case q.len() >= d.enough(t) && !t.older(q):
+		q.sated = true
+	default:
+		d.claim(t, q)
+	}
+}
+
+// enough is how many of a lane in memory make a claim needless.
+func (d *Dispatcher) enough(t *target) int { return max(claimRows/2, d.o.Target(t.id).BatchSize) }
+
+// older reports whether the next probe of the target may be among the rows of a lane.
+func (t *target) older(q *lane) bool {
+	if !t.health.probing() || t.health.probe {
+		return false
+	}
+	for _, l := range t.lanes {
+		if l.len() > 0 && !q.due.Before(l.since()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *Dispatcher) claim(t *target, q *lane) {
@@ -71,90 +93,8 @@ func (d *Dispatcher) claimed(t *target, q *lane, work []model.Work, next time.Ti
 	}
 	d.gates.of(t.id).spilled[index(q.name)].Store(!next.IsZero() && !next.After(d.o.Now()))
 	for _, w := range work {
-		d.gates.take(t.id, size(w))
-		q.push(w)
+		d.gates.hold(w)
+		d.push(t, w)
 	}
 	d.pump(t)
-}
-
-// Changed says that routing changed: what waits for a target that is now off is held, what was held for one that is now
-// on goes on. Safe to call at any time; it works in the background.
-func (d *Dispatcher) Changed() {
-	d.post(func() {
-		for _, t := range d.targets {
-			d.pump(t)
-		}
-		d.turn()
-		d.sweep()
-	})
-}
-
-// sweep holds what waits in the database for targets that are off, and releases what is held for those that are on;
-// what is in memory is held when its turn comes. There is one at a time, so that the two never work against each other.
-func (d *Dispatcher) sweep() {
-	if d.again = d.sweeping; d.sweeping || d.stopping {
-		return
-	}
-	d.sweeping = true
-	var off []model.TargetID
-	for id, t := range d.targets {
-		if t.waits() && d.o.Target(id).Off != "" {
-			off = append(off, id)
-		}
-	}
-	go func() {
-		err := d.holdAll(off)
-		if err == nil {
-			err = d.releaseAll()
-		}
-		d.post(func() { d.swept(err) })
-	}()
-}
-
-func (d *Dispatcher) swept(err error) {
-	d.sweeping = false
-	if err != nil && !d.stopping {
-		d.o.Log.Warn("waiting deliveries could not be held or released; trying again", "error", err)
-		time.AfterFunc(claimAgain, func() { d.post(d.sweep) })
-	} else if d.again {
-		d.sweep()
-	}
-}
-
-func (d *Dispatcher) holdAll(off []model.TargetID) error {
-	for _, id := range off {
-		for !d.gates.closed.Load() {
-			why := d.o.Target(id).Off
-			if why == "" {
-				break
-			}
-			if n, err := d.o.Store.Hold(context.Background(), id, why); err != nil {
-				return err
-			} else if n == 0 {
-				break
-			}
-		}
-	}
-	return nil
-}
-
-func (d *Dispatcher) releaseAll() error {
-	held, err := d.o.Store.HeldTargets(context.Background())
-	if err != nil {
-		return err
-	}
-	for _, id := range held {
-		for d.o.Target(id).Off == "" && !d.gates.closed.Load() {
-			n, err := d.o.Store.Release(context.Background(), id)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				break
-			}
-			d.Spill(id, model.Realtime, d.o.Now())
-			d.Spill(id, model.Bulk, d.o.Now())
-		}
-	}
-	return nil
 }

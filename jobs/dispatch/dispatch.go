@@ -6,10 +6,9 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
-	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,8 +20,12 @@ import (
 // Target is what a queue is allowed at the moment.
 type Target struct {
 	MaxInFlight int
-	Schedule    []int  // seconds before attempt 1, 2, …
-	Off         string // why nothing may be sent; "" = it may
+	Rate        float64       // starts a second, 0 = unbounded
+	Schedule    []int         // seconds before attempt 1, 2, …
+	BatchSize   int           // events in one message at most; 0 and 1 = each by itself
+	BatchWait   time.Duration // how long the first of a batch waits for others
+	Ordered     bool          // one after the other, by OrderKey
+	Off         string        // why nothing may be sent; "" = it may
 }
 
 // Options wire a dispatcher. All but the sizes are required.
@@ -56,8 +59,10 @@ type Dispatcher struct {
 
 	// Below: owned by the goroutine of Run.
 	targets  map[model.TargetID]*target
-	ring     []*target // targets that wait for one of the places of all
+	rings    [2][]*target // targets that wait for one of the places of all, by lane
 	inflight int
+	bulk     int      // of inflight
+	forming  int      // batches on their way to disk
 	records  int      // outcomes on their way to disk
 	unstored []func() // stores those again that could not be stored
 	claims   int
@@ -71,9 +76,10 @@ type Dispatcher struct {
 	attempts context.Context
 	cut      context.CancelFunc
 
-	view struct { // what is being sent, for people who look
+	view struct { // for people who look
 		sync.RWMutex
 		sending map[model.DeliveryID]time.Time
+		targets map[model.TargetID]Shown
 	}
 }
 
@@ -91,7 +97,7 @@ func New(o Options) *Dispatcher {
 	d := &Dispatcher{o: o, targets: map[model.TargetID]*target{}, ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
 	d.gates.places, d.gates.bytes = int64(o.Places), o.Bytes
 	d.mail.wake = make(chan struct{}, 1)
-	d.view.sending = map[model.DeliveryID]time.Time{}
+	d.view.sending, d.view.targets = map[model.DeliveryID]time.Time{}, map[model.TargetID]Shown{}
 	d.attempts, d.cut = context.WithCancel(context.Background())
 	return d
 }
@@ -124,6 +130,17 @@ func (d *Dispatcher) Recover(ctx context.Context) error {
 	for _, w := range waiting {
 		d.Spill(w.Target, w.Lane, w.Due)
 	}
+	ailing, err := d.o.Store.Ailing(ctx)
+	if err != nil {
+		return err
+	}
+	d.post(func() {
+		for _, h := range ailing {
+			t := d.target(h.ID)
+			t.health.Health = h
+			d.show(t, Shown{})
+		}
+	})
 	d.Changed()
 	return nil
 }
@@ -142,6 +159,7 @@ func (d *Dispatcher) Run() {
 		case <-d.timer.C:
 		case <-tick.C:
 			d.look = true
+			d.post(d.pumpAll) // alarms stand while the machine sleeps
 		}
 		d.mail.Lock()
 		posts := d.mail.posts
@@ -150,7 +168,7 @@ func (d *Dispatcher) Run() {
 		for _, fn := range posts {
 			fn()
 		}
-		if d.stopping && d.inflight == 0 && d.records == 0 && d.claims == 0 && !d.sweeping {
+		if d.stopping && d.inflight == 0 && d.records == 0 && d.claims == 0 && d.forming == 0 && !d.sweeping {
 			return
 		}
 		d.claimDue()
@@ -162,7 +180,7 @@ func (d *Dispatcher) Handover(work []model.Work) {
 	d.post(func() {
 		for _, w := range work {
 			t := d.target(w.Delivery.TargetID)
-			t.lane(w.Delivery.Lane).push(w)
+			d.push(t, w)
 			d.pump(t)
 		}
 	})
@@ -175,6 +193,34 @@ func (d *Dispatcher) Wake(id model.TargetID, lane model.Lane, due time.Time) {
 	})
 }
 
+// Ready says that messages of an ordered target may have become due, since the ones before them are settled.
+func (d *Dispatcher) Ready(id model.TargetID) {
+	now := d.o.Now()
+	d.post(func() {
+		for _, q := range d.target(id).lanes {
+			d.dueAt(q, now)
+		}
+	})
+}
+
+// Nudge lets an open breaker try again at once: a person wants something sent.
+func (d *Dispatcher) Nudge(id model.TargetID) {
+	d.post(func() {
+		if t := d.targets[id]; t != nil && t.health.Breaker == model.BreakerOpen {
+			t.health.Until = time.Time{}
+			d.pump(t)
+		}
+	})
+}
+
+func (d *Dispatcher) pumpAll() {
+	for _, t := range d.targets {
+		if !t.empty() {
+			d.pump(t)
+		}
+	}
+}
+
 // Forget drops a delivery that was cancelled from the queue; one that is being sent runs to its end.
 func (d *Dispatcher) Forget(id model.TargetID, delivery model.DeliveryID) {
 	d.post(func() {
@@ -184,116 +230,12 @@ func (d *Dispatcher) Forget(id model.TargetID, delivery model.DeliveryID) {
 		}
 		for _, q := range t.lanes {
 			if w, ok := q.remove(delivery); ok {
-				d.gates.release(id, size(w))
+				d.gates.drop(w)
 				d.look = d.look || d.starved
 			}
 		}
-	})
-}
-
-// Sending tells since when a delivery's attempt is under way.
-func (d *Dispatcher) Sending(id model.DeliveryID) (since time.Time, yes bool) {
-	d.view.RLock()
-	defer d.view.RUnlock()
-	since, yes = d.view.sending[id]
-	return since, yes
-}
-
-// AllSending lists the deliveries whose attempts are under way.
-func (d *Dispatcher) AllSending() []model.DeliveryID {
-	d.view.RLock()
-	defer d.view.RUnlock()
-	out := make([]model.DeliveryID, 0, len(d.view.sending))
-	for id := range d.view.sending {
-		out = append(out, id)
-	}
-	return out
-}
-
-// pump starts what the target may start.
-func (d *Dispatcher) pump(t *target) {
-	if d.stopping {
-		return
-	}
-	allowed := d.o.Target(t.id)
-	for {
-		q := t.next()
-		if q == nil {
-			return
-		}
-		if allowed.Off != "" {
-			d.record(q.pop(), model.Outcome{Status: model.Held, Held: model.HeldDisabled, Error: allowed.Off})
-			continue
-		}
-		if t.inflight >= allowed.MaxInFlight {
-			return
-		}
-		if !d.free(t) {
-			if !t.ringed {
-				t.ringed = true
-				d.ring = append(d.ring, t)
-			}
-			return
-		}
-		d.start(t, q.pop(), allowed.Schedule)
-	}
-}
-
-// free reports whether a place of all is free for t. The last quarter is for targets with little under way, so that
-// hanging ones cannot take everything.
-func (d *Dispatcher) free(t *target) bool {
-	left := d.o.InFlight - d.inflight
-	return left > 0 && (left >= d.o.InFlight/4 || t.inflight < 2)
-}
-
-// start makes one attempt in a goroutine of its own.
-func (d *Dispatcher) start(t *target, w model.Work, schedule []int) {
-	t.inflight++
-	d.inflight++
-	d.view.Lock()
-	d.view.sending[w.Delivery.ID] = d.o.Now()
-	d.view.Unlock()
-	go func() {
-		r := d.attempt(w)
-		d.view.Lock()
-		delete(d.view.sending, w.Delivery.ID)
-		d.view.Unlock()
-		o := Next(w.Delivery, r, schedule, d.o.Now(), rand.Float64())
-		d.post(func() { d.finished(t, w, r, o) })
-	}()
-}
-
-// attempt is the attempt itself; a panic in it is a failure of this delivery alone.
-func (d *Dispatcher) attempt(w model.Work) (r deliver.Result) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.o.Log.Error("an attempt panicked", "delivery", w.Delivery.ID, "panic", p)
-			r = deliver.Result{Kind: deliver.Crash, Error: "An error inside Waybill; the log has more."}
-		}
-	}()
-	return d.o.Attempt(d.attempts, w)
-}
-
-// finished frees the place under way and records the outcome. An attempt that was cut off by a stop leaves its row
-// as it is; it is given back.
-func (d *Dispatcher) finished(t *target, w model.Work, r deliver.Result, o model.Outcome) {
-	t.inflight--
-	d.inflight--
-	if r.Kind != deliver.Cut {
-		d.record(w, o)
-	}
-	d.turn() // those that wait first; else whoever ends attempts takes their places again
-	d.pump(t)
-}
-
-// turn gives free places to the targets that wait for them, one each in turn.
-func (d *Dispatcher) turn() {
-	for n := len(d.ring); n > 0 && d.inflight < d.o.InFlight; n-- {
-		t := d.ring[0]
-		d.ring = slices.Delete(d.ring, 0, 1)
-		t.ringed = false
 		d.pump(t)
-	}
+	})
 }
 
 // recordAgain is how long to wait after an outcome could not be stored (full disk).
@@ -306,13 +248,35 @@ func (d *Dispatcher) record(w model.Work, o model.Outcome) {
 }
 
 func (d *Dispatcher) store(w model.Work, o model.Outcome) {
-	var then func(*db.Tx, bool) error
-	if d.o.Settle != nil {
-		then = d.o.Settle(w, o)
-	}
-	d.o.Store.Finish(d.o.Node, w.Delivery, o, then, func(err error) {
+	d.o.Store.Finish(d.o.Node, w, o, d.settles(w, o), func(err error) {
 		d.post(func() { d.recorded(w, o, err) })
 	})
+}
+
+// settles are the further effects of an outcome, nil when there are none.
+func (d *Dispatcher) settles(w model.Work, o model.Outcome) func(tx *db.Tx, taken []bool) error {
+	if d.o.Settle == nil {
+		return nil
+	}
+	each, any := make([]func(*db.Tx, bool) error, len(w.Each())), false
+	for i, m := range w.Each() {
+		each[i] = d.o.Settle(m, o)
+		any = any || each[i] != nil
+	}
+	if !any {
+		return nil
+	}
+	return func(tx *db.Tx, taken []bool) error {
+		for i, f := range each {
+			if f == nil {
+				continue
+			}
+			if err := f(tx, taken[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
@@ -325,9 +289,11 @@ func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
 		return
 	}
 	d.records--
-	d.gates.release(w.Delivery.TargetID, size(w))
+	d.gates.drop(w)
 	if !o.NextAt.IsZero() {
-		d.dueAt(d.target(w.Delivery.TargetID).lane(w.Delivery.Lane), o.NextAt)
+		for _, m := range w.Each() {
+			d.dueAt(d.target(m.Delivery.TargetID).lane(cmp.Or(o.Lane, m.Delivery.Lane)), o.NextAt)
+		}
 	}
 	d.look = d.look || d.starved
 	if o.Held == model.HeldDisabled && d.o.Target(w.Delivery.TargetID).Off == "" { // switched on before it was held
@@ -354,5 +320,3 @@ func (d *Dispatcher) Stop(grace time.Duration) error {
 	d.cut()
 	return d.o.Store.GiveBack(context.Background(), d.o.Node)
 }
-
-func size(w model.Work) int64 { return int64(len(w.Event.Data) + len(w.Payload)) }

@@ -125,7 +125,7 @@ func (w *world) publish() {
 	for i, d := range p.Deliveries {
 		switch owned := p.Owners[i] != ""; {
 		case err != nil && owned:
-			w.d.Unreserve(d.TargetID, len(p.Event.Data))
+			w.d.Unreserve(d.TargetID, d.Lane, len(p.Event.Data))
 		case err != nil:
 		case owned:
 			w.d.Handover([]model.Work{{Delivery: d, Event: p.Event}})
@@ -253,6 +253,9 @@ func (w *world) settle(raw *sql.DB) {
 	for range 1000 {
 		if left = w.open(raw); len(left) == 0 && w.d.Load() == (Load{}) {
 			break
+		}
+		for i := range 5 {
+			w.d.Nudge(model.TargetID(fmt.Sprint("dst_", i))) // else breakers keep their time
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -2,28 +2,35 @@ package dispatch
 
 import (
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"waybill/db/model"
 )
 
-// target is one queue with its two lanes.
+// target is one queue with its two lanes. It is the dispatcher's goroutine's own.
 type target struct {
 	id       model.TargetID
 	lanes    [2]*lane // realtime first
 	inflight int
-	ringed   bool
+	bulk     int     // of inflight
+	ringed   [2]bool // it waits for one of the places of all
+	pace     [2]pace // of all, of bulk
+	health   health
+	pause    time.Time // nothing starts before: the store could not take it
+	alarmAt  time.Time
+	alarm    *time.Timer // when something that stops it ends; nil = nothing does
+	shown    Shown
 }
 
 // lane holds what is in memory, and knows since when more waits in the database.
 type lane struct {
 	name     model.Lane
-	items    []model.Work
+	items    []model.Work // each goes by itself, or as the batch that it is
 	head     int
-	due      time.Time // first row in the database that is due, zero = none
+	loose    []model.Work // what waits to become part of a batch
+	due      time.Time    // first row in the database that is due, zero = none
 	claiming bool
+	sated    bool // rows are due in the database, but enough are in memory
 }
 
 func (d *Dispatcher) target(id model.TargetID) *target {
@@ -35,22 +42,25 @@ func (d *Dispatcher) target(id model.TargetID) *target {
 	return t
 }
 
-func (t *target) lane(l model.Lane) *lane {
-	if l == model.Bulk {
-		return t.lanes[1]
+// push queues work that is in memory.
+func (d *Dispatcher) push(t *target, w model.Work) {
+	q := t.lane(w.Delivery.Lane)
+	if loose(w) && d.o.Target(t.id).BatchSize > 1 {
+		q.loose = append(q.loose, w)
+	} else {
+		q.push(w)
 	}
-	return t.lanes[0]
 }
 
-// next is the lane to take from: realtime first.
-func (t *target) next() *lane {
-	for _, q := range t.lanes {
-		if q.len() > 0 {
-			return q
-		}
-	}
-	return nil
+// loose reports whether work can become part of a batch: what a step says cannot, nor what already is part of one.
+func loose(w model.Work) bool {
+	return w.Delivery.BatchID == "" && w.Batch == nil && w.Payload == nil
 }
+
+func (t *target) lane(l model.Lane) *lane { return t.lanes[index(l)] }
+
+// empty reports whether nothing is in memory.
+func (t *target) empty() bool { return t.lanes[0].len() == 0 && t.lanes[1].len() == 0 }
 
 // waits reports whether rows may wait in the database.
 func (t *target) waits() bool {
@@ -62,7 +72,24 @@ func (t *target) waits() bool {
 	return false
 }
 
-func (q *lane) len() int { return len(q.items) - q.head }
+// comes reports whether something of this lane is about to be claimed.
+func (q *lane) comes(now time.Time) bool { return q.claiming || !q.due.IsZero() && !q.due.After(now) }
+
+func (q *lane) len() int { return len(q.items) - q.head + len(q.loose) }
+
+// whole reports whether something is there that goes as it is.
+func (q *lane) whole() bool { return q.head < len(q.items) }
+
+// since is when the first of what is in memory was due; there must be something.
+func (q *lane) since() time.Time {
+	switch {
+	case !q.whole():
+		return q.loose[0].Delivery.NextAttemptAt
+	case len(q.loose) > 0 && q.loose[0].Delivery.NextAttemptAt.Before(q.items[q.head].Delivery.NextAttemptAt):
+		return q.loose[0].Delivery.NextAttemptAt
+	}
+	return q.items[q.head].Delivery.NextAttemptAt
+}
 
 func (q *lane) push(w model.Work) { q.items = append(q.items, w) }
 
@@ -82,105 +109,23 @@ func (q *lane) pop() model.Work {
 	return w
 }
 
+// unbatch queues what waited for a batch by itself: the target no longer makes any.
+func (q *lane) unbatch() {
+	q.items, q.loose = append(q.items, q.loose...), nil
+}
+
+// remove takes the work out that a delivery belongs to.
 func (q *lane) remove(id model.DeliveryID) (model.Work, bool) {
-	for i := q.head; i < len(q.items); i++ {
-		if q.items[i].Delivery.ID == id {
-			w := q.items[i]
-			q.items = slices.Delete(q.items, i, i+1)
-			return w, true
-		}
+	holds := func(w model.Work) bool { return w.Holds(id) }
+	if i := slices.IndexFunc(q.items[q.head:], holds); i >= 0 {
+		w := q.items[q.head+i]
+		q.items = slices.Delete(q.items, q.head+i, q.head+i+1)
+		return w, true
+	}
+	if i := slices.IndexFunc(q.loose, holds); i >= 0 {
+		w := q.loose[i]
+		q.loose = slices.Delete(q.loose, i, i+1)
+		return w, true
 	}
 	return model.Work{}, false
-}
-
-// gates is the memory budget. Publishers ask it before they commit, from their own goroutines.
-type gates struct {
-	places, bytes int64 // limits
-	taken, loaded atomic.Int64
-	closed        atomic.Bool
-	each          sync.Map // model.TargetID → *gate
-}
-
-// gate counts one target's part of the budget.
-type gate struct {
-	taken   atomic.Int64
-	spilled [2]atomic.Bool // rows wait in the database: nothing of that lane goes through memory
-}
-
-// share is how much of all places one target may fill: a target that stands still leaves room for the others.
-const share = 8
-
-func (g *gates) of(id model.TargetID) *gate {
-	if v, ok := g.each.Load(id); ok {
-		return v.(*gate)
-	}
-	v, _ := g.each.LoadOrStore(id, &gate{})
-	return v.(*gate)
-}
-
-func index(l model.Lane) int {
-	if l == model.Bulk {
-		return 1
-	}
-	return 0
-}
-
-// reserve takes a place for bytes of data if there is one.
-func (g *gates) reserve(id model.TargetID, l model.Lane, bytes int64) bool {
-	t := g.of(id)
-	// Claims from the database may use the last quarter too, so that what waits there always gets on.
-	if g.closed.Load() || t.spilled[index(l)].Load() || t.taken.Load() >= g.places/share ||
-		g.taken.Load() >= g.places*3/4 || g.loaded.Load()+bytes > g.bytes*3/4 {
-		return false
-	}
-	g.take(id, bytes)
-	return true
-}
-
-func (g *gates) take(id model.TargetID, bytes int64) {
-	g.of(id).taken.Add(1)
-	g.taken.Add(1)
-	g.loaded.Add(bytes)
-}
-
-func (g *gates) release(id model.TargetID, bytes int64) {
-	g.of(id).taken.Add(-1)
-	g.taken.Add(-1)
-	g.loaded.Add(-bytes)
-}
-
-func (g *gates) close() { g.closed.Store(true) }
-
-// full reports whether not even claims get a place.
-func (g *gates) full() bool { return g.taken.Load() >= g.places || g.loaded.Load() >= g.bytes }
-
-// Reserve takes a place in memory for a delivery before its commit. Without one (false) the delivery is stored unowned
-// and Spill says so after the commit. A reserved delivery is handed over, or given up with Unreserve.
-func (d *Dispatcher) Reserve(id model.TargetID, l model.Lane, bytes int) bool {
-	return d.gates.reserve(id, l, int64(bytes))
-}
-
-// Unreserve gives a place up: the commit did not happen.
-func (d *Dispatcher) Unreserve(id model.TargetID, bytes int) { d.gates.release(id, int64(bytes)) }
-
-// Spill says that deliveries wait in the database without a place in memory, the first one due at due.
-func (d *Dispatcher) Spill(id model.TargetID, l model.Lane, due time.Time) {
-	if !due.After(d.o.Now()) {
-		d.gates.of(id).spilled[index(l)].Store(true)
-	}
-	d.Wake(id, l, due)
-}
-
-// Load is what a dispatcher has in hand.
-type Load struct {
-	InMemory int64
-	Bytes    int64
-	Sending  int
-}
-
-// Load tells what is in hand now.
-func (d *Dispatcher) Load() Load {
-	d.view.RLock()
-	defer d.view.RUnlock()
-	return Load{InMemory: d.gates.taken.Load(), Bytes: d.gates.loaded.Load(), Sending: len(d.view.sending)}
 }

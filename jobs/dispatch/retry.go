@@ -8,6 +8,9 @@ import (
 	"waybill/jobs/deliver"
 )
 
+// lateAfter is after how many attempts a delivery counts as bulk: fresh ones come before late retries.
+const lateAfter = 3
+
 // jitter is how far a wait is spread to both sides.
 const jitter = 0.2
 
@@ -48,6 +51,9 @@ func again(o *model.Outcome, d model.Delivery, r deliver.Result, schedule []int,
 		return
 	}
 	o.Status = model.Retrying
+	if n >= lateAfter {
+		o.Lane = model.Bulk
+	}
 	o.NextAt = now.Add(max(Spread(schedule[n], chance), r.RetryAfter))
 }
 
@@ -62,4 +68,18 @@ func waiting(d model.Delivery) model.Status {
 		return model.Retrying
 	}
 	return model.Pending
+}
+
+// outcome is Next for a batch too: one that meets a bound is taken apart, once.
+func outcome(w model.Work, r deliver.Result, schedule []int, now time.Time, chance float64) model.Outcome {
+	o := Next(w.Delivery, r, schedule, now, chance)
+	if len(w.Batch) < 2 || !r.Bound && r.Kind != deliver.Crash {
+		return o
+	}
+	o.Status, o.NextAt, o.Held, o.Crashed, o.Lane, o.Split = model.Pending, now, "", false, "", true
+	o.Error = "The batch was too much, so each of its events goes by itself now. " + r.Error
+	if o.Attempt != nil {
+		o.Attempt.Verdict, o.Attempt.NextAt = model.Retrying, now
+	}
+	return o
 }

@@ -115,6 +115,7 @@ func DeliveriesOfEvent[ID ~string](id ID) string {
 func DeliveriesOfDestination[ID ~string](id ID) string {
 	return With(Deliveries(), "destination_id", string(id))
 }
+func DropHeld[ID ~string](id ID) string        { return path("destinations", string(id), "held") }
 func DeliveriesOfRun[ID ~string](id ID) string { return With(Deliveries(), "run_id", string(id)) }
 
 // People and keys.

@@ -1,0 +1,123 @@
+package jobs
+
+import (
+	"context"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/dispatch"
+)
+
+// Retry starts the schedule of a delivery, and of all that share its message, again, now. It does not wait for its turn in an
+// order, and an open breaker tries at once whether it can close.
+func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.DeliveryID) (d model.Delivery, err error) {
+	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
+		if err := tx.WantData(id); err != nil {
+			return err
+		}
+		d, err = tx.RetryDelivery(id)
+		return err
+	})
+	if err == nil {
+		s.dispatch.Wake(d.TargetID, d.Lane, d.NextAttemptAt)
+		s.dispatch.Nudge(d.TargetID)
+		s.watchers.tell()
+	}
+	return d, err
+}
+
+// Cancel ends an open delivery, and all that share its message.
+func (s *Service) Cancel(ctx context.Context, actor model.Actor, id model.DeliveryID) (d model.Delivery, err error) {
+	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
+		d, err = tx.CancelDelivery(id)
+		return err
+	})
+	if err == nil {
+		s.dispatch.Forget(d.TargetID, d.ID)
+		s.watchers.tell()
+	}
+	return d, err
+}
+
+// Now adds to deliveries what only the dispatcher knows: that an attempt is under way, or why none is.
+func (s *Service) Now(list ...*model.Delivery) {
+	now := s.o.Now()
+	for _, d := range list {
+		if d.Status != model.Pending && d.Status != model.Retrying {
+			continue
+		}
+		if _, yes := s.dispatch.Sending(d.ID); yes {
+			d.Status = model.Sending
+			continue
+		}
+		shown := s.dispatch.Shown(d.TargetID)
+		switch {
+		case d.NextAttemptAt.IsZero() && d.Seq > 0:
+			d.WaitingFor = string(dispatch.WaitsOrder)
+		case shown.Health.Breaker == model.BreakerOpen && !d.NextAttemptAt.After(shown.Health.Until):
+			d.WaitingFor, d.WaitingUntil = string(dispatch.WaitsBreaker), shown.Health.Until
+		case !d.NextAttemptAt.After(now):
+			d.WaitingFor, d.WaitingUntil = string(shown.Waits), shown.Until
+		}
+	}
+}
+
+// Sending lists the deliveries whose attempts are under way.
+func (s *Service) Sending() []model.DeliveryID { return s.dispatch.AllSending() }
+
+// Health tells how well a target is: its breaker, and since when it fails.
+func (s *Service) Health(id model.TargetID) model.Health {
+	h := s.dispatch.Shown(id).Health
+	h.ID = id
+	return h
+}
+
+// Ailing lists the targets whose breaker is not closed.
+func (s *Service) Ailing() []model.Health {
+	var out []model.Health
+	for id, shown := range s.dispatch.AllShown() {
+		if h := shown.Health; h.Breaker != model.BreakerClosed {
+			h.ID = id
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// DropHeld cancels what is held because a destination is off, and says how many they were.
+func (s *Service) DropHeld(ctx context.Context, actor model.Actor, id model.DestID) (total int64, err error) {
+	d, err := s.o.Store.Destination(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	defer s.watchers.tell()
+	for {
+		n, err := s.o.Store.DropHeld(ctx, actor, d.Target(), d.Name)
+		if total += n; err != nil || n == 0 {
+			return total, err
+		}
+	}
+}
+
+// SendHeld switches a destination on, so that what is held for it goes, and says how many they are, up to
+// 10,000.
+func (s *Service) SendHeld(ctx context.Context, actor model.Actor, id model.DestID) (int64, error) {
+	d, err := s.o.Store.Destination(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	c, err := s.o.Store.Connection(ctx, d.ConnectionID)
+	if err != nil {
+		return 0, err
+	}
+	if !c.Enabled {
+		return 0, fault.Coded(fault.Conflict, "connection_off", "The connection “%s” is switched off; switch it on first.", c.Name)
+	}
+	n, err := s.o.Store.Held(ctx, d.Target())
+	if err == nil && !d.Enabled {
+		d.Enabled = true
+		err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.UpdateDestination(&d) })
+	}
+	return n, err
+}

@@ -1,0 +1,51 @@
+package views
+
+// Why a delivery waits although it is due, in words: short for a list, a title and a sentence for its page.
+
+func waitingShort(why string) string {
+	switch why {
+	case "order":
+		return "waits for its turn"
+	case "breaker":
+		return "paused: target fails"
+	case "rate":
+		return "waits for the rate limit"
+	case "concurrency":
+		return "waits for a free place"
+	case "batch":
+		return "waits for others"
+	}
+	return "waits"
+}
+
+func waitingTitle(why string) string {
+	switch why {
+	case "order":
+		return "It waits for its turn"
+	case "breaker":
+		return "Nothing is sent there for now"
+	case "rate":
+		return "It waits for the rate limit"
+	case "concurrency":
+		return "It waits for a free place"
+	case "batch":
+		return "It waits for others to go along"
+	}
+	return "It waits"
+}
+
+func waitingText(why string) string {
+	switch why {
+	case "order":
+		return "The destination gets messages in order, and an earlier one of the same subject is not settled. Retry it by hand to send it now; that breaks the order."
+	case "breaker":
+		return "The target failed too often, so it is left alone for a while; then one message tries whether it works again. Waiting uses up no attempt."
+	case "rate":
+		return "The destination takes only so many messages a second. Waiting uses up no attempt."
+	case "concurrency":
+		return "As many requests as allowed are under way; it goes when one of them ends."
+	case "batch":
+		return "The destination gets several events in one message; it goes when there are enough of them, or when the time to wait is over."
+	}
+	return ""
+}
