@@ -68,10 +68,10 @@ func (s *Store) Disorder(ctx context.Context, target model.TargetID) (n int64, e
 
 // It jumps from target to target.
 const orderedTargets = `
-WITH RECURSIVE t (id) AS (
+WITH RECURSIVE names (id) AS (
   SELECT min(target_id) FROM deliveries WHERE settled_at IS NULL AND seq > 0
-  UNION ALL SELECT (SELECT min(target_id) FROM deliveries WHERE settled_at IS NULL AND seq > 0 AND target_id > t.id) FROM t WHERE t.id IS NOT NULL)
-SELECT id FROM t WHERE id IS NOT NULL`
+  UNION ALL SELECT (SELECT min(target_id) FROM deliveries WHERE settled_at IS NULL AND seq > 0 AND target_id > names.id) FROM names WHERE names.id IS NOT NULL)
+SELECT id FROM names WHERE id IS NOT NULL`
 
 // OrderedTargets lists the targets with open messages that are in an order.
 func (s *Store) OrderedTargets(ctx context.Context) ([]model.TargetID, error) {
