@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"hash/crc32"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,12 +47,14 @@ func HashKey(key string) []byte {
 	return sum[:]
 }
 
-const apiKeyColumns = `k.id, k.name, k.user_id, u.name, k.hint, k.created_at, k.updated_at, k.last_used_at, k.expires_at, k.revoked_at, k.version`
+const apiKeyColumns = `k.id, k.name, k.user_id, u.name, k.hint, k.created_at, k.updated_at, k.last_used_at, k.expires_at, k.revoked_at, k.version,
+  k.rights, k.previous_hint, k.previous_until`
 
 const apiKeyTables = ` FROM api_keys k JOIN users u ON u.id = k.user_id`
 
 func apiKeyFields(k *model.APIKey) []any {
-	return []any{&k.ID, &k.Name, &k.UserID, &k.UserName, &k.Hint, at{&k.CreatedAt}, at{&k.UpdatedAt}, at{&k.LastUsedAt}, at{&k.ExpiresAt}, at{&k.RevokedAt}, &k.Version}
+	return []any{&k.ID, &k.Name, &k.UserID, &k.UserName, &k.Hint, at{&k.CreatedAt}, at{&k.UpdatedAt}, at{&k.LastUsedAt}, at{&k.ExpiresAt}, at{&k.RevokedAt}, &k.Version,
+		decode{&k.Rights}, &k.PreviousHint, at{&k.PreviousUntil}}
 }
 
 func scanAPIKey(r row) (model.APIKey, error) {
@@ -67,6 +71,9 @@ WHERE k.id = $1`
 	apiKeyByHash = `
 SELECT ` + apiKeyColumns + `, ` + userColumns + apiKeyTables + `
 WHERE k.hash = $1`
+	apiKeyBefore = `
+SELECT ` + apiKeyColumns + `, ` + userColumns + apiKeyTables + `
+WHERE k.previous_hash = $1 AND k.previous_until > $2`
 )
 
 // APIKey is one key as it is listed.
@@ -75,13 +82,16 @@ func (s *Store) APIKey(ctx context.Context, id model.APIKeyID) (model.APIKey, er
 }
 
 // APIKeyByHash is the live key with this hash and the user it acts as; SignedOut when there is none, when it expired
-// or was revoked, or when the user is disabled: callers are not told which.
+// or was revoked, or when the user is disabled: callers are not told which. One that was rotated is found by its old hash
+// until its overlap ends, and expires then.
 func (s *Store) APIKeyByHash(ctx context.Context, hash []byte, now time.Time) (model.APIKey, model.User, error) {
-	var u model.User
-	k, err := one(s.reader(ctx), "API key", func(r row) (k model.APIKey, err error) {
-		err = r.Scan(append(apiKeyFields(&k), userFields(&u)...)...)
-		return k, err
-	}, apiKeyByHash, hash)
+	k, u, err := keyAndUser(s.reader(ctx), apiKeyByHash, hash)
+	if fault.Is(err, fault.NotFound) {
+		k, u, err = keyAndUser(s.reader(ctx), apiKeyBefore, hash, ms(now))
+		if k.ExpiresAt.IsZero() || k.PreviousUntil.Before(k.ExpiresAt) {
+			k.ExpiresAt = k.PreviousUntil
+		}
+	}
 	if err == nil && k.Live(now) && !u.Disabled {
 		return k, u, nil
 	}
@@ -91,17 +101,21 @@ func (s *Store) APIKeyByHash(ctx context.Context, hash []byte, now time.Time) (m
 	return model.APIKey{}, model.User{}, err
 }
 
+func keyAndUser(q querier, query string, args ...any) (k model.APIKey, u model.User, err error) {
+	k, err = one(q, "API key", func(r row) (k model.APIKey, err error) {
+		err = r.Scan(append(apiKeyFields(&k), userFields(&u)...)...)
+		return k, err
+	}, query, args...)
+	return k, u, err
+}
+
 // APIKeyOwner is a key, live or not, with the user that it acts as.
 func (s *Store) APIKeyOwner(ctx context.Context, id model.APIKeyID) (model.APIKey, model.User, error) {
 	return keyOwner(s.reader(ctx), id)
 }
 
 func keyOwner(q querier, id model.APIKeyID) (k model.APIKey, u model.User, err error) {
-	k, err = one(q, "API key", func(r row) (k model.APIKey, err error) {
-		err = r.Scan(append(apiKeyFields(&k), userFields(&u)...)...)
-		return k, err
-	}, apiKeyOwner, id)
-	return k, u, err
+	return keyAndUser(q, apiKeyOwner, id)
 }
 
 // APIKeys lists keys, newest first, revoked ones included.
@@ -110,19 +124,15 @@ func (s *Store) APIKeys(ctx context.Context, p Page) ([]model.APIKey, string, er
 }
 
 const insertAPIKey = `
-INSERT INTO api_keys (id, name, user_id, hash, hint, created_at, updated_at, last_used_at, expires_at, revoked_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, 0, 1)`
+INSERT INTO api_keys (id, name, user_id, hash, hint, created_at, updated_at, last_used_at, expires_at, revoked_at, rights, version)
+VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, 0, $8, 1)`
 
 // CreateAPIKey stores a key that acts as k.UserID, of which only the hash is kept, and fills in ID, times, UserName and
 // Version. The actor must hold every right of that user.
 func (tx *Tx) CreateAPIKey(k *model.APIKey, hash []byte) error {
 	n := *k
-	n.Name = strings.Join(strings.Fields(n.Name), " ")
-	if n.Name == "" || len([]rune(n.Name)) > 120 {
-		return complain("name", "A name of at most 120 characters.")
-	}
-	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(tx.now) {
-		return complain("expires_at", "A time to come, or empty.")
+	if err := tx.tidyKey(&n, model.APIKey{}); err != nil {
+		return err
 	}
 	u, err := one(tx, "user", scanUser, userByID, n.UserID)
 	if fault.Is(err, fault.NotFound) || (err == nil && u.Disabled) {
@@ -131,18 +141,102 @@ func (tx *Tx) CreateAPIKey(k *model.APIKey, hash []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.mayGive(full(u)); err != nil {
+	if err := tx.mayKey(u, n.Rights); err != nil {
 		return err
 	}
 	n.ID, n.UserName, n.CreatedAt, n.UpdatedAt, n.Version = model.NewAPIKeyID(tx.now), u.Name, tx.stamp(), tx.stamp(), 1
 	n.LastUsedAt, n.RevokedAt = time.Time{}, time.Time{}
-	if err := tx.exec(insertAPIKey, n.ID, n.Name, n.UserID, hash, n.Hint, ms(tx.now), ms(n.ExpiresAt)); err != nil {
+	if err := tx.exec(insertAPIKey, n.ID, n.Name, n.UserID, hash, n.Hint, ms(tx.now), ms(n.ExpiresAt), scope(n.Rights)); err != nil {
 		return err
 	}
 	fill(tx, k, n)
 	tx.touch()
 	return tx.audit("api_key", "created", string(n.ID), n.Name,
-		changes("user", "", u.Email, "hint", "", n.Hint, "expires_at", "", stamped(n.ExpiresAt)))
+		changes("user", "", u.Email, "hint", "", n.Hint, "rights", "", rightsText(n.Rights), "expires_at", "", stamped(n.ExpiresAt)))
+}
+
+// scope is how the rights of a key are stored.
+func scope(list []model.Right) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return encode(list)
+}
+
+// tidyKey puts what people choose of a key into its stored form, and says what is wrong with it.
+func (tx *Tx) tidyKey(k *model.APIKey, old model.APIKey) error {
+	var bad fault.Check
+	k.Name = strings.Join(strings.Fields(k.Name), " ")
+	if k.Name == "" || len([]rune(k.Name)) > 120 {
+		bad.Add("name", "A name of at most 120 characters.")
+	}
+	if !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(tx.now) && !k.ExpiresAt.Equal(old.ExpiresAt) {
+		bad.Add("expires_at", "A time to come, or empty.")
+	}
+	for i, x := range k.Rights {
+		if !slices.Contains(model.AllRights(), x) {
+			bad.Add("rights["+strconv.Itoa(i)+"]", "There is no right “%s”.", x)
+		}
+	}
+	r := model.Role{Rights: k.Rights}
+	r.Clean()
+	k.Rights, k.ExpiresAt = r.Rights, time.UnixMilli(ms(k.ExpiresAt)).UTC()
+	if k.ExpiresAt.UnixMilli() == 0 {
+		k.ExpiresAt = time.Time{}
+	}
+	return bad.Err()
+}
+
+// mayKey is the Forbidden fault when the actor may not make or renew a key for u. For himself he may make one that is
+// limited to what he holds, so that a limited key can make another one; for others he needs all that they hold.
+func (tx *Tx) mayKey(u model.User, limit []model.Right) error {
+	if tx.actor.UserID == u.ID {
+		return tx.mayGive(model.APIKey{Rights: limit}.Limit(full(u)))
+	}
+	return tx.mayGive(full(u))
+}
+
+const updateAPIKey = `UPDATE api_keys SET name = $1, rights = $2, expires_at = $3, updated_at = $4, version = $5 WHERE id = $6`
+
+// UpdateAPIKey stores name, rights and expiry of k over the row of its ID; versions count as in UpdateConnection.
+func (tx *Tx) UpdateAPIKey(k *model.APIKey) error {
+	old, u, err := keyOwner(tx, k.ID)
+	if err == nil {
+		err = current("API key", k.Version, old.Version)
+	}
+	if err == nil {
+		err = unrevoked(old)
+	}
+	if err != nil {
+		return err
+	}
+	n := old
+	n.Name, n.Rights, n.ExpiresAt = k.Name, k.Rights, k.ExpiresAt
+	if err := tx.tidyKey(&n, old); err != nil {
+		return err
+	}
+	diff := changes("name", old.Name, n.Name, "rights", rightsText(old.Rights), rightsText(n.Rights), "expires_at", stamped(old.ExpiresAt), stamped(n.ExpiresAt))
+	if len(diff) == 0 {
+		fill(tx, k, old)
+		return nil
+	}
+	if err := tx.mayKey(u, n.Rights); err != nil {
+		return err
+	}
+	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
+	if err := tx.exec(updateAPIKey, n.Name, scope(n.Rights), ms(n.ExpiresAt), ms(n.UpdatedAt), n.Version, n.ID); err != nil {
+		return err
+	}
+	fill(tx, k, n)
+	tx.touch()
+	return tx.audit("api_key", "updated", string(n.ID), n.Name, diff)
+}
+
+func unrevoked(k model.APIKey) error {
+	if k.RevokedAt.IsZero() {
+		return nil
+	}
+	return fault.Coded(fault.Conflict, "revoked", "The key “%s” is revoked; make a new one.", k.Name)
 }
 
 const (
@@ -163,30 +257,36 @@ func (tx *Tx) RevokeAPIKey(id model.APIKeyID) error {
 	return tx.audit("api_key", "revoked", string(id), k.Name, changes("revoked_at", "", stamped(tx.now)))
 }
 
-const rotateAPIKey = `UPDATE api_keys SET hash = $1, hint = $2, updated_at = $3, version = version + 1 WHERE id = $4`
+const rotateAPIKey = `
+UPDATE api_keys SET previous_hash = CASE WHEN $1 > 0 THEN hash END, previous_hint = CASE WHEN $1 > 0 THEN hint ELSE '' END, previous_until = $1,
+  hash = $2, hint = $3, updated_at = $4, version = version + 1
+WHERE id = $5`
 
-// RotateAPIKey puts another key in the place of one that is not revoked; the old one ends at once. The actor must hold
-// every right of its user.
-func (tx *Tx) RotateAPIKey(id model.APIKeyID, hash []byte, hint string) error {
-	k, err := one(tx, "API key", scanAPIKey, apiKeyByID, id)
+// RotateAPIKey puts another key in the place of one that is not revoked. The old one works until then, at most
+// LongestOverlap from now; with the zero time it ends at once. One that was rotated before ends now. The actor must hold
+// what the key gives.
+func (tx *Tx) RotateAPIKey(id model.APIKeyID, hash []byte, hint string, until time.Time) error {
+	k, u, err := keyOwner(tx, id)
+	if err == nil {
+		err = unrevoked(k)
+	}
+	if err == nil {
+		err = tx.mayKey(u, k.Rights)
+	}
 	if err != nil {
 		return err
 	}
-	if !k.RevokedAt.IsZero() {
-		return fault.Coded(fault.Conflict, "revoked", "The key “%s” is revoked; make a new one.", k.Name)
+	if until.After(tx.now.Add(model.LongestOverlap)) {
+		return complain("overlap_seconds", "At most %d days.", int(model.LongestOverlap.Hours()/24))
 	}
-	u, err := one(tx, "user", scanUser, userByID, k.UserID)
-	if err != nil {
-		return err
+	if !until.After(tx.now) {
+		until = time.Time{}
 	}
-	if err := tx.mayGive(full(u)); err != nil {
-		return err
-	}
-	if err := tx.exec(rotateAPIKey, hash, hint, ms(tx.now), id); err != nil {
+	if err := tx.exec(rotateAPIKey, ms(until), hash, hint, ms(tx.now), id); err != nil {
 		return err
 	}
 	tx.touch()
-	return tx.audit("api_key", "rotated", string(id), k.Name, changes("hint", k.Hint, hint))
+	return tx.audit("api_key", "rotated", string(id), k.Name, changes("hint", k.Hint, hint, "previous_until", "", stamped(until)))
 }
 
 // UsedAPIKey notes when a key was last used, at most once a minute; bookkeeping, without an audit row.

@@ -331,7 +331,18 @@ func exampleBody(call string) string {
 	case "create-api-key":
 		return `{
     "name": "Order service",
-    "user_id": "USER_ID"
+    "user_id": "USER_ID",
+    "rights": ["Manage Events"]
+  }`
+	case "update-api-key":
+		return `{
+    "name": "Order service, renamed",
+    "rights": ["Manage Events"],
+    "expires_at": "2090-01-01T00:00:00Z"
+  }`
+	case "rotate-api-key":
+		return `{
+    "overlap_seconds": 86400
   }`
 	}
 	return ""

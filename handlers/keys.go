@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,6 +21,9 @@ func (h *Handlers) keyRoutes() []web.Route {
 		web.Get(model.SignedIn, href.APIKeys(), h.listAPIKeys),
 		web.Get(model.APIKeys.Manage(), href.NewAPIKey(), h.newAPIKey),
 		web.Post(model.APIKeys.Manage(), href.APIKeys(), h.createAPIKey),
+		web.Get(model.SignedIn, href.APIKey(href.Pattern), h.showAPIKey),
+		web.Post(model.APIKeys.Manage(), href.APIKey(href.Pattern), h.updateAPIKey),
+		web.Post(model.APIKeys.Manage(), href.RotateAPIKey(href.Pattern), h.rotateAPIKey),
 		web.Get(model.SignedIn, href.RevokeAPIKey(href.Pattern), h.askRevokeAPIKey),
 		web.Post(model.SignedIn, href.RevokeAPIKey(href.Pattern), h.revokeAPIKey),
 	}
@@ -86,23 +90,124 @@ func (h *Handlers) apiKeyForm(c echo.Context, status int, p views.NewAPIKeyProps
 
 // createAPIKey answers with the key itself, this once, and therefore with a page and not with a redirect.
 func (h *Handlers) createAPIKey(c echo.Context) error {
-	f, err := web.Bind[views.APIKeyForm](c)
+	f, err := keyForm(c)
 	if err != nil {
 		return err
 	}
 	text, hash, hint := db.NewKey()
-	key := model.APIKey{Name: f.Name, UserID: model.UserID(f.UserID), Hint: hint}
+	key := model.APIKey{Name: f.Name, UserID: model.UserID(f.UserID), Hint: hint, Rights: f.Rights}
 	if days, err := strconv.Atoi(f.Days); err == nil && days > 0 && days <= 3650 {
 		key.ExpiresAt = h.Now().AddDate(0, 0, days)
 	}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { made := key; return tx.CreateAPIKey(&made, hash) })
+	if err = f.check(); err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { made := key; return tx.CreateAPIKey(&made, hash) })
+	}
 	if fields, ok := web.Fields(err); ok {
-		return h.apiKeyForm(c, http.StatusUnprocessableEntity, views.NewAPIKeyProps{Form: f, Errors: fields})
+		return h.apiKeyForm(c, http.StatusUnprocessableEntity, views.NewAPIKeyProps{Form: f.APIKeyForm, Errors: fields})
 	}
 	if err != nil {
 		return err
 	}
 	return h.apiKeysPage(c, http.StatusCreated, text)
+}
+
+// keyInput is the form of a key, with the rights gathered from its boxes.
+type keyInput struct{ views.APIKeyForm }
+
+func keyForm(c echo.Context) (keyInput, error) {
+	f, err := web.Bind[views.APIKeyForm](c)
+	if f.Scope == "some" {
+		for _, x := range f.Boxes {
+			f.Rights = append(f.Rights, model.Right(x))
+		}
+	}
+	return keyInput{f}, err
+}
+
+// check complains about a key that would be limited to nothing, since that is stored as no limit.
+func (f keyInput) check() error {
+	if f.Scope != "some" || len(f.Rights) > 0 {
+		return nil
+	}
+	return &fault.Fault{Kind: fault.Invalid, Message: "Some fields need attention.", Fields: []fault.Field{{Name: "rights", Message: "Choose at least one right, or all."}}}
+}
+
+func (h *Handlers) showAPIKey(c echo.Context) error {
+	k, err := h.ownKey(c, model.APIKeys.View())
+	if err != nil {
+		return err
+	}
+	return h.apiKeyPage(c, http.StatusOK, k, views.APIKeyProps{Form: formOf(k)})
+}
+
+func formOf(k model.APIKey) views.APIKeyForm {
+	f := views.APIKeyForm{Name: k.Name, Rights: k.Rights, Version: k.Version, Days: "keep"}
+	if len(k.Rights) > 0 {
+		f.Scope = "some"
+	}
+	return f
+}
+
+func (h *Handlers) apiKeyPage(c echo.Context, status int, k model.APIKey, p views.APIKeyProps) error {
+	_, u, err := h.Store.APIKeyOwner(c.Request().Context(), k.ID)
+	if err != nil {
+		return err
+	}
+	me, _ := h.User(c)
+	p.Key, p.User, p.Now, p.Self = k, u, h.Now(), me.ID == u.ID
+	p.CanEdit, p.SeesUser = h.may(c, model.APIKeys.Manage()), h.may(c, model.Users.View())
+	p.Lacks = string(h.Actor(c).Rights.Lacks(everything(u)))
+	return h.Page(c, web.Bits{Status: status, Title: k.Name, Section: "api-keys", Crumbs: under(crumb("API keys", href.APIKeys()), k.Name)}, views.APIKey(p))
+}
+
+func (h *Handlers) updateAPIKey(c echo.Context) error {
+	f, err := keyForm(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	old, err := h.Store.APIKey(ctx, web.ID[model.APIKeyID](c))
+	if err != nil {
+		return err
+	}
+	k := old
+	k.Name, k.Rights, k.Version = f.Name, f.Rights, f.Version
+	if days, err := strconv.Atoi(f.Days); err == nil && days > 0 && days <= 3650 {
+		k.ExpiresAt = h.Now().AddDate(0, 0, days)
+	} else if f.Days == "" {
+		k.ExpiresAt = time.Time{}
+	}
+	if err = f.check(); err == nil {
+		err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { changed := k; return tx.UpdateAPIKey(&changed) })
+	}
+	if p, status, ok := wrong(err, href.APIKey(old.ID)); ok {
+		if status == http.StatusConflict {
+			f.Version = old.Version
+		}
+		return h.apiKeyPage(c, status, old, views.APIKeyProps{Form: f.APIKeyForm, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.APIKey(k.ID), "Saved.")
+}
+
+// rotateAPIKey answers with the new key, this once.
+func (h *Handlers) rotateAPIKey(c echo.Context) error {
+	ctx, id := c.Request().Context(), web.ID[model.APIKeyID](c)
+	overlap, err := time.ParseDuration(typed(c, "overlap"))
+	if err != nil {
+		overlap = 24 * time.Hour
+	}
+	text, hash, hint := db.NewKey()
+	if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.RotateAPIKey(id, hash, hint, tx.Now().Add(overlap)) }); err != nil {
+		return err
+	}
+	k, err := h.Store.APIKey(ctx, id)
+	if err != nil {
+		return err
+	}
+	return h.apiKeyPage(c, http.StatusCreated, k, views.APIKeyProps{Form: formOf(k), Made: text.Reveal()})
 }
 
 // ownKey is the key of the route, if it is one's own or one may see them all; else it is as good as absent.

@@ -57,7 +57,11 @@ func every() []change {
 			extra.key = model.APIKey{Name: "k", UserID: x.User.ID}
 			return tx.CreateAPIKey(&extra.key, []byte("hash"))
 		}},
-		{"RotateAPIKey", "api_key.rotated", true, func(tx *db.Tx, x *Setup) error { return tx.RotateAPIKey(extra.key.ID, []byte("hash-2"), "wbk_2") }},
+		{"RotateAPIKey", "api_key.rotated", true, func(tx *db.Tx, x *Setup) error { return tx.RotateAPIKey(extra.key.ID, []byte("hash-2"), "wbk_2", time.Time{}) }},
+		{"UpdateAPIKey", "api_key.updated", true, func(tx *db.Tx, x *Setup) error {
+			extra.key.Name, extra.key.Version = "other", 0
+			return tx.UpdateAPIKey(&extra.key)
+		}},
 		{"RevokeAPIKey", "api_key.revoked", true, func(tx *db.Tx, x *Setup) error { return tx.RevokeAPIKey(extra.key.ID) }},
 		{"SetFormat", "user.format_set", false, func(tx *db.Tx, x *Setup) error { return tx.SetFormat(extra.user.ID, "de-DE", "Europe/Berlin") }},
 		{"BeginSecondFactor", "user.second_factor_begun", false, func(tx *db.Tx, x *Setup) error { return tx.BeginSecondFactor(extra.user.ID, "secret") }},

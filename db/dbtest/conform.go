@@ -43,6 +43,7 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"second factors", secondFactors},
 		{"sessions", sessions},
 		{"API keys", apiKeys},
+		{"limited and rotated API keys", keyScope},
 		{"throttling", throttling},
 		{"event definitions", eventDefinitions},
 		{"audiences", audiences},

@@ -180,7 +180,7 @@ func apiKeys(t *testing.T, s *db.Store) {
 	wantFault(t, "a key that is over", create(Admin(), model.APIKey{Name: "k", UserID: u.ID, ExpiresAt: now.Add(-time.Hour)}), fault.Invalid, "")
 	next, nextHash, nextHint := db.NewKey()
 	rotate := func(a model.Actor) error {
-		return s.Write(ctx, a, func(tx *db.Tx) error { return tx.RotateAPIKey(k.ID, nextHash, nextHint) })
+		return s.Write(ctx, a, func(tx *db.Tx) error { return tx.RotateAPIKey(k.ID, nextHash, nextHint, time.Time{}) })
 	}
 	wantFault(t, "rotating the key of one with more rights", rotate(clerk), fault.Forbidden, "")
 	ok(t, "rotate", rotate(Admin()))
@@ -197,6 +197,72 @@ func apiKeys(t *testing.T, s *db.Store) {
 	ok(t, "list", err)
 	equal(t, "listed", 1, len(list))
 	equal(t, "version", 3, list[0].Version)
+}
+
+// keyScope goes through keys that are limited, and through rotating with an overlap.
+func keyScope(t *testing.T, s *db.Store) {
+	u := user("ada@example.com", model.Operator)
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateUser(u, "hash") })
+	now := time.Now()
+	first, firstHash, hint := db.NewKey()
+	k := model.APIKey{Name: "k", UserID: u.ID, Hint: hint, Rights: []model.Right{model.Settings.View(), model.Deliveries.Manage(), model.Deliveries.Manage()}}
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateAPIKey(&k, firstHash) })
+	got, who, err := s.APIKeyByHash(ctx, firstHash, now)
+	ok(t, "by hash", err)
+	rights := got.Limit(who.Rights())
+	equal(t, "what both hold", true, rights.Has(model.Deliveries.Manage()) && rights.Has(model.Deliveries.View()))
+	equal(t, "what the key alone holds", false, rights.Has(model.Settings.View()))
+	equal(t, "what the user alone holds", false, rights.Has(model.Events.View()))
+	wantFault(t, "no such right", s.Write(ctx, Admin(), func(tx *db.Tx) error {
+		return tx.CreateAPIKey(&model.APIKey{Name: "x", UserID: u.ID, Rights: []model.Right{"Manage Moon"}}, []byte("x"))
+	}), fault.Invalid, "")
+
+	self := actorOf(*u)
+	self.Rights = rights
+	own := func(limit ...model.Right) error {
+		_, hash, hint := db.NewKey()
+		return s.Write(ctx, self, func(tx *db.Tx) error {
+			return tx.CreateAPIKey(&model.APIKey{Name: "x", UserID: u.ID, Hint: hint, Rights: limit}, hash)
+		})
+	}
+	wantFault(t, "a limited key that makes a whole one", own(), fault.Forbidden, "")
+	wantFault(t, "a limited key that makes one with more", own(model.Events.View()), fault.Forbidden, "")
+	ok(t, "a limited key that makes one like it", own(model.Deliveries.View()))
+
+	_, nextHash, nextHint := db.NewKey()
+	rotate := func(hash []byte, hint string, until time.Time) error {
+		return s.Write(ctx, Admin(), func(tx *db.Tx) error { return tx.RotateAPIKey(k.ID, hash, hint, until) })
+	}
+	wantFault(t, "too long an overlap", rotate(nextHash, nextHint, now.Add(40*24*time.Hour)), fault.Invalid, "")
+	ok(t, "rotate", rotate(nextHash, nextHint, now.Add(time.Hour)))
+	opens := func(hash []byte, at time.Time) error { _, _, err := s.APIKeyByHash(ctx, hash, at); return err }
+	ok(t, "the key after", opens(nextHash, now))
+	ok(t, "the key before", opens(firstHash, now))
+	old, _, err := s.APIKeyByHash(ctx, db.HashKey(first.Reveal()), now)
+	ok(t, "the key before", err)
+	equal(t, "it ends with the overlap", now.Add(time.Hour).UnixMilli(), old.ExpiresAt.UnixMilli())
+	wantFault(t, "after the overlap", opens(firstHash, now.Add(61*time.Minute)), fault.SignedOut, "")
+	ok(t, "the key after, later", opens(nextHash, now.Add(61*time.Minute)))
+	_, thirdHash, thirdHint := db.NewKey()
+	ok(t, "rotate again", rotate(thirdHash, thirdHint, now.Add(time.Hour)))
+	wantFault(t, "the key before the one before", opens(firstHash, now), fault.SignedOut, "")
+	ok(t, "the key before", opens(nextHash, now))
+
+	k, err = s.APIKey(ctx, k.ID)
+	ok(t, "read", err)
+	stale := k
+	k.Name, k.Rights, k.ExpiresAt = "renamed", nil, now.Add(time.Hour)
+	Write(t, s, func(tx *db.Tx) error { return tx.UpdateAPIKey(&k) })
+	got, who, err = s.APIKeyByHash(ctx, thirdHash, now)
+	ok(t, "by hash", err)
+	equal(t, "name", "renamed", got.Name)
+	equal(t, "no longer limited", true, got.Limit(who.Rights()).Has(model.Events.View()))
+	stale.Name = "late"
+	wantFault(t, "an old version", s.Write(ctx, Admin(), func(tx *db.Tx) error { return tx.UpdateAPIKey(&stale) }), fault.Stale, "")
+	Write(t, s, func(tx *db.Tx) error { return tx.RevokeAPIKey(k.ID) })
+	wantFault(t, "revoking ends both", opens(nextHash, now), fault.SignedOut, "")
+	k.Version, k.Name = 0, "again"
+	wantFault(t, "changing a revoked one", s.Write(ctx, Admin(), func(tx *db.Tx) error { return tx.UpdateAPIKey(&k) }), fault.Conflict, "revoked")
 }
 
 func throttling(t *testing.T, s *db.Store) {

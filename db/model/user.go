@@ -61,7 +61,22 @@ type APIKey struct {
 	ExpiresAt  time.Time // zero = never
 	RevokedAt  time.Time // zero = live
 	Version    int64
+
+	Rights        []Right   // what it may do at most, of what its user may do at the time; empty = all of that
+	PreviousHint  string    // of the key before the last rotation
+	PreviousUntil time.Time // until when that one still works; zero = it does not
 }
+
+// Limit are the rights that the key has when its user holds held.
+func (k APIKey) Limit(held Rights) Rights {
+	if len(k.Rights) == 0 {
+		return held
+	}
+	return NewRights(k.Rights...).Within(held)
+}
+
+// LongestOverlap is how long a key may live on after it was rotated.
+const LongestOverlap = 30 * 24 * time.Hour
 
 // Live reports whether the key opens anything at now.
 func (k APIKey) Live(now time.Time) bool {

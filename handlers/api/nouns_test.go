@@ -70,10 +70,11 @@ func lives(d *desk) map[string]life {
 			fields:  []string{"fields[0].key", "request.body", "request.url"}, change: map[string]any{"request": map[string]any{"name": "n", "url": "https://api.example.com/{{ it.input.a }}", "body": "", "body_in_event": false,
 				"content_type": "text/plain", "credential_id": "", "event": "stock.told", "headers": []any{}, "method": "PUT", "timeout_seconds": 9.0}},
 			always: []string{"name", "description", "fields", "request", "published_version", "published_at", "changed"}},
-		"api-keys": {path: "/api-keys", noPut: true,
-			body:    map[string]any{"name": "CI", "expires_at": "2090-01-01T00:00:00Z"},
+		"api-keys": {path: "/api-keys",
+			body:    map[string]any{"name": "CI", "expires_at": "2090-01-01T00:00:00Z", "rights": []any{"View Events"}},
 			invalid: map[string]any{"name": "CI", "expires_at": "tomorrow"}, fields: []string{"expires_at"},
-			always: []string{"name", "user_id", "hint", "last_used_at", "expires_at", "revoked_at"}},
+			change: map[string]any{"rights": []any{"View Events", "Manage Deliveries"}},
+			always: []string{"name", "user_id", "hint", "last_used_at", "expires_at", "revoked_at", "rights", "previous_until"}},
 	}
 }
 
@@ -329,6 +330,32 @@ func TestOwnKeyDoesNotOutliveItsRevocation(t *testing.T) {
 	if got.object()["revoked_at"] == nil || strings.Contains(string(got.Text), made["key"].(string)) {
 		t.Errorf("revoked key: %s", got.Text)
 	}
+}
+
+func TestRotatingAKey(t *testing.T) {
+	d := newDesk(t)
+	made := d.do("POST", "/api/v1/api-keys", `{"name":"CI","rights":["View Events"]}`).want(201).object()
+	at, key := "/api/v1/api-keys/"+made["id"].(string), "Bearer "+made["key"].(string)
+	d.do("GET", "/api/v1/events", nil, "Authorization", key).want(200)
+	if p := d.do("GET", "/api/v1/connections", nil, "Authorization", key).problem(403, "forbidden"); !strings.Contains(p["detail"].(string), "View Connections") {
+		t.Errorf("a limited key: %v", p["detail"])
+	}
+	d.do("POST", at+"/rotate", `{"overlap_seconds":-1}`).fields("overlap_seconds")
+	next := d.do("POST", at+"/rotate", `{}`).want(200).object()
+	if next["key"] == made["key"] || next["previous_until"] == nil || next["hint"] == made["hint"] {
+		t.Errorf("rotated: %v", next)
+	}
+	for _, k := range []any{made["key"], next["key"]} {
+		d.do("GET", "/api/v1/events", nil, "Authorization", "Bearer "+k.(string)).want(200)
+	}
+	last := d.do("POST", at+"/rotate", `{"overlap_seconds":0}`).want(200).object()
+	for _, k := range []any{made["key"], next["key"]} {
+		d.do("GET", "/api/v1/events", nil, "Authorization", "Bearer "+k.(string)).problem(401, "signed_out")
+	}
+	d.do("GET", "/api/v1/events", nil, "Authorization", "Bearer "+last["key"].(string)).want(200)
+	d.do("DELETE", at, nil).want(204)
+	d.do("POST", at+"/rotate", `{}`).problem(409, "revoked")
+	d.do("POST", "/api/v1/api-keys/key_x/rotate", `{}`).problem(404, "")
 }
 
 func TestPasswords(t *testing.T) {

@@ -165,7 +165,7 @@ func needed(name string) []string {
 		return []string{"name", "service_user_id"}
 	case "UserInput":
 		return []string{"email", "name"}
-	case "DestinationInput", "KeyInput", "RoleInput", "EventInput", "EventDefinitionInput", "AudienceInput", "IntegrationInput":
+	case "DestinationInput", "KeyInput", "KeyUpdateInput", "RoleInput", "EventInput", "EventDefinitionInput", "AudienceInput", "IntegrationInput":
 		return []string{"name"}
 	case "BatchInput":
 		return []string{"events"}

@@ -90,7 +90,7 @@ func (k *keyCache) platformActor(c echo.Context, token string) (model.Actor, err
 	if err != nil {
 		return model.Actor{}, err
 	}
-	known := &knownKey{key: key, name: user.Name, rights: user.Rights()}
+	known := &knownKey{key: key, name: user.Name, rights: key.Limit(user.Rights())}
 	known.used.Store(key.LastUsedAt.UnixMilli())
 	k.mark(known, now)
 	a := known.actor(c)
@@ -114,7 +114,7 @@ func (k *keyCache) lookup(ctx context.Context, hash string) (*knownKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	known = &knownKey{key: key, name: user.Name, rights: user.Rights()}
+	known = &knownKey{key: key, name: user.Name, rights: key.Limit(user.Rights())}
 	known.used.Store(key.LastUsedAt.UnixMilli())
 	k.mu.Lock()
 	defer k.mu.Unlock()

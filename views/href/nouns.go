@@ -144,6 +144,8 @@ func Role[ID ~string](id ID) string         { return path("roles", string(id)) }
 func DeleteRole[ID ~string](id ID) string   { return path("roles", string(id), "delete") }
 func APIKeys() string                       { return "/api-keys" }
 func NewAPIKey() string                     { return "/api-keys/new" }
+func APIKey[ID ~string](id ID) string       { return path("api-keys", string(id)) }
+func RotateAPIKey[ID ~string](id ID) string { return path("api-keys", string(id), "rotate") }
 func RevokeAPIKey[ID ~string](id ID) string { return path("api-keys", string(id), "revoke") }
 
 // Inbound endpoints, and the URLs that third parties call.
