@@ -29,6 +29,8 @@ type AuditFilter struct {
 	ObjectID string
 	ActorID  string
 	Kind     string
+	Who      string    // a part of the actor's name
+	Address  string    // the beginning of where it came from
 	Query    string    // a part of the action, the object's or the actor's name
 	From     time.Time // at or after
 	To       time.Time // before
@@ -44,6 +46,8 @@ func (s *Store) AuditLog(ctx context.Context, f AuditFilter, p Page) ([]model.Au
 	q.and(f.ActorID != "", "actor_id = ?", f.ActorID)
 	q.and(f.Kind != "", "kind = ?", f.Kind)
 	q.and(f.Query != "", `(action LIKE ? ESCAPE '\' OR object LIKE ? ESCAPE '\' OR actor_name LIKE ? ESCAPE '\')`, like(f.Query), like(f.Query), like(f.Query))
+	q.and(f.Who != "", `actor_name LIKE ? ESCAPE '\'`, like(f.Who))
+	q.and(f.Address != "", `address LIKE ? ESCAPE '\'`, like(f.Address)[1:])
 	q.and(!f.From.IsZero(), "at >= ?", ms(f.From))
 	q.and(!f.To.IsZero(), "at < ?", ms(f.To))
 	rows, next, err := page(s.reader(ctx), q, p, "seq", scanAudit, func(a auditRow) string { return strconv.FormatInt(a.seq, 10) })

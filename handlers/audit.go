@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,17 +17,37 @@ import (
 )
 
 func (h *Handlers) auditRoutes() []web.Route {
-	return []web.Route{web.Get(model.ViewAuditLog, href.Audit(), h.listAudit)}
+	return append(h.exportRoutes(), web.Get(model.ViewAuditLog, href.Audit(), h.listAudit))
 }
 
 // auditKinds are the things whose changes can be asked for.
-var auditKinds = []string{"action", "api_key", "connection", "credential", "delivery", "destination", "session", "user"}
+var auditKinds = []string{"action", "api_key", "audience", "connection", "credential", "delivery", "destination", "event_definition", "inbound_endpoint", "integration", "invitation",
+	"role", "session", "user", "workflow"}
+
+// auditProps are the filters of the audit log, as they were typed.
+func auditProps(c echo.Context) views.AuditProps {
+	q := func(name string) string { return strings.TrimSpace(c.QueryParam(name)) }
+	return views.AuditProps{Query: q("q"), Who: q("who"), Kind: q("kind"), Actor: q("actor_id"), Object: q("object_id"), From: q("from"), To: q("to"), Address: q("address")}
+}
+
+func auditFilter(p views.AuditProps, zone *time.Location) db.AuditFilter {
+	return db.AuditFilter{Query: p.Query, Who: p.Who, Kind: p.Kind, ActorID: p.Actor, ObjectID: p.Object, Address: p.Address, From: day(p.From, 0, zone), To: day(p.To, 1, zone)}
+}
+
+// zone is the time zone in which whoever asks reads dates; UTC when he did not choose one.
+func (h *Handlers) zone(c echo.Context) *time.Location {
+	u, _ := h.User(c)
+	zone, err := time.LoadLocation(u.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
 
 func (h *Handlers) listAudit(c echo.Context) error {
-	ctx := c.Request().Context()
-	p := views.AuditProps{Query: c.QueryParam("q"), Kind: c.QueryParam("kind"), Actor: c.QueryParam("actor_id"), Object: c.QueryParam("object_id"),
-		From: c.QueryParam("from"), To: c.QueryParam("to"), Kinds: auditKinds, Now: h.Now()}
-	filter := db.AuditFilter{Query: p.Query, Kind: p.Kind, ActorID: p.Actor, ObjectID: p.Object, From: day(p.From, 0), To: day(p.To, 1)}
+	ctx, p := c.Request().Context(), auditProps(c)
+	p.Kinds, p.Now = auditKinds, h.Now()
+	filter := auditFilter(p, h.zone(c))
 	rows, next, err := h.Store.AuditLog(ctx, filter, db.Page{Cursor: c.QueryParam("cursor")})
 	if err != nil {
 		return err
@@ -43,9 +64,9 @@ func (h *Handlers) listAudit(c echo.Context) error {
 	return h.Page(c, web.Bits{Title: "Audit log", Section: "audit"}, views.AuditLog(p))
 }
 
-// day is the beginning (UTC) of a date as browsers send it, plus days; zero for anything else.
-func day(text string, days int) time.Time {
-	t, err := time.Parse(time.DateOnly, text)
+// day is the beginning of a date as browsers send it, plus days; zero for anything else.
+func day(text string, days int, zone *time.Location) time.Time {
+	t, err := time.ParseInLocation(time.DateOnly, text, zone)
 	if err != nil {
 		return time.Time{}
 	}

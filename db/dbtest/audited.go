@@ -57,7 +57,9 @@ func every() []change {
 			extra.key = model.APIKey{Name: "k", UserID: x.User.ID}
 			return tx.CreateAPIKey(&extra.key, []byte("hash"))
 		}},
-		{"RotateAPIKey", "api_key.rotated", true, func(tx *db.Tx, x *Setup) error { return tx.RotateAPIKey(extra.key.ID, []byte("hash-2"), "wbk_2", time.Time{}) }},
+		{"RotateAPIKey", "api_key.rotated", true, func(tx *db.Tx, x *Setup) error {
+			return tx.RotateAPIKey(extra.key.ID, []byte("hash-2"), "wbk_2", time.Time{})
+		}},
 		{"UpdateAPIKey", "api_key.updated", true, func(tx *db.Tx, x *Setup) error {
 			extra.key.Name, extra.key.Version = "other", 0
 			return tx.UpdateAPIKey(&extra.key)
@@ -242,7 +244,7 @@ func auditLog(t *testing.T, s *db.Store) {
 		want int
 	}{
 		{db.AuditFilter{}, 3}, {db.AuditFilter{ObjectID: string(c.ID)}, 2}, {db.AuditFilter{ActorID: "usr_1"}, 1}, {db.AuditFilter{Kind: "user"}, 0},
-		{db.AuditFilter{Query: "ROBOT"}, 1}, {db.AuditFilter{Query: "created"}, 2}, {db.AuditFilter{Query: "shop"}, 2},
+		{db.AuditFilter{Query: "ROBOT"}, 1}, {db.AuditFilter{Who: "rob"}, 1}, {db.AuditFilter{Who: "shop"}, 0}, {db.AuditFilter{Address: "192.0.2."}, 2}, {db.AuditFilter{Address: "2.0"}, 0}, {db.AuditFilter{Query: "created"}, 2}, {db.AuditFilter{Query: "shop"}, 2},
 		{db.AuditFilter{From: now.Add(time.Hour)}, 0}, {db.AuditFilter{To: now.Add(time.Hour)}, 3},
 	} {
 		log, _, err := s.AuditLog(ctx, c.f, db.Page{})

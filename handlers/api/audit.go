@@ -40,13 +40,14 @@ func (a *API) listAudit(c call, in *struct {
 	ObjectID string `query:"object_id"`
 	ActorID  string `query:"actor_id"`
 	Kind     string `query:"kind"`
+	Address  string `query:"address" doc:"The beginning of where it came from"`
 	Q        string `query:"q" doc:"A part of the action, of the object's or of the actor's name"`
 }) (*body[list[auditRow]], error) {
 	from, to, err := in.times()
 	if err != nil {
 		return nil, err
 	}
-	f := db.AuditFilter{ObjectID: in.ObjectID, ActorID: in.ActorID, Kind: in.Kind, Query: in.Q, From: from, To: to}
+	f := db.AuditFilter{ObjectID: in.ObjectID, ActorID: in.ActorID, Kind: in.Kind, Query: in.Q, Address: in.Address, From: from, To: to}
 	items, next, err := a.store.AuditLog(c, f, in.page())
 	return listed(items, next, err, showAudit)
 }

@@ -97,6 +97,9 @@ func Components() string            { return "/dev/components" }
 func Settings() string              { return "/settings" }
 func Audit() string                 { return "/audit" }
 func AuditWith(q url.Values) string { return WithValues(Audit(), q) }
+func AuditCSV() string              { return "/audit.csv" }
+func DeliveriesCSV() string         { return "/deliveries.csv" }
+func EventsCSV() string             { return "/events.csv" }
 func Receiver(rest string) string {
 	return "http://receiver.waybill.internal/" + strings.TrimPrefix(rest, "/")
 }
