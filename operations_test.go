@@ -34,6 +34,16 @@ func TestOperations(t *testing.T) {
 	b.open("/deliveries/replay")
 	b.inspect()
 
+	p.must(201, "POST", "actions", map[string]any{"name": "Large ones", "event": "order.created", "filter": "event.data.total > 100", "destination_id": p.must(200, "GET", "deliveries?limit=1", nil).items()[0]["destination_id"]})
+	p.must(201, "POST", "actions", map[string]any{"name": "Invoices", "event": "invoice.*", "destination_id": p.must(200, "GET", "deliveries?limit=1", nil).items()[0]["destination_id"]})
+	small := p.must(202, "POST", "events", map[string]any{"name": "order.created", "data": map[string]any{"total": 99}})
+	b.open("/events/" + small.str("id"))
+	b.sees("event.data.total > 100")
+	b.sees("1 action for other events")
+	b.inspect()
+	b.open("/deliveries/" + p.must(200, "GET", "deliveries?status=delivered", nil).items()[0]["id"].(string))
+	b.inspect()
+
 	b.open("/settings")
 	b.inspect()
 	b.press("Storage")

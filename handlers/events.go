@@ -130,8 +130,8 @@ func (h *Handlers) showEvent(c echo.Context) error {
 		return err
 	}
 	props := views.EventProps{Event: e, SeeDeliveries: h.may(c, model.Deliveries.View()), Now: h.Now()}
-	for _, m := range e.Met {
-		props.Met = append(props.Met, views.MetItem{Met: m, URL: h.actionURL(c, around, m.Action)})
+	if props.Met, err = h.traced(c, around, e); err != nil {
+		return err
 	}
 	if props.SeeDeliveries {
 		list, next, err := h.deliveries(c, around, db.DeliveryFilter{EventID: e.ID}, db.Page{Limit: shownDeliveries})
@@ -143,6 +143,30 @@ func (h *Handlers) showEvent(c echo.Context) error {
 		}
 	}
 	return h.Page(c, web.Bits{Title: e.Name, Section: "events", Crumbs: under(eventsCrumb, e.Name)}, views.Event(props))
+}
+
+// traced is what every action decided about an event, as far as who asks may see it.
+func (h *Handlers) traced(c echo.Context, around db.Routing, e model.Event) ([]views.MetItem, error) {
+	list, err := h.o.Jobs.Trace(c.Request().Context(), e)
+	var out []views.MetItem
+	for _, t := range list {
+		m := views.MetItem{Met: t.Met, URL: h.actionURL(c, around, t.Action), Changed: t.Changed}
+		if h.may(c, model.Connections.View()) {
+			m.Rule = t.Rule
+			for _, v := range t.Values {
+				text, err := json.Marshal(v.Value)
+				if err != nil {
+					return nil, err
+				}
+				m.Values = append(m.Values, ui.Pair{Name: v.Path, Value: string(text)})
+			}
+		}
+		if h.may(c, model.Deliveries.View()) {
+			m.Delivery = t.Delivery
+		}
+		out = append(out, m)
+	}
+	return out, err
 }
 
 // actionURL leads to an action, "" when it is gone or may not be seen.
