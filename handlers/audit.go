@@ -22,7 +22,7 @@ func (h *Handlers) auditRoutes() []web.Route {
 
 // auditKinds are the things whose changes can be asked for.
 var auditKinds = []string{"action", "api_key", "audience", "connection", "credential", "delivery", "destination", "event_definition", "inbound_endpoint", "integration", "invitation",
-	"role", "session", "user", "workflow"}
+	"role", "saved_filter", "session", "user", "workflow"}
 
 // auditProps are the filters of the audit log, as they were typed.
 func auditProps(c echo.Context) views.AuditProps {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -52,9 +53,18 @@ func (h *Handlers) listConnections(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	props := views.ConnectionsProps{Query: q, CanEdit: h.may(c, model.Connections.Manage())}
+	props := views.ConnectionsProps{Query: q, State: c.QueryParam("state"), CanEdit: h.may(c, model.Connections.Manage())}
+	if props.State != views.NeedsAttention {
+		props.State = ""
+	} else { // few of many: all are looked at, and shown on one page
+		list, next = slices.Collect(maps.Values(around.Connections)), ""
+		slices.SortFunc(list, func(a, b model.Connection) int { return strings.Compare(string(b.ID), string(a.ID)) })
+	}
 	for _, x := range list {
 		props.Items = append(props.Items, h.connectionItem(x, around))
+	}
+	if err := h.pulses(c, &props, around); err != nil {
+		return err
 	}
 	props.Next, props.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "Connections", Section: "connections"}, views.Connections(props))
@@ -65,6 +75,45 @@ func (h *Handlers) connectionItem(x model.Connection, around db.Routing) views.C
 	kind, _ := connector.ByType(x.Type)
 	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Refused: strings.Join(h.o.Jobs.Warnings(x), " "),
 		Credential: around.Credentials[x.CredentialID].Name, Destinations: len(destinationsOf(around, x.ID))}
+}
+
+// pulses adds how each connection is doing, for those who may see deliveries, and keeps what the page asks for.
+func (h *Handlers) pulses(c echo.Context, p *views.ConnectionsProps, around db.Routing) error {
+	ctx := c.Request().Context()
+	if h.may(c, model.Deliveries.View()) {
+		var ids []model.DestID
+		at := map[model.ConnectionID]int{}
+		for i, x := range p.Items {
+			at[x.ID] = i
+			p.Items[i].Pulse = &model.Pulse{}
+		}
+		for id, d := range around.Destinations {
+			if _, shown := at[d.ConnectionID]; shown {
+				ids = append(ids, id)
+			}
+		}
+		beats, err := h.Store.Pulse(ctx, ids, h.Now())
+		if err != nil {
+			return err
+		}
+		for id, beat := range beats {
+			p.Items[at[around.Destinations[id].ConnectionID]].Pulse.Add(beat)
+		}
+		troubles, err := h.Store.Troubles(ctx, h.Now().Add(-24*time.Hour), db.MaxPage)
+		if err != nil {
+			return err
+		}
+		for _, t := range troubles {
+			if i, shown := at[t.ConnectionID]; shown && !views.Over(t) && h.Now().Sub(t.Last) < failsNow {
+				p.Items[i].Failing = t.Error
+			}
+		}
+	}
+	if p.State == views.NeedsAttention {
+		p.Items = slices.DeleteFunc(p.Items, func(x views.ConnectionItem) bool { return !x.NeedsAttention() })
+		p.Items = p.Items[:min(len(p.Items), db.MaxPage)]
+	}
+	return nil
 }
 
 // destinationsOf are the destinations of one connection by name.

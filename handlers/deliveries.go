@@ -54,6 +54,9 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 	}
 	p.Destinations, p.CanReplay = choices(around), h.may(c, model.Deliveries.Manage())
 	p.List.Selectable = p.CanReplay
+	if p.Saved, err = h.savedFilters(c); err != nil {
+		return err
+	}
 	p.Next, p.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "Deliveries", Section: "deliveries"}, views.Deliveries(p))
 }

@@ -38,6 +38,7 @@ type Handlers struct {
 	o        Options
 	setup    setupLink
 	chain    chainCheck
+	nav      navCounts
 	door     chan struct{} // places for checking passwords
 	stopping atomic.Bool
 	ended    chan struct{} // closed when the server stops: streams end
@@ -50,7 +51,9 @@ func New(o Options) (*Handlers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handlers{Web: w, o: o, door: make(chan struct{}, 2), ended: make(chan struct{})}, nil
+	h := &Handlers{Web: w, o: o, door: make(chan struct{}, 2), ended: make(chan struct{})}
+	w.Counts = h.counts
+	return h, nil
 }
 
 // Routes is the route table of the whole program.

@@ -105,37 +105,24 @@ func (h *Handlers) userHits(ctx context.Context, q query) ([]views.Hit, error) {
 	return h.orByID(ctx, q, "usr_")(hitsOf(list, err, userHit))
 }
 
-// mostDestinations bounds how many are looked through: the store cannot find them by name.
-const mostDestinations = 2000
-
 func (h *Handlers) destinationHits(ctx context.Context, q query) ([]views.Hit, error) {
+	list, _, err := h.Store.FindDestinations(ctx, db.DestinationFilter{Query: q.widest()}, many)
+	if err != nil {
+		return nil, err
+	}
 	var out []views.Hit
 	names := map[model.ConnectionID]string{}
-	for page, seen := many, 0; seen < mostDestinations; {
-		list, next, err := h.Store.Destinations(ctx, "", page)
-		if err != nil {
-			return nil, err
-		}
-		for _, x := range list {
-			hit := destinationHit(x, "")
-			if score, _ := q.fit(hit.Label, hit.Also); score == 0 {
-				continue
+	for _, x := range list {
+		if _, known := names[x.ConnectionID]; !known && len(names) < searchHits {
+			of, err := h.Store.Connection(ctx, x.ConnectionID)
+			if err != nil && !fault.Is(err, fault.NotFound) {
+				return nil, err
 			}
-			if _, known := names[x.ConnectionID]; !known && len(names) < searchHits {
-				of, err := h.Store.Connection(ctx, x.ConnectionID)
-				if err != nil && !fault.Is(err, fault.NotFound) {
-					return nil, err
-				}
-				names[x.ConnectionID] = of.Name
-			}
-			out = append(out, destinationHit(x, names[x.ConnectionID]))
+			names[x.ConnectionID] = of.Name
 		}
-		if page.Cursor = next; next == "" {
-			break
-		}
-		seen += len(list)
+		out = append(out, destinationHit(x, names[x.ConnectionID]))
 	}
-	return out, nil
+	return h.orByID(ctx, q, "dst_")(out, nil)
 }
 
 // eventHits are names of events, and one event by its id.

@@ -22,7 +22,7 @@ import (
 // templateRoutes are what one does with the template of a destination, or with a filter, besides saving it.
 func (h *Handlers) templateRoutes() []web.Route {
 	view, manage := model.Connections.View(), model.Connections.Manage()
-	return append(h.filterRoutes(),
+	return append(append(h.filterRoutes(), h.savedRoutes()...),
 		web.Post(manage, href.CompareDestination(href.Pattern), h.compareDestination),
 		web.Post(manage, href.FormatDestination(href.Pattern), h.formatDestination),
 		web.Post(manage, href.FormatNewDestination(href.Pattern), h.formatNewDestination),

@@ -8,6 +8,7 @@ package views
 import (
 	"github.com/a-h/templ"
 
+	"waybill/db/model"
 	"waybill/views/ui"
 )
 
@@ -48,6 +49,24 @@ type NavItem struct {
 	Key, Label, Icon, URL string
 	Count                 string // "" = none
 	Alert                 bool
+	Words                 string // what the count is, for those who hear it
+}
+
+// NavCount is a figure beside a page of the navigation that asks for attention; Words say what it counts.
+type NavCount struct {
+	N     int64
+	Words string
+}
+
+// Count puts figures beside the pages with these keys.
+func (s Shell) Count(counts map[string]NavCount) {
+	for _, g := range s.Nav {
+		for i, it := range g.Items {
+			if c, ok := counts[it.Key]; ok && c.N > 0 {
+				g.Items[i].Count, g.Items[i].Alert, g.Items[i].Words = atLeast(int(min(c.N, model.MostCounted)), c.N > model.MostCounted), true, c.Words
+			}
+		}
+	}
 }
 
 // Initials are one or two letters for the user's mark.

@@ -49,3 +49,29 @@ func (f SavedFilter) Check() []fault.Field {
 
 // MaxSavedFilters is how many one person may keep.
 const MaxSavedFilters = 50
+
+// PulseHours is how far back a pulse goes.
+const PulseHours = 24
+
+// Pulse is how much went to a destination in each of the last hours, the last being the present one, and how much of it failed
+// for good in all.
+type Pulse struct {
+	Hours  [PulseHours]int64
+	Failed int64
+}
+
+// Add puts what went to another destination beside it.
+func (p *Pulse) Add(o Pulse) {
+	for i, n := range o.Hours {
+		p.Hours[i] += n
+	}
+	p.Failed += o.Failed
+}
+
+// Sum is how much went in all.
+func (p Pulse) Sum() (n int64) {
+	for _, x := range p.Hours {
+		n += x
+	}
+	return n
+}

@@ -60,6 +60,9 @@ func (w *Web) shell(c echo.Context, b Bits) views.Shell {
 	if v, err := w.visitor(c); err == nil && v != nil {
 		s.User, s.Email, s.Nav = v.user.Name, v.user.Email, w.Nav(v.rights)
 		s.Banners = w.banners(c)
+		if w.Counts != nil {
+			s.Count(w.Counts(c.Request().Context(), v.rights))
+		}
 	}
 	return s
 }

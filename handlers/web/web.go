@@ -35,7 +35,8 @@ type Options struct {
 	// Platform reads a token of a platform key: the API key that it stands for, and the depth of the events that it
 	// publishes. nil = no such tokens are accepted.
 	Platform func(ctx context.Context, token string) (model.APIKeyID, int, error)
-	Nav      func(model.Rights) []views.NavGroup // the navigation for somebody with these rights
+	Nav      func(model.Rights) []views.NavGroup                           // the navigation for somebody with these rights
+	Counts   func(context.Context, model.Rights) map[string]views.NavCount // beside its pages, by their keys; nil = none
 }
 
 // Web is the ground under all handlers. It is safe for concurrent use.

@@ -108,6 +108,10 @@ func Replays() string                       { return "/replays" }
 func Replay[ID ~string](id ID) string       { return path("replays", string(id)) }
 func CancelReplay[ID ~string](id ID) string { return path("replays", string(id), "cancel") }
 
+// SavedFilters keeps a filter of the list under a name; DropFilter forgets one.
+func SavedFilters() string                { return "/deliveries/filters" }
+func DropFilter[ID ~string](id ID) string { return path("deliveries", "filters", string(id), "delete") }
+
 // DeliveriesOfEvent and DeliveriesOfDestination are the list, filtered.
 func DeliveriesOfEvent[ID ~string](id ID) string {
 	return With(Deliveries(), "event_id", string(id))
