@@ -24,7 +24,7 @@ SELECT ` + attemptColumns + `
 FROM attempts a JOIN deliveries d ON d.id = $1 LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
 WHERE a.delivery_id IN (SELECT value FROM json_each($2)) ORDER BY a.number, a.started_at`
 
-const batchOf = `SELECT batch_id FROM deliveries WHERE id = $1`
+const batchOf = `SELECT batch_id FROM deliveries WHERE id = $1 UNION ALL SELECT split_of FROM deliveries WHERE id = $1 AND split_of <> ''`
 
 // Attempts lists the attempts of a delivery, first one first: those of the batch that it is or was part of, and its own.
 func (s *Store) Attempts(ctx context.Context, id model.DeliveryID) ([]model.Attempt, error) {

@@ -26,7 +26,7 @@ UPDATE deliveries SET batch_id = $1, owner = $2, next_attempt_at = $3 WHERE id I
 
 // splitOff lets a member go by itself, with its schedule from the start.
 const splitOff = `
-UPDATE deliveries SET batch_id = id, round_start = attempts, next_attempt_at = CASE WHEN seq > 0 THEN NULL ELSE next_attempt_at END WHERE id = $1`
+UPDATE deliveries SET split_of = batch_id, batch_id = id, round_start = attempts, next_attempt_at = CASE WHEN seq > 0 THEN NULL ELSE next_attempt_at END WHERE id = $1`
 
 // Form makes one message of deliveries that owner has in memory. Of an ordered one, up to more join it that wait behind it in
 // the database, as far as the data of all has at most most bytes. formed are the members in their order: without those that

@@ -206,6 +206,8 @@ const triesOf = `
 SELECT i.value, a.verdict, coalesce(a.timings ->> 'total', 0), a.number FROM json_each($1) i CROSS JOIN attempts a ON a.delivery_id = i.value
 UNION ALL SELECT d.id, a.verdict, coalesce(a.timings ->> 'total', 0), a.number
   FROM json_each($1) i CROSS JOIN deliveries d ON d.id = i.value AND d.batch_id <> '' AND d.batch_id <> d.id CROSS JOIN attempts a ON a.delivery_id = d.batch_id
+UNION ALL SELECT d.id, a.verdict, coalesce(a.timings ->> 'total', 0), a.number
+  FROM json_each($1) i CROSS JOIN deliveries d ON d.id = i.value AND d.split_of <> '' CROSS JOIN attempts a ON a.delivery_id = d.split_of
 ORDER BY 1, 4`
 
 // Tries are the attempts of a page of deliveries in short, first one first.

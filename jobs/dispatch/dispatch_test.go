@@ -27,6 +27,7 @@ type bed struct {
 	mu      sync.Mutex
 	off     string
 	limit   int
+	asks    Target // besides limit, schedule and off
 	made    atomic.Int64
 }
 
@@ -38,6 +39,7 @@ func newBed(t *testing.T, o Options, attempt func(context.Context, model.Work) d
 
 func (b *bed) boot(o Options) {
 	o.Store, o.Node, o.Now, o.Log = b.store, model.NewNodeID(time.Now()), time.Now, slog.New(slog.DiscardHandler)
+	b.store.OnReady(func(id model.TargetID) { b.d.Ready(id) })
 	o.Attempt = func(ctx context.Context, w model.Work) deliver.Result {
 		b.mu.Lock()
 		attempt := b.attempt
@@ -47,7 +49,12 @@ func (b *bed) boot(o Options) {
 	o.Target = func(model.TargetID) Target {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return Target{MaxInFlight: b.limit, Schedule: []int{0, 60, 3600, 86400}, Off: b.off}
+		t := b.asks
+		t.MaxInFlight, t.Off = b.limit, b.off
+		if t.Schedule == nil {
+			t.Schedule = []int{0, 60, 3600, 86400}
+		}
+		return t
 	}
 	b.d = New(o)
 	if err := b.d.Recover(context.Background()); err != nil {
@@ -73,16 +80,31 @@ func (b *bed) plays(attempt func(context.Context, model.Work) deliver.Result) {
 // publish stores one event with one delivery to target, the way jobs does.
 func (b *bed) publish(target model.TargetID) model.DeliveryID {
 	b.Helper()
+	return b.publishAs(model.Delivery{TargetID: target, Lane: model.Realtime})
+}
+
+func (b *bed) publishAs(d model.Delivery) model.DeliveryID {
+	b.Helper()
 	now := time.Now()
 	e := model.Event{ID: model.NewEventID(now), Name: "test", Time: now, CreatedAt: now, Data: []byte(fmt.Sprintf(`{"n":%d}`, b.made.Add(1)))}
-	d := model.Delivery{ID: model.NewDeliveryID(now), EventID: e.ID, TargetID: target, Lane: model.Realtime, Status: model.Pending, NextAttemptAt: now, CreatedAt: now, Version: 1}
+	target := d.TargetID
+	d.ID, d.EventID, d.Status, d.NextAttemptAt, d.CreatedAt, d.Version = model.NewDeliveryID(now), e.ID, model.Pending, now, now, 1
 	p := db.Publication{Event: e, Deliveries: []model.Delivery{d}, Owners: make([]model.NodeID, 1)}
 	if b.d.Reserve(target, d.Lane, len(e.Data)) {
 		p.Owners[0] = b.d.o.Node
 	}
 	v, err := b.store.Version(context.Background())
 	if err == nil {
-		_, err = b.store.Publish(context.Background(), v, []db.Publication{p})
+		var out []db.Published
+		out, err = b.store.Publish(context.Background(), v, []db.Publication{p})
+		if err == nil && out[0].Places != nil {
+			if d.Seq = out[0].Places[0].Seq; out[0].Places[0].Behind {
+				if p.Owners[0] != "" {
+					b.d.Unreserve(target, d.Lane, len(e.Data))
+				}
+				return d.ID
+			}
+		}
 	}
 	if err != nil {
 		b.Fatal(err)

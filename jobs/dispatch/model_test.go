@@ -43,12 +43,23 @@ func (w *world) boot() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		t := Target{MaxInFlight: 3, Schedule: []int{0, 0, 0, 0}}
+		switch id {
+		case "dst_1":
+			t.BatchSize, t.BatchWait = 4, 5*time.Millisecond
+		case "dst_2":
+			t.Ordered = true
+		case "dst_3":
+			t.Ordered, t.BatchSize, t.BatchWait = true, 4, 5*time.Millisecond
+		case "dst_4":
+			t.Rate = 500
+		}
 		if w.off[id] {
 			t.Off = "It is off."
 		}
 		return t
 	}
 	w.d = New(o)
+	w.store.OnReady(w.d.Ready)
 	if err := w.d.Recover(context.Background()); err != nil {
 		w.Fatal(err)
 	}
@@ -56,17 +67,21 @@ func (w *world) boot() {
 }
 
 func (w *world) attempt(ctx context.Context, x model.Work) deliver.Result {
-	id := x.Delivery.ID
 	w.mu.Lock()
-	w.sending[id]++
-	if w.sending[id] > 1 && !w.taken[id] {
-		w.Errorf("%s is sent twice at once", id)
+	for _, m := range x.Each() {
+		id := m.Delivery.ID
+		w.sending[id]++
+		if w.sending[id] > 1 && !w.taken[id] && !m.Delivery.Batched() { // a batch is taken as a whole
+			w.Errorf("%s is sent twice at once", id)
+		}
 	}
 	calm := w.calm
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
-		w.sending[id]--
+		for _, m := range x.Each() {
+			w.sending[m.Delivery.ID]--
+		}
 		w.mu.Unlock()
 	}()
 	r := deliver.Result{Kind: deliver.Sent, Attempt: try(x, 200)}
@@ -82,7 +97,7 @@ func (w *world) attempt(ctx context.Context, x model.Work) deliver.Result {
 	case n < 30:
 		r = deliver.Result{Kind: deliver.Again, Attempt: try(x, 503), Error: "Answered 503."}
 	case n < 34:
-		r = deliver.Result{Kind: deliver.Final, Attempt: try(x, 400), Error: "Answered 400."}
+		r = deliver.Result{Kind: deliver.Final, Bound: n < 32, Attempt: try(x, 400), Error: "Answered 400."}
 	case n < 38:
 		r = deliver.Result{Kind: deliver.Nothing}
 	case n < 44:
@@ -107,6 +122,7 @@ func (w *world) publish() {
 	for range 1 + rand.IntN(4) {
 		d := model.Delivery{ID: model.NewDeliveryID(now), EventID: p.Event.ID, TargetID: w.target(), Lane: []model.Lane{model.Realtime, model.Bulk}[rand.IntN(2)],
 			Status: model.Pending, NextAttemptAt: now, CreatedAt: now, Version: 1}
+		d.Ordered, d.OrderKey = d.TargetID == "dst_2" || d.TargetID == "dst_3", fmt.Sprint("subject ", rand.IntN(3))
 		owner := model.NodeID("")
 		if w.d.Reserve(d.TargetID, d.Lane, len(p.Event.Data)) {
 			owner = w.d.o.Node
@@ -119,14 +135,19 @@ func (w *world) publish() {
 	}
 	defer cancel()
 	v, err := w.store.Version(context.Background())
+	var out []db.Published
 	if err == nil {
-		_, err = w.store.Publish(ctx, v, []db.Publication{p})
+		out, err = w.store.Publish(ctx, v, []db.Publication{p})
 	}
 	for i, d := range p.Deliveries {
+		behind := false
+		if err == nil && out[0].Places != nil {
+			d.Seq, behind = out[0].Places[i].Seq, out[0].Places[i].Behind
+		}
 		switch owned := p.Owners[i] != ""; {
-		case err != nil && owned:
+		case (err != nil || behind) && owned:
 			w.d.Unreserve(d.TargetID, d.Lane, len(p.Event.Data))
-		case err != nil:
+		case err != nil || behind:
 		case owned:
 			w.d.Handover([]model.Work{{Delivery: d, Event: p.Event}})
 		default:
@@ -315,10 +336,10 @@ func (w *world) check(raw *sql.DB) {
 		want  int
 	}{
 		{"stored deliveries", `SELECT count(*) FROM deliveries`, len(w.ids)},
-		{"deliveries whose attempts are not those that are recorded", `SELECT count(*) FROM deliveries d WHERE attempts <> (SELECT count(*) FROM attempts a WHERE a.delivery_id = d.id)`, 0},
-		{"delivered ones without a good answer", `SELECT count(*) FROM deliveries d WHERE status = 'delivered' AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.status_code = 200)`, 0},
+		{"deliveries whose attempts are not those that are recorded", `SELECT count(*) FROM deliveries d WHERE attempts <> (SELECT count(*) FROM attempts a WHERE a.delivery_id IN (d.id, d.batch_id, d.split_of))`, 0},
+		{"delivered ones without a good answer", `SELECT count(*) FROM deliveries d WHERE status = 'delivered' AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id IN (d.id, d.batch_id) AND a.status_code = 200)`, 0},
 		{"failed ones with a good answer in their last attempt", `SELECT count(*) FROM deliveries d WHERE status = 'failed' AND last_status_code = 200`, 0},
-		{"numbers of attempts with gaps", `SELECT count(*) FROM deliveries d WHERE attempts <> coalesce((SELECT max(number) FROM attempts a WHERE a.delivery_id = d.id), 0)`, 0},
+		{"numbers of attempts with gaps", `SELECT count(*) FROM deliveries d WHERE batch_id = '' AND attempts <> coalesce((SELECT max(number) FROM attempts a WHERE a.delivery_id = d.id), 0)`, 0},
 		{"interruptions although every stop was orderly", `SELECT count(*) FROM deliveries WHERE interruptions > 0`, 0},
 		{"settled ones that say that they are held or due", `SELECT count(*) FROM deliveries WHERE settled_at IS NOT NULL AND (held <> '' OR next_attempt_at IS NOT NULL OR owner <> '')`, 0},
 		{"parked ones that crashed too seldom", `SELECT count(*) FROM deliveries WHERE held = 'parked' AND crashes < 3`, 0},

@@ -7,6 +7,7 @@ ALTER TABLE deliveries ADD COLUMN webhook_id TEXT NOT NULL DEFAULT ''; -- '' = t
 ALTER TABLE deliveries ADD COLUMN seq INTEGER NOT NULL DEFAULT 0; -- place in the order of its destination, 0 = none is kept
 ALTER TABLE deliveries ADD COLUMN order_key TEXT NOT NULL DEFAULT ''; -- the subject within which order is kept
 ALTER TABLE deliveries ADD COLUMN batch_id TEXT NOT NULL DEFAULT ''; -- the message that it is part of; its own id = never part of one
+ALTER TABLE deliveries ADD COLUMN split_of TEXT NOT NULL DEFAULT ''; -- the message that it was part of before that was taken apart
 CREATE INDEX deliveries_run ON deliveries (run_id, id) WHERE run_id <> '';
 CREATE INDEX deliveries_order ON deliveries (target_id, order_key, seq) WHERE settled_at IS NULL AND seq > 0;
 CREATE INDEX deliveries_batch ON deliveries (batch_id, id) WHERE batch_id <> '';
