@@ -31,8 +31,11 @@ func TestCanary(t *testing.T) {
 	h.session("Ada", c, p)
 
 	rx := newParrot(t)
-	for _, x := range h.credentials(p) {
-		h.exercise(p, c, rx, x)
+	for _, x := range append(h.credentials(p), h.grants(p)...) {
+		last := h.exercise(p, c, rx, x)
+		if x.name == "header" {
+			h.rotate(p, c, x, last)
+		}
 	}
 	h.people(p, c)
 	h.mistakes(p, c)
@@ -78,6 +81,7 @@ type kind struct {
 	name   string
 	id     string
 	config map[string]any
+	at     []string // manners at which it is exercised, nil = all
 }
 
 // credentials makes one of each kind, changes its secret, and tests it.
@@ -108,17 +112,25 @@ func (h *hunt) credentials(p *program) []kind {
 }
 
 // exercise has a credential travel in every way: previews, tests, and a delivery of the event to come.
-func (h *hunt) exercise(p *program, c *http.Client, rx *parrot, k kind) {
+// It gives the first destination.
+func (h *hunt) exercise(p *program, c *http.Client, rx *parrot, k kind) (first string) {
 	conn := p.must(http.StatusCreated, http.MethodPost, "connections", map[string]any{"name": "Parrot " + k.name, "base_url": rx.URL, "credential_id": k.id}).str("id")
-	for i, manner := range manners {
+	at := manners
+	if k.at != nil {
+		at = k.at
+	}
+	for i, manner := range at {
 		d := map[string]any{"name": k.name + manner, "path": manner, "retry_schedule": []int{0, 0}}
 		if i%2 == 0 {
 			d["template"] = `{"t": {{ it.data[0] }}}`
 		}
-		at := "/api/v1/connections/" + conn + "/destinations"
-		a := p.must(http.StatusCreated, http.MethodPost, strings.TrimPrefix(at, "/api/v1/"), d)
+		in := "/api/v1/connections/" + conn + "/destinations"
+		a := p.must(http.StatusCreated, http.MethodPost, strings.TrimPrefix(in, "/api/v1/"), d)
 		id := a.str("id")
-		meant := []string{"POST " + at, "GET /destinations/" + id + "/secret", "GET /api/v1/destinations/" + id + "/secret"}
+		if first == "" {
+			first = id
+		}
+		meant := []string{"POST " + in, "GET /destinations/" + id + "/secret", "GET /api/v1/destinations/" + id + "/secret"}
 		h.given("the signing secret of "+k.name+manner, a.str("signing_secret"), meant...)
 		h.given("the signing key of "+k.name+manner, strings.TrimPrefix(a.str("signing_secret"), "whsec_"), meant...)
 		p.must(http.StatusCreated, http.MethodPost, "actions", map[string]any{"name": k.name + manner, "event": "canary", "destination_id": id})
@@ -131,6 +143,7 @@ func (h *hunt) exercise(p *program, c *http.Client, rx *parrot, k kind) {
 		form.Set("template", "{{! it.data[0].x.y; }}")
 		h.post(p, c, http.StatusOK, "/destinations/"+id+"/test", form)
 	}
+	return first
 }
 
 // post sends a form, as a browser does.

@@ -146,3 +146,12 @@ func TestKeyRotate(t *testing.T) {
 		t.Error(a.text)
 	}
 }
+
+func contains(text string, parts ...string) bool {
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			return false
+		}
+	}
+	return true
+}

@@ -171,7 +171,7 @@ func (p *parrot) String() string {
 // words are the secrets of a request, as somebody would find them who knows how they travel.
 func words(r *http.Request) []string {
 	var out []string
-	for _, v := range []string{r.Header.Get("Authorization"), r.Header.Get("X-Canary")} {
+	for _, v := range []string{r.Header.Get("Authorization"), r.Header.Get("X-Canary"), "session " + r.Header.Get("X-Amz-Security-Token"), "session " + r.URL.Query().Get("X-Amz-Security-Token")} {
 		_, token, _ := strings.Cut(v, " ")
 		out = append(out, v, token)
 		if plain, err := base64.StdEncoding.DecodeString(token); err == nil {

@@ -144,7 +144,7 @@ func (h *Handlers) newConnection(c echo.Context) error {
 	if !ok {
 		return fault.Absent("type of connection")
 	}
-	f := views.ConnectionForm{Type: string(t.Type), Auth: "none", TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true}
+	f := views.ConnectionForm{Type: string(t.Type), Auth: views.CredentialChoice{Use: "none"}, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true}
 	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{Form: f})
 }
 
@@ -155,22 +155,11 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 		return fault.Absent("type of connection")
 	}
 	p.Kind = connectionKind(t)
-	if h.may(c, model.Credentials.View()) {
-		around, err := h.Store.Routing(c.Request().Context())
-		if err != nil {
-			return err
-		}
-		p.Credentials = slices.SortedFunc(maps.Values(around.Credentials), func(a, b model.Credential) int { return strings.Compare(a.Name, b.Name) })
-		p.Credentials = slices.DeleteFunc(p.Credentials, func(x model.Credential) bool { return x.Type == model.CredentialClientSecret })
+	p.Auth = views.ChooseCredentialProps{Legend: "Requests to this system", NoneLabel: "Carry no credential", NoneHint: "They can still be signed: a setting of each destination.",
+		Choice: p.Form.Auth, Problems: p.Problems}
+	if err := h.credentialChoices(c, &p.Auth, false); err != nil {
+		return err
 	}
-	if h.may(c, model.Credentials.Manage()) {
-		var err error
-		if p.Kinds, err = h.credentialKinds(c); err != nil {
-			return err
-		}
-		p.Kinds = slices.DeleteFunc(p.Kinds, func(k views.Kind) bool { return k.Body })
-	}
-	p.Form.CredentialType = cmp.Or(p.Form.CredentialType, string(model.CredentialBearer))
 	bits := web.Bits{Status: status, Title: "New connection", Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb("New", href.NewConnection()), {Label: t.Title}}}
 	if p.ID != "" {
 		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{connectionsCrumb, crumb(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
@@ -178,11 +167,11 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 	return h.Page(c, bits, views.EditConnection(p))
 }
 
-// connectionTyped is the posted form, the connection that it describes over old, and the credential that is made with it.
-func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.ConnectionForm, model.Connection, *newCredential, error) {
+// connectionTyped is the posted form, the connection that it describes over old, and the credential that it carries.
+func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.ConnectionForm, model.Connection, chosen, error) {
 	f, err := web.Bind[views.ConnectionForm](c)
 	if err != nil {
-		return f, old, nil, err
+		return f, old, chosen{}, err
 	}
 	var bad fault.Check
 	x := old
@@ -196,47 +185,32 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	if old.ID != "" {
 		x.Type, f.Type = old.Type, string(old.Type)
 	}
-	made, err := h.connectionAuth(c, &f, &x, &bad)
-	if err != nil {
-		return f, x, nil, err
+	var auth chosen
+	if f.Auth, auth, err = h.chosenCredential(c, "", old.CredentialID, strings.Join(strings.Fields(x.Name), " "), &bad); err != nil {
+		return f, x, auth, err
 	}
-	err = both(h.o.Jobs.CheckConnection(&x), bad.Err())
-	if made != nil {
-		made.Name = cmp.Or(made.Name, x.Name, "Credential") // a connection without a name is refused anyway
-		err = both(err, made.check(h))
+	x.CredentialID = auth.id
+	err = h.o.Jobs.CheckConnection(&x)
+	if host := newHost(old, x); host != "" && auth.made == nil && !f.KeepCredential {
+		bad.Add("keep_credential", "Say whether the credential may go to %s.", host)
 	}
-	return f, x, made, err
+	return f, x, auth, both(err, bad.Err())
 }
 
-// connectionAuth reads how the connection proves who it is.
-func (h *Handlers) connectionAuth(c echo.Context, f *views.ConnectionForm, x *model.Connection, bad *fault.Check) (*newCredential, error) {
-	was := x.CredentialID
-	x.CredentialID = ""
-	switch f.Auth {
-	case "pick":
-		if x.CredentialID = model.CredentialID(f.CredentialID); x.CredentialID == "" {
-			bad.Add("credential_id", "Choose a credential, or “Carry no credential”.")
-		}
-		if x.CredentialID != was && !h.may(c, model.Credentials.View()) {
-			return nil, fault.Missing(string(model.Credentials.View()))
-		}
-	case "new":
-		if !h.may(c, model.Credentials.Manage()) {
-			return nil, fault.Missing(string(model.Credentials.Manage()))
-		}
-		made := readNewCredential(c, f)
-		return &made, nil
-	case "keep":
-		x.CredentialID = was
+// newHost is where x sends a credential that old sends elsewhere, "" when nothing changes.
+func newHost(old, x model.Connection) string {
+	if old.CredentialID == "" || x.CredentialID != old.CredentialID || x.Host() == old.Host() {
+		return ""
 	}
-	return nil, nil
+	return x.Host()
 }
 
 func (h *Handlers) createConnection(c echo.Context) error {
-	f, x, made, err := h.connectionTyped(c, model.Connection{})
+	f, x, auth, err := h.connectionTyped(c, model.Connection{})
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
-			if err := made.create(tx, &x); err != nil {
+			var err error
+			if x.CredentialID, err = auth.store(tx); err != nil {
 				return err
 			}
 			return tx.CreateConnection(&x)
@@ -302,16 +276,16 @@ func (h *Handlers) editConnection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f := views.ConnectionForm{Version: x.Version, Type: string(x.Type), Name: x.Name, Description: x.Description, BaseURL: x.BaseURL, Auth: "none",
-		CredentialID: string(x.CredentialID), TimeoutSeconds: strconv.Itoa(x.TimeoutSeconds), TimeoutMessage: x.TimeoutMessage, Enabled: x.Enabled,
+	f := views.ConnectionForm{Version: x.Version, Type: string(x.Type), Name: x.Name, Description: x.Description, BaseURL: x.BaseURL,
+		Auth: views.CredentialChoice{Use: "none", ID: string(x.CredentialID)}, TimeoutSeconds: strconv.Itoa(x.TimeoutSeconds), TimeoutMessage: x.TimeoutMessage, Enabled: x.Enabled,
 		RetrySchedule: views.Schedule(x.RetrySchedule), RetryOn: string(x.RetryOn)}
 	if x.Port > 0 {
 		f.Port = strconv.Itoa(x.Port)
 	}
 	if x.CredentialID != "" {
-		f.Auth = "keep"
+		f.Auth.Use = "keep"
 		if h.may(c, model.Credentials.View()) {
-			f.Auth = "pick"
+			f.Auth.Use = "pick"
 		}
 	}
 	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{ID: x.ID, Saved: x.Name, Form: f})
@@ -322,10 +296,11 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f, x, made, err := h.connectionTyped(c, old)
+	f, x, auth, err := h.connectionTyped(c, old)
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
-			if err := made.create(tx, &x); err != nil {
+			var err error
+			if x.CredentialID, err = auth.store(tx); err != nil {
 				return err
 			}
 			return tx.UpdateConnection(&x)
@@ -338,7 +313,7 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 			}
 			f.Version = old.Version
 		}
-		return h.connectionForm(c, status, views.ConnectionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
+		return h.connectionForm(c, status, views.ConnectionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p, NewHost: newHost(old, x)})
 	}
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -29,6 +30,14 @@ func (h *Handlers) credentialRoutes() []web.Route {
 		web.Post(manage, href.Credential(href.Pattern), h.updateCredential),
 		web.Get(manage, href.DeleteCredential(href.Pattern), h.askDeleteCredential),
 		web.Post(manage, href.DeleteCredential(href.Pattern), h.deleteCredential),
+		web.Post(manage, "/credentials/sample", h.showSample),
+		web.Post(manage, href.TestCredential(href.Pattern), h.testCredential),
+		web.Get(manage, href.RotateCredential(href.Pattern), h.newRotation),
+		web.Post(manage, href.RotateCredential(href.Pattern), h.startRotation),
+		web.Post(manage, href.RotationStep(href.Pattern, "try"), h.tryRotation),
+		web.Post(manage, href.RotationStep(href.Pattern, "apply"), h.applyRotation),
+		web.Post(manage, href.RotationStep(href.Pattern, "rollback"), h.rollBackRotation),
+		web.Post(manage, href.RotationStep(href.Pattern, "drop"), h.dropRotation),
 	}
 }
 
@@ -105,9 +114,13 @@ func (h *Handlers) listCredentials(c echo.Context) error {
 		users[x.CredentialID]++
 	}
 	props := views.CredentialsProps{Query: q, CanEdit: h.may(c, model.Credentials.Manage()), Now: h.Now()}
+	lives, err := h.Store.CredentialLives(ctx)
+	if err != nil {
+		return err
+	}
 	for _, x := range list {
 		kind, _ := scheme.ByType(x.Type)
-		props.Items = append(props.Items, views.CredentialItem{Credential: x, Kind: kind.Title, Users: users[x.ID]})
+		props.Items = append(props.Items, views.CredentialItem{Credential: x, Kind: kind.Title, Users: users[x.ID], Life: lives[x.ID]})
 	}
 	props.Next, props.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "Credentials", Section: "credentials"}, views.Credentials(props))
@@ -137,6 +150,11 @@ func (h *Handlers) credentialForm(c echo.Context, status int, p views.Credential
 		return err
 	}
 	p.Kind = withKeys(credentialKind(k), keys)
+	config := model.Config{}
+	for name, v := range p.Form.Config {
+		config[name] = v
+	}
+	p.Wire = h.wire(k.Type, config, p.Stored)
 	bits := web.Bits{Status: status, Title: "New credential", Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb("New", href.NewCredential()), {Label: k.Title}}}
 	if p.ID != "" {
 		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{credentialsCrumb, crumb(p.Saved, href.Credential(p.ID)), {Label: "Edit"}}
@@ -176,7 +194,23 @@ func (h *Handlers) credentialTyped(c echo.Context, old model.Credential) (views.
 	x.Name, x.Description, x.Type, x.Version = f.Name, f.Description, k.Type, f.Version
 	var secrets model.Secrets
 	f.Config, x.Config, secrets = typedSecrets(c, k, "config.")
-	return f, x, secrets, h.o.Jobs.CheckCredential(&x, secrets)
+	x.Drop = c.Request().Form["clear"]
+	var bad fault.Check
+	x.ExpiresAt = lastDay(&bad, "expires_at", f.ExpiresAt)
+	return f, x, secrets, both(h.o.Jobs.CheckCredential(&x, secrets), bad.Err())
+}
+
+// lastDay reads a date that was typed, as the end of that day in UTC; empty is none.
+func lastDay(bad *fault.Check, field, typed string) time.Time {
+	if typed == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.DateOnly, typed)
+	if err != nil {
+		bad.Add(field, "A date such as 2030-01-31.")
+		return time.Time{}
+	}
+	return t.Add(24*time.Hour - time.Second)
 }
 
 // fieldsUnder renames the complaints about the fields of kind k: they stand in inputs whose names begin with prefix.
@@ -222,13 +256,34 @@ func (h *Handlers) showCredential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return h.credentialPage(c, http.StatusOK, x, nil)
+}
+
+// credentialPage shows a credential; with adds what was just asked for.
+func (h *Handlers) credentialPage(c echo.Context, status int, x model.Credential, with func(*views.CredentialProps)) error {
+	ctx := c.Request().Context()
 	k, _ := scheme.ByType(x.Type)
 	props := views.CredentialProps{Credential: x, Kind: credentialKind(k), CanEdit: h.may(c, model.Credentials.Manage()), Now: h.Now()}
+	var err error
 	if props.Delete, err = h.credentialDeletion(c, x); err != nil {
 		return err
 	}
 	props.Users = props.Delete.Needs
-	return h.Page(c, web.Bits{Title: x.Name, Section: "credentials", Crumbs: under(credentialsCrumb, x.Name)}, views.Credential(props))
+	if props.Life, err = h.Store.CredentialLife(ctx, x.ID); err != nil {
+		return err
+	}
+	if props.Certificates = certificates(x); x.Type == model.CredentialPlatform {
+		if err := h.platformKey(ctx, &props); err != nil {
+			return err
+		}
+	}
+	if err := h.rotationInto(ctx, &props); err != nil {
+		return err
+	}
+	if with != nil {
+		with(&props)
+	}
+	return h.Page(c, web.Bits{Status: status, Title: x.Name, Section: "credentials", Crumbs: under(credentialsCrumb, x.Name)}, views.Credential(props))
 }
 
 func (h *Handlers) editCredential(c echo.Context) error {
@@ -239,6 +294,9 @@ func (h *Handlers) editCredential(c echo.Context) error {
 	f := views.CredentialForm{Version: x.Version, Type: string(x.Type), Name: x.Name, Description: x.Description, Config: map[string]string{}}
 	for name := range x.Config {
 		f.Config[name] = x.Config.Text(name)
+	}
+	if !x.ExpiresAt.IsZero() {
+		f.ExpiresAt = x.ExpiresAt.Format(time.DateOnly)
 	}
 	return h.credentialForm(c, http.StatusOK, views.CredentialFormProps{ID: x.ID, Saved: x.Name, Stored: x.Stored, Form: f})
 }
@@ -311,57 +369,4 @@ func (h *Handlers) deleteCredential(c echo.Context) error {
 		return err
 	}
 	return h.Done(c, href.Credentials(), x.Name+" is deleted.")
-}
-
-// newCredential is a credential that is made together with a connection; nil makes none.
-type newCredential struct {
-	model.Credential
-	secrets model.Secrets
-	kind    scheme.Kind
-}
-
-// readNewCredential reads it from the connection's form, and keeps in f what is not secret.
-func readNewCredential(c echo.Context, f *views.ConnectionForm) newCredential {
-	k, _ := scheme.ByType(model.CredentialType(f.CredentialType))
-	n := newCredential{kind: k, Credential: model.Credential{Name: f.CredentialName, Type: model.CredentialType(f.CredentialType)}}
-	var plain map[string]string
-	plain, n.Config, n.secrets = typedSecrets(c, k, views.CredentialInput(f.CredentialType, ""))
-	f.CredentialTyped = map[string]string{}
-	for name, v := range plain {
-		f.CredentialTyped[f.CredentialType+"."+name] = v
-	}
-	return n
-}
-
-// check gives the complaints the names of the connection's inputs.
-func (n *newCredential) check(h *Handlers) error {
-	err := fieldsUnder(h.o.Jobs.CheckCredential(&n.Credential, n.secrets), n.kind, views.CredentialInput(string(n.Type), ""))
-	f := fault.Of(err)
-	if f == nil {
-		return err
-	}
-	var bad fault.Check
-	for _, x := range f.Fields {
-		switch x.Name {
-		case "name", "type", "description":
-			x.Name = "credential_" + x.Name
-		}
-		bad.Add(x.Name, "%s", x.Message)
-	}
-	return bad.Err()
-}
-
-// create stores it and has x use it.
-func (n *newCredential) create(tx *db.Tx, x *model.Connection) error {
-	if n == nil {
-		return nil
-	}
-	err := tx.CreateCredential(&n.Credential, n.secrets)
-	if f := fault.Of(err); f != nil && f.Code == "duplicate_name" {
-		var bad fault.Check
-		bad.Add("credential_name", "%s", f.Message)
-		return bad.Err()
-	}
-	x.CredentialID = n.Credential.ID
-	return err
 }

@@ -96,6 +96,13 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 		}
 		out = append(out, destinationsOff(around)...)
 	}
+	if h.may(c, model.Credentials.View()) {
+		ending, err := h.credentialsEnding(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ending...)
+	}
 	if !h.may(c, model.Deliveries.View()) {
 		return out, nil
 	}

@@ -93,3 +93,11 @@ func browser(agent string) string {
 	}
 	return name + " on " + system
 }
+
+// lower begins a label in lower case, unless it is an abbreviation.
+func lower(s string) string {
+	if len(s) > 1 && s[1] >= 'a' && s[1] <= 'z' {
+		return strings.ToLower(s[:1]) + s[1:]
+	}
+	return s
+}

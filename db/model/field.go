@@ -22,6 +22,10 @@ type Field struct {
 	Default     string
 	Lines       bool // FieldSecret, FieldArea: may hold line breaks, such as a key in PEM form
 	Pairs       bool // FieldArea: lines of name=value; an object of texts in JSON
+	// When are choices of other selects of the form with which the field applies; empty = always. Forms hide it
+	// otherwise; what it holds is kept.
+	When []string
+	More bool // rarely needed: forms fold it away
 }
 
 // FieldKind says how a Field is typed in.

@@ -3,8 +3,13 @@
 // One Box is one master key. A sealed secret opens only under the same key and for the same kind, row and name, so a
 // box that is copied to another row is worthless. Stored rows carry KeyID beside the box; two keys that live at the same
 // time are two Boxes, and changing the key is: open with one, seal with the other, row by row. Where keys come from and
-// what happens without one is db's matter. The package knows nothing but the standard
-// library's cryptography.
+// what happens without one is db's matter.
+//
+// The package knows nothing but the standard library's cryptography: AES-256-GCM with a random nonce under a key that
+// HKDF derives from the master key. A library for this (tink) brings key sets with ids and rotation of their own and
+// formats for them; here the database says which key sealed which row, changing keys must be able to stop between any
+// two rows, and the primitive that such a library would use underneath is this one. With random nonces of 96 bits one
+// key may seal 2^32 secrets, which rotation starts anew.
 package seal
 
 import (

@@ -19,8 +19,8 @@ func basic() Kind {
 		Summary: "HTTP Basic (RFC 7617). The weaker choice: the password goes along with every request. Prefer a token where the other side offers one.",
 		Glyph:   "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8Zm-7 8a7 7 0 0 1 14 0",
 		Fields: []model.Field{
-			{Name: "username", Label: "User name", Kind: model.FieldText, Required: true, Max: 255, Help: "Without a colon."},
-			{Name: "password", Label: "Password", Kind: model.FieldSecret, Required: true, Max: 1024},
+			{Name: "username", Label: "User name", Kind: model.FieldText, Required: true, Max: 255, Placeholder: "waybill", Help: "Without a colon."},
+			{Name: "password", Label: "Password", Kind: model.FieldSecret, Required: true, Max: 1024, Help: "Of an account that may do nothing else."},
 		},
 		check: func(in typed, bad *fault.Check) {
 			if strings.Contains(in.config.Text("username"), ":") {

@@ -17,8 +17,8 @@ func header() Kind {
 		Summary: "A header of your choice with a secret value, such as X-Api-Key.",
 		Glyph:   "M4 6h16M4 12h10M4 18h7",
 		Fields: []model.Field{
-			{Name: "header_name", Label: "Header name", Kind: model.FieldText, Required: true, Max: 200, Placeholder: "X-Api-Key"},
-			{Name: "header_value", Label: "Value", Kind: model.FieldSecret, Required: true, Max: 8192},
+			{Name: "header_name", Label: "Header name", Kind: model.FieldText, Required: true, Max: 200, Placeholder: "X-Api-Key", Help: "As the other side’s documentation names it; capitals do not matter."},
+			{Name: "header_value", Label: "Value", Kind: model.FieldSecret, Required: true, Max: 8192, Help: "All that stands after the colon, a word such as “Token” included."},
 		},
 		check: func(in typed, bad *fault.Check) {
 			name, value := in.config.Text("header_name"), in.secrets["header_value"].Reveal()

@@ -72,38 +72,39 @@ func oauth2Fields() []model.Field {
 			{Value: grantClient, Label: "Client credentials"}, {Value: grantPassword, Label: "User name and password"}, {Value: grantJWT, Label: "JSON Web Token (RFC 7523)"}}},
 		{Name: "token_url", Label: "Access token URL", Kind: model.FieldText, Required: true, Max: 2048, Placeholder: "https://login.example.com/oauth2/token",
 			Help: "A query in it is kept. Redirects are not followed."},
-		{Name: "client_id", Label: "Client id", Kind: model.FieldText, Max: 1024},
-		{Name: "client_secret", Label: "Client secret", Kind: model.FieldSecret},
+		{Name: "client_id", Label: "Client id", Kind: model.FieldText, Max: 1024, Placeholder: "waybill-production", Help: "As the other side registered this client."},
+		{Name: "client_secret", Label: "Client secret", Kind: model.FieldSecret, Help: "Given out with the client id. Not needed where the request is signed with a key."},
 		{Name: "client_auth", Label: "How the request is made", Kind: model.FieldSelect, Default: authBody, Help: "As the documentation of the token endpoint says.", Options: []model.Option{
 			{Value: authBody, Label: "POST, all in the form body"}, {Value: authBasic, Label: "POST, id and secret in the header (client_secret_basic)"},
 			{Value: authBasicRaw, Label: "POST, id and secret in the header as typed (not form-encoded)"}, {Value: authKey, Label: "POST, signed with the key (private_key_jwt)"},
 			{Value: authQuery, Label: "POST, all in the query"}, {Value: authGet, Label: "GET, all in the query (legacy: secrets end up in logs)"}}},
 		{Name: "scope", Label: "Scope", Kind: model.FieldText, Placeholder: "orders.read orders.write", Help: "Parted by spaces or commas; sent parted by spaces."},
-		{Name: "username", Label: "User name", Kind: model.FieldText, Help: "For the grant with user name and password."},
-		{Name: "password", Label: "Password", Kind: model.FieldSecret, Help: "For the grant with user name and password."},
+		{Name: "username", Label: "User name", Kind: model.FieldText, When: []string{grantPassword}, Placeholder: "integration@example.com", Help: "Of an account that may do nothing else."},
+		{Name: "password", Label: "Password", Kind: model.FieldSecret, When: []string{grantPassword}},
 	}
 }
 
 func assertionFields() []model.Field {
+	signed := []string{grantJWT, authKey}
 	return []model.Field{
-		{Name: "assertion", Label: "Ready-made JSON Web Token", Kind: model.FieldSecret, Max: 16384, Lines: true,
-			Help: "For the grant with a JSON Web Token. It ends some day; with a signing key instead, a fresh one is made for each request."},
-		{Name: "signing_key", Label: "Signing key", Kind: model.FieldSecret, Max: 16384, Lines: true,
+		{Name: "assertion", Label: "Ready-made JSON Web Token", Kind: model.FieldSecret, Max: 16384, Lines: true, When: []string{grantJWT}, Placeholder: "eyJhbGciOi…",
+			Help: "It ends some day; with a signing key instead, a fresh one is made for each request."},
+		{Name: "signing_key", Label: "Signing key", Kind: model.FieldSecret, Max: 16384, Lines: true, When: signed, Placeholder: "-----BEGIN PRIVATE KEY-----",
 			Help: "Private key in PEM form, without passphrase; for HS256 the shared secret."},
-		{Name: "signing_algorithm", Label: "Algorithm", Kind: model.FieldSelect, Default: "RS256", Options: algorithms()},
-		{Name: "key_id", Label: "Key id (kid)", Kind: model.FieldText, Max: 255},
-		{Name: "issuer", Label: "Issuer (iss)", Kind: model.FieldText, Max: 1024, Help: "Empty = the client id."},
-		{Name: "subject", Label: "Subject (sub)", Kind: model.FieldText, Max: 1024, Help: "Whom the token is for. Empty = the issuer."},
-		{Name: "audience", Label: "Audience (aud)", Kind: model.FieldText, Max: 2048, Help: "Empty = the access token URL without its query. Newer servers want their issuer identifier."},
-		{Name: "assertion_seconds", Label: "Life of a signed token", Kind: model.FieldNumber, Placeholder: "300", Help: "In seconds, 30 to 3600. Empty = 300."},
+		{Name: "signing_algorithm", Label: "Algorithm", Kind: model.FieldSelect, Default: "RS256", Options: algorithms(), When: signed, Help: "As the other side expects it; the key has to fit."},
+		{Name: "key_id", Label: "Key id (kid)", Kind: model.FieldText, Max: 255, When: signed, Placeholder: "2026-key-1", Help: "By which the other side finds the public key. Empty = none is named."},
+		{Name: "issuer", Label: "Issuer (iss)", Kind: model.FieldText, Max: 1024, When: []string{grantJWT}, Help: "Empty = the client id."},
+		{Name: "subject", Label: "Subject (sub)", Kind: model.FieldText, Max: 1024, When: []string{grantJWT}, Help: "Whom the token is for. Empty = the issuer."},
+		{Name: "audience", Label: "Audience (aud)", Kind: model.FieldText, Max: 2048, When: signed, Help: "Empty = the access token URL without its query. Newer servers want their issuer identifier."},
+		{Name: "assertion_seconds", Label: "Life of a signed token", Kind: model.FieldNumber, When: signed, Placeholder: "300", Help: "In seconds, 30 to 3600. Empty = 300."},
 	}
 }
 
 func oauth2MoreFields() []model.Field {
 	return []model.Field{
-		{Name: "extra", Label: "Extra parameters", Kind: model.FieldArea, Pairs: true, Placeholder: "audience=https://api.example.com",
+		{Name: "extra", Label: "Extra parameters", Kind: model.FieldArea, Pairs: true, More: true, Placeholder: "audience=https://api.example.com",
 			Help: "One name=value on each line, such as audience or resource. Not secret."},
-		{Name: "cache_seconds", Label: "Keep tokens for", Kind: model.FieldNumber, Placeholder: "45",
+		{Name: "cache_seconds", Label: "Keep tokens for", Kind: model.FieldNumber, More: true, Placeholder: "45",
 			Help: "In seconds, at most 86400, and never longer than they live. Empty = 45; 0 = ask anew for every request."},
 	}
 }

@@ -32,7 +32,7 @@ func awsSigV4() Kind {
 		Glyph:   "M4 7h16v10H4zM8 12h4m4 0h.01M7 17v3m10-3v3",
 		Fields: []model.Field{
 			{Name: "access_key_id", Label: "Access key id", Kind: model.FieldText, Required: true, Max: 128, Placeholder: "AKIA…", Help: "Of a user that may do nothing else."},
-			{Name: "secret_access_key", Label: "Secret access key", Kind: model.FieldSecret, Required: true, Max: 256},
+			{Name: "secret_access_key", Label: "Secret access key", Kind: model.FieldSecret, Required: true, Max: 256, Help: "Shown once when AWS makes the access key."},
 			{Name: "session_token", Label: "Session token", Kind: model.FieldSecret, Max: 8192, Help: "Only with temporary keys (STS). They end within hours."},
 			{Name: "service", Label: "Service", Kind: model.FieldText, Required: true, Max: 100, Placeholder: "execute-api", Help: "As AWS names it when it signs: s3, execute-api, lambda, sqs … It is used exactly as typed."},
 			{Name: "region", Label: "Region", Kind: model.FieldText, Required: true, Max: 100, Placeholder: "eu-central-1", Help: "It is used exactly as typed."},

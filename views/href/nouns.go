@@ -16,6 +16,19 @@ func EditCredential[ID ~string](id ID) string   { return path("credentials", str
 func DeleteCredential[ID ~string](id ID) string { return path("credentials", string(id), "delete") }
 func TestCredential[ID ~string](id ID) string   { return path("credentials", string(id), "test") }
 
+// CredentialSample takes what is typed of a credential and shows what goes on the wire. Prefix stands before the names
+// of its inputs; id names the credential whose stored secrets count as typed, "" = none.
+func CredentialSample(kind, prefix, id string) string {
+	return With("/credentials/sample", "kind", kind, "prefix", prefix, "id", id)
+}
+
+// RotateCredential is the form of a new secret, and takes it; RotationStep is what is done with it: try, apply,
+// rollback or drop.
+func RotateCredential[ID ~string](id ID) string { return path("credentials", string(id), "rotation") }
+func RotationStep[ID ~string](id ID, step string) string {
+	return path("credentials", string(id), "rotation", step)
+}
+
 // Connections. NewConnection shows the type cards.
 
 func Connections() string                       { return "/connections" }
