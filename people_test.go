@@ -24,6 +24,7 @@ func TestPeople(t *testing.T) {
 			b.thorough = mode.scripts
 			b.signIn("ada@example.com", password)
 			b.role()
+			b.rotate()
 			link := b.invite("grace@example.com", "Night shift")
 			b.signOut()
 			b.accept(link, "Grace Hopper")
@@ -70,6 +71,23 @@ func (b *browser) tick(name, value string) {
 	if !eval[bool](b, `(() => { const e = document.querySelector('[name="`+name+`"][value="`+value+`"]'); e?.click(); return !!e && e.checked; })()`) {
 		b.Fatalf("there is no choice %s=%s at %s", name, value, b.where())
 	}
+}
+
+// rotate puts another key in the place of one, and looks at what the audit log says of it.
+func (b *browser) rotate() {
+	b.Helper()
+	b.open("/api-keys")
+	b.press("tests")
+	b.sees("Acts as")
+	b.inspect()
+	b.press("Rotate the key")
+	b.sees("Copy the new key now")
+	b.sees("The key before")
+	b.open("/audit?kind=api_key")
+	b.sees("API key rotated")
+	b.click("2 fields")
+	b.sees("Previous until")
+	b.inspect()
 }
 
 func (b *browser) signOut() {

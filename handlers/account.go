@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -11,6 +12,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/ui"
 )
 
 func (h *Handlers) accountRoutes() []web.Route {
@@ -18,6 +20,7 @@ func (h *Handlers) accountRoutes() []web.Route {
 		web.Get(model.SignedIn, href.Account(), h.showAccount),
 		web.Post(model.SignedIn, href.Account(), h.updateAccount),
 		web.Post(model.SignedIn, href.AccountPassword(), h.changePassword),
+		web.Post(model.SignedIn, href.AccountFormat(), h.setFormat),
 		web.Post(model.SignedIn, href.RevokeOtherSessions(), h.endOtherSessions),
 		web.Post(model.SignedIn, href.RevokeSession(href.Pattern), h.endSession),
 	)
@@ -25,7 +28,7 @@ func (h *Handlers) accountRoutes() []web.Route {
 
 func (h *Handlers) showAccount(c echo.Context) error {
 	u, _ := h.User(c)
-	return h.accountPage(c, http.StatusOK, views.AccountForm{Name: u.Name, Version: u.Version}, nil)
+	return h.accountPage(c, http.StatusOK, views.AccountForm{Name: u.Name, Version: u.Version, Locale: u.Locale, Zone: u.Zone}, nil)
 }
 
 func (h *Handlers) accountPage(c echo.Context, status int, f views.AccountForm, errors map[string]string) error {
@@ -52,6 +55,7 @@ func (h *Handlers) updateAccount(c echo.Context) error {
 	u.Name, u.Version = f.Name, f.Version
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
 	if fields, ok := web.Fields(err); ok {
+		f.Locale, f.Zone = u.Locale, u.Zone
 		return h.accountPage(c, http.StatusUnprocessableEntity, f, fields)
 	}
 	if err != nil {
@@ -60,13 +64,34 @@ func (h *Handlers) updateAccount(c echo.Context) error {
 	return h.Done(c, href.Account(), "Name saved.")
 }
 
+// setFormat stores how one reads dates and numbers.
+func (h *Handlers) setFormat(c echo.Context) error {
+	u, _ := h.User(c)
+	locale, zone := typed(c, "locale"), strings.TrimSpace(typed(c, "zone"))
+	errors := map[string]string{}
+	if l, known := ui.LocaleOf(locale); locale != "" && (!known || l.Tag != locale) {
+		errors["locale"] = "Choose one of the list."
+	}
+	if zone != "" && !ui.KnownZone(zone) {
+		errors["zone"] = "There is no such time zone. They are named like Europe/Berlin or America/New_York."
+	}
+	if len(errors) > 0 {
+		f := views.AccountForm{Name: u.Name, Version: u.Version, Locale: locale, Zone: zone}
+		return h.accountPage(c, http.StatusUnprocessableEntity, f, errors)
+	}
+	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.SetFormat(u.ID, locale, zone) }); err != nil {
+		return err
+	}
+	return h.Done(c, href.Account(), "Saved. Dates and numbers are written that way from now on.")
+}
+
 func (h *Handlers) changePassword(c echo.Context) error {
 	f, err := web.Bind[views.PasswordForm](c)
 	if err != nil {
 		return err
 	}
 	u, _ := h.User(c)
-	form := views.AccountForm{Name: u.Name, Version: u.Version}
+	form := views.AccountForm{Name: u.Name, Version: u.Version, Locale: u.Locale, Zone: u.Zone}
 	if _, err := h.authenticate(c, u.Email, f.Current); fault.Is(err, fault.SignedOut) {
 		return h.accountPage(c, http.StatusUnprocessableEntity, form, map[string]string{"current": "This is not your current password."})
 	} else if err != nil {

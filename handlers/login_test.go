@@ -237,6 +237,50 @@ func TestAccount(t *testing.T) {
 	}
 }
 
+func TestDatesAndNumbers(t *testing.T) {
+	s := newSite(t)
+	u := s.user("ada@example.com", model.Viewer)
+	b := s.as(u)
+	if got := b.post("/account/format", "locale", "xx-XX", "zone", "Mars/Olympus"); got.StatusCode != http.StatusUnprocessableEntity || got.doc.Find(".field-error").Length() != 2 {
+		t.Errorf("what is not known: %d %q", got.StatusCode, got.text(".field-error"))
+	} else if v, _ := got.doc.Find("input[name=zone]").Attr("value"); v != "Mars/Olympus" {
+		t.Errorf("what was typed is lost: %q", v)
+	}
+	b.header.Set("Accept-Language", "fr-CA, en;q=0.5")
+	title := func() string { v, _ := b.get("/account").doc.Find("#sessions time").First().Attr("title"); return v }
+	made := func() time.Time {
+		v, _ := b.get("/account").doc.Find("#sessions time").First().Attr("datetime")
+		at, err := time.Parse(time.RFC3339Nano, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}()
+	if got, want := title(), made.UTC().Format("02/01/2006 15:04:05")+" UTC"; got != want {
+		t.Errorf("as the browser says: %q, want %q", got, want)
+	}
+	if got := b.post("/account/format", "locale", "de-DE", "zone", "Asia/Kolkata"); got.StatusCode != http.StatusSeeOther {
+		t.Fatalf("save: %d %q", got.StatusCode, got.text("main"))
+	}
+	zone, err := time.LoadLocation("Asia/Kolkata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := title(), made.In(zone).Format("02.01.2006, 15:04:05"); got != want {
+		t.Errorf("as the account says: %q, want %q", got, want)
+	}
+	html := b.get("/account").doc.Find("html")
+	if l, _ := html.Attr("data-locale"); l != "de-DE" {
+		t.Errorf("scripts are told %q", l)
+	}
+	if z, _ := html.Attr("data-time-zone"); z != "Asia/Kolkata" {
+		t.Errorf("scripts are told %q", z)
+	}
+	if page := b.get("/account"); page.doc.Find("option[value='de-DE'][selected]").Length() != 1 {
+		t.Error("the form does not say what is set")
+	}
+}
+
 func TestTheme(t *testing.T) {
 	s := newSite(t)
 	b := s.browser()

@@ -30,6 +30,8 @@ type Shell struct {
 	Nav       []NavGroup // only what the user may see
 	Flash     *ui.Flash  // nil = none
 	Theme     string     // "", "light", "dark"
+	Locale    string     // of dates and numbers, chosen; "" = the browser's
+	Zone      string     // time zone, chosen; "" = the browser's
 	KeysOff   bool       // single letters are no shortcuts
 	Banners   []ui.Banner
 	Crumbs    []ui.Crumb
@@ -107,6 +109,18 @@ func themeAttrs(theme string) templ.Attributes {
 		return nil
 	}
 	return templ.Attributes{"data-theme": theme}
+}
+
+// formatAttrs tell scripts how the reader wants dates written.
+func formatAttrs(locale, zone string) templ.Attributes {
+	a := templ.Attributes{}
+	if locale != "" {
+		a["data-locale"] = locale
+	}
+	if zone != "" {
+		a["data-time-zone"] = zone
+	}
+	return a
 }
 
 func colorScheme(theme string) string {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/a-h/templ"
@@ -27,7 +28,8 @@ type Bits struct {
 // element and body has a fragment of that id, the fragment alone is the answer.
 func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 	var out bytes.Buffer
-	ctx := c.Request().Context()
+	format, chosen := w.format(c)
+	ctx := ui.WithFormat(c.Request().Context(), format)
 	if id := target(c); id != "" {
 		if err := templ.RenderFragments(ctx, &out, body, id); err != nil {
 			return err
@@ -35,6 +37,7 @@ func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 	}
 	if out.Len() == 0 {
 		shell := w.shell(c, b)
+		shell.Locale, shell.Zone = chosen.Locale, chosen.Zone
 		layout := views.Layout(shell)
 		if shell.User == "" {
 			layout = views.Blank(shell)
@@ -49,6 +52,24 @@ func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 		status = http.StatusOK
 	}
 	return c.Blob(status, "text/html; charset=utf-8", out.Bytes())
+}
+
+// chosenFormat is what somebody set in his account, "" = as the browser says.
+type chosenFormat struct{ Locale, Zone string }
+
+// format is how dates and numbers are written for whoever asks: as his account says, else as the browser accepts; the
+// browser's own time zone is known to scripts alone, so without a choice it is UTC here.
+func (w *Web) format(c echo.Context) (f ui.Format, chosen chosenFormat) {
+	if v, err := w.visitor(c); err == nil && v != nil {
+		chosen = chosenFormat{v.user.Locale, v.user.Zone}
+	}
+	if f.Locale = chosen.Locale; f.Locale == "" {
+		f.Locale = ui.Accepted(c.Request().Header.Get("Accept-Language"))
+	}
+	if zone, err := time.LoadLocation(chosen.Zone); err == nil && chosen.Zone != "" {
+		f.Zone = zone
+	}
+	return f, chosen
 }
 
 func (w *Web) shell(c echo.Context, b Bits) views.Shell {

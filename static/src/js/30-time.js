@@ -1,6 +1,9 @@
 // Times stay fresh, and their titles speak local time.
 "use strict";
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const reader = document.documentElement.dataset;
+// In the language and time zone of the account, else of the browser.
+const written = (options) => new Intl.DateTimeFormat(reader.locale, { timeZone: reader.timeZone, ...options });
+const local = written({ dateStyle: "medium", timeStyle: "medium" });
 
 function ago(then, now) {
   const s = (now - then) / 1000;

@@ -94,17 +94,18 @@
 
 // Charts tell the time of the server's clock; the reader has one of his own.
 onReady((root) => {
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const clock = written({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   root.querySelectorAll("[data-clock]").forEach((el) => {
     const text = el.textContent.replace(/^\d\d:\d\d/, clock.format(new Date(el.dataset.clock)));
     if (el.textContent !== text) el.textContent = text;
   });
-  const today = new Date().toDateString();
-  const exact = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const day = written({ dateStyle: "short" });
+  const today = day.format(new Date());
+  const exact = written({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   root.querySelectorAll("time[data-local]").forEach((el) => {
     const at = new Date(el.dateTime);
     el.title = local.format(at);
-    el.textContent = at.toDateString() === today ? exact.format(at) : local.format(at);
+    el.textContent = day.format(at) === today ? exact.format(at) : local.format(at);
   });
   root.querySelectorAll("[data-zone]").forEach((el) => el.remove());
 });
