@@ -20,10 +20,22 @@ type Env struct {
 	plain  map[string]any // without data
 	whole  map[string]any
 	err    error
+
+	run, steps any // of a workflow; nil for filters of actions
 }
 
 // NewEnv prepares an event.
 func NewEnv(e model.Event) *Env { return &Env{source: e} }
+
+// NewRunEnv prepares an event with the run and the steps of a workflow, which are JSON.
+func NewRunEnv(e model.Event, run, steps []byte) (*Env, error) {
+	out := &Env{source: e}
+	var err error
+	if out.run, err = parse(run); err == nil {
+		out.steps, err = parse(steps)
+	}
+	return out, err
+}
 
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
@@ -97,6 +109,12 @@ func (p *Program) Values(e *Env) []Value {
 	out := make([]Value, 0, len(p.paths))
 	for _, keys := range p.paths {
 		var v any = event
+		switch keys[0] {
+		case "run":
+			v = e.run
+		case "steps":
+			v = e.steps
+		}
 		for _, k := range keys[1:] {
 			v = member(v, k)
 		}

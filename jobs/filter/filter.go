@@ -1,5 +1,5 @@
-// Package filter evaluates the small expressions that decide whether an event is sent on: filters of actions now,
-// conditions of workflows later.
+// Package filter evaluates the small expressions that decide whether an event is sent on and which way a workflow goes:
+// filters of actions, conditions of transitions.
 //
 // The language is that of github.com/expr-lang/expr with the null rules of SEMANTICS 1: a member that is absent reads
 // as null; <, <=, >, >= and "in" with null are false; == and != compare with it; any other error counts as "no". It
@@ -37,6 +37,7 @@ type Program struct {
 	source string
 	paths  []path
 	data   bool        // looks into event.data
+	run    bool        // sees run and steps
 	code   *vm.Program // nil: the empty expression, which always holds
 }
 
@@ -50,8 +51,13 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Message)
 }
 
-// Compile checks an expression and makes it ready to run. The empty one always holds.
-func Compile(source string) (p *Program, problem *Problem) {
+// Compile checks an expression over an event and makes it ready to run. The empty one always holds.
+func Compile(source string) (p *Program, problem *Problem) { return compile(source, false) }
+
+// CompileCondition is Compile for a condition of a workflow, which sees run and steps besides event.
+func CompileCondition(source string) (p *Program, problem *Problem) { return compile(source, true) }
+
+func compile(source string, run bool) (p *Program, problem *Problem) {
 	defer func() {
 		if v := recover(); v != nil {
 			p, problem = nil, &Problem{Line: 1, Column: 1, Message: "The expression cannot be understood."}
@@ -69,24 +75,28 @@ func Compile(source string) (p *Program, problem *Problem) {
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	found := &survey{source: source}
+	found := &survey{source: source, run: run}
 	if problem := found.walk(tree.Node, scope{}); problem != nil {
 		return nil, problem
 	}
-	code, err := expr.Compile(source, options()...)
+	code, err := expr.Compile(source, options(run)...)
 	if err != nil {
 		return nil, problemOf(err)
 	}
 	if words := neverBool(code.Node()); words != "" {
 		return nil, &Problem{Line: 1, Column: 1, Message: fmt.Sprintf("The expression gives %s, not true or false; compare it with something.", words)}
 	}
-	return &Program{source: source, paths: found.paths, data: found.data, code: code}, nil
+	return &Program{source: source, paths: found.paths, data: found.data, run: run, code: code}, nil
 }
 
-func options() []expr.Option {
+func options(run bool) []expr.Option {
 	event := types.Map{"id": types.String, "name": types.String, "subject": types.String, "time": types.String, "data": types.Any}
+	env := types.Map{"event": event, meterName: types.TypeOf((*meter)(nil))}
+	if run {
+		env["run"], env["steps"] = types.Any, types.Any
+	}
 	return append([]expr.Option{
-		expr.Env(types.Map{"event": event, meterName: types.TypeOf((*meter)(nil))}),
+		expr.Env(env),
 		expr.MaxNodes(0), // counted before the rewriting
 		expr.Optimize(false),
 		expr.Patch(rewriter{}),
@@ -102,20 +112,24 @@ func (p *Program) Eval(e *Env) (ok bool, shown string, err error) {
 	if p.code == nil {
 		return true, "", nil
 	}
-	ok, err = p.run(e)
+	ok, err = p.eval(e)
 	if !ok || err != nil {
 		return false, p.shown(e), err
 	}
 	return true, "", nil
 }
 
-func (p *Program) run(e *Env) (bool, error) {
+func (p *Program) eval(e *Env) (bool, error) {
 	event, err := e.event(p.data)
 	if err != nil {
 		return false, err
 	}
 	machine := vm.VM{MemoryBudget: maxElements}
-	out, err := machine.Run(p.code, map[string]any{"event": event, meterName: &meter{left: maxSteps}})
+	env := map[string]any{"event": event, meterName: &meter{left: maxSteps}}
+	if p.run {
+		env["run"], env["steps"] = e.run, e.steps
+	}
+	out, err := machine.Run(p.code, env)
 	if err != nil {
 		return false, explain(err)
 	}

@@ -23,6 +23,7 @@ func simple() []string {
 // survey walks an expression as it was typed: it refuses what is not allowed and notes what is looked at.
 type survey struct {
 	source string
+	run    bool // run and steps are seen too
 	paths  []path
 	data   bool
 }
@@ -39,7 +40,7 @@ type scope struct {
 }
 
 func (s *survey) walk(n ast.Node, in scope) *Problem {
-	if keys, ok := pathOf(n); ok {
+	if keys, ok := pathOf(n); ok && (keys[0] == "event" || s.run) {
 		return s.note(n, keys)
 	}
 	if p := s.refuse(n, in); p != nil {
@@ -63,9 +64,9 @@ func (s *survey) walk(n ast.Node, in scope) *Problem {
 	return nil
 }
 
-// note keeps a path that begins with event.
+// note keeps a path.
 func (s *survey) note(n ast.Node, keys path) *Problem {
-	if len(keys) > 1 {
+	if len(keys) > 1 && keys[0] == "event" {
 		field, _ := keys[1].(string)
 		if !slices.Contains([]string{"id", "name", "subject", "time", "data"}, field) {
 			return s.problem(n, "An event has id, name, subject, time and data, nothing else; members of its data are written as event.data.total.")
@@ -74,7 +75,7 @@ func (s *survey) note(n ast.Node, keys path) *Problem {
 			return s.problem(n, "%s is text and has no members.", keys[:2])
 		}
 	}
-	s.data = s.data || len(keys) < 2 || keys[1] == "data"
+	s.data = s.data || keys[0] == "event" && (len(keys) < 2 || keys[1] == "data")
 	if !slices.ContainsFunc(s.paths, func(p path) bool { return slices.Equal(p, keys) }) {
 		s.paths = append(s.paths, keys)
 	}
@@ -95,14 +96,18 @@ func (s *survey) refuse(n ast.Node, in scope) *Problem {
 		}
 	case *ast.IdentifierNode:
 		if n.Value != "null" && !slices.Contains(in.names, n.Value) {
-			return s.problem(n, "There is no %s here; the expression sees event (id, name, subject, time, data).", n.Value)
+			more := ""
+			if s.run {
+				more = ", run (id, number, subject, data, initiator) and steps"
+			}
+			return s.problem(n, "There is no %s here; the expression sees event (id, name, subject, time, data)%s.", n.Value, more)
 		}
 	case *ast.PointerNode:
 		if in.closures == 0 || (n.Name != "" && n.Name != "index") {
 			return s.problem(n, "#%s has no meaning here.", n.Name)
 		}
 	case *ast.VariableDeclaratorNode:
-		if n.Name == "event" || n.Name == "null" {
+		if n.Name == "event" || n.Name == "null" || s.run && (n.Name == "run" || n.Name == "steps") {
 			return s.problem(n, "The name %s is taken.", n.Name)
 		}
 	case *ast.BinaryNode:
@@ -140,7 +145,7 @@ func patternSize(pattern string) int {
 	return len(prog.Inst)
 }
 
-// path is a chain of members with fixed names or places: event, "data", "items", 0.
+// path is a chain of members with fixed names or places: event, "data", "items", 0. It begins with event, run or steps.
 type path []any
 
 func pathOf(n ast.Node) (path, bool) {
@@ -148,7 +153,7 @@ func pathOf(n ast.Node) (path, bool) {
 	case *ast.ChainNode:
 		return pathOf(n.Node)
 	case *ast.IdentifierNode:
-		return path{n.Value}, n.Value == "event"
+		return path{n.Value}, n.Value == "event" || n.Value == "run" || n.Value == "steps"
 	case *ast.MemberNode:
 		p, ok := pathOf(n.Node)
 		if !ok {
