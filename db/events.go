@@ -69,6 +69,8 @@ type Publication struct {
 	Hash       []byte // of what the caller sent: the same key with another hash is a conflict
 	Deliveries []model.Delivery
 	Owners     []model.NodeID // one a delivery: who has a place for it in memory, "" = it waits in the database
+	// Then is what else follows in the same commit, nil = nothing; a duplicate has none. It may run more than once.
+	Then func(tx *Tx) error
 }
 
 // Published is what became of a publication.
@@ -107,6 +109,7 @@ func (s *Store) Publish(ctx context.Context, version int64, pubs []Publication) 
 				s.saw(tx.version, tx.now.UnixMilli())
 				return ErrStale
 			}
+			tx.actor = model.System("publish")
 			out, err = tx.publish(pubs)
 			return err
 		},
@@ -156,6 +159,11 @@ func (tx *Tx) publish(pubs []Publication) ([]Published, error) {
 		places, err := tx.insertEvent(p)
 		if err != nil {
 			return nil, err
+		}
+		if p.Then != nil {
+			if err := p.Then(tx); err != nil {
+				return nil, err
+			}
 		}
 		out[i] = Published{ID: p.Event.ID, ExternalID: p.Event.ExternalID, Deliveries: len(p.Deliveries), Places: places}
 	}

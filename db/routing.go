@@ -16,6 +16,22 @@ type Routing struct {
 	Connections  map[model.ConnectionID]model.Connection
 	Credentials  map[model.CredentialID]model.Credential
 	Off          map[model.TargetID]model.Health // targets that Waybill switched off, besides destinations
+	Workflows    map[model.WorkflowID]Starter    // those that are published
+	Awaits       bool                            // a step of some version waits for an event
+}
+
+// Starter is what must be known of a published workflow to start a run.
+type Starter struct {
+	ID      model.WorkflowID
+	Name    string
+	Enabled bool
+	Number  int64 // of the published version
+	Trigger model.Trigger
+}
+
+func scanStarter(r row) (x Starter, err error) {
+	err = r.Scan(&x.ID, &x.Name, &x.Enabled, &x.Number, decode{&x.Trigger})
+	return x, err
 }
 
 // snapshot reads in one transaction.
@@ -31,7 +47,11 @@ const (
 	allActions      = `SELECT ` + actionColumns + ` FROM actions ORDER BY id`
 	allDestinations = `SELECT ` + destinationColumns + ` FROM destinations`
 	allConnections  = `SELECT ` + connectionColumns + ` FROM connections`
-	allCredentials  = `SELECT ` + credentialColumns + ` FROM credentials`
+	allStarters     = `
+SELECT w.id, w.name, w.enabled, v.number, json_extract(v.definition, '$.trigger')
+FROM workflows w JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published`
+	someAwait      = `SELECT EXISTS (SELECT 1 FROM workflow_versions WHERE awaits = 1)`
+	allCredentials = `SELECT ` + credentialColumns + ` FROM credentials`
 )
 
 var readOnly = &sql.TxOptions{ReadOnly: true}
@@ -59,6 +79,14 @@ func routing(q querier) (out Routing, err error) {
 	if out.Connections, err = byID(q, scanConnection, func(c model.Connection) model.ConnectionID { return c.ID }, allConnections); err != nil {
 		return Routing{}, err
 	}
+	if out.Workflows, err = byID(q, scanStarter, func(x Starter) model.WorkflowID { return x.ID }, allStarters); err != nil {
+		return Routing{}, err
+	}
+	some, err := one(q, "workflow", number, someAwait)
+	if err != nil {
+		return Routing{}, err
+	}
+	out.Awaits = some != 0
 	if out.Off, err = byID(q, scanHealth, func(h model.Health) model.TargetID { return h.ID }, targetsOff); err != nil {
 		return Routing{}, err
 	}

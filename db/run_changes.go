@@ -161,6 +161,13 @@ func (tx *Tx) WithdrawTasks(run model.RunID, step model.StepRunID) error {
 	return nil
 }
 
+const openTasks = `SELECT ` + taskColumns + taskTables + ` WHERE t.run_id = $1 AND t.step_run_id = $2 AND t.status = 'open' ORDER BY t.id`
+
+// OpenTasks are the open tasks of a step run.
+func (tx *Tx) OpenTasks(run model.RunID, step model.StepRunID) ([]model.Task, error) {
+	return all(tx, scanTask, openTasks, run, step)
+}
+
 const remindTasks = `UPDATE tasks SET reminded_at = $1 WHERE run_id = $2 AND step_run_id = $3 AND status = 'open'`
 
 // RemindTasks notes that people were reminded of the open tasks of a step run.
@@ -178,6 +185,22 @@ func (tx *Tx) Person(email string) (model.UserID, error) {
 }
 
 const activeByEmail = `SELECT id FROM users WHERE email = $1 AND disabled = 0`
+
+const emailByID = `SELECT email FROM users WHERE id = $1`
+
+// EmailOf is the address of a user, "" when there is none.
+func (tx *Tx) EmailOf(id model.UserID) (string, error) {
+	found, err := all(tx, text[string], emailByID, id)
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return found[0], nil
+}
+
+const rolesByID = `SELECT j.value FROM users u, json_each(u.roles) j WHERE u.id = $1`
+
+// RolesOf are the names of a user's roles.
+func (tx *Tx) RolesOf(id model.UserID) ([]string, error) { return all(tx, text[string], rolesByID, id) }
 
 // oldestGoing jumps to the oldest run of each status that goes on.
 const oldestGoing = `

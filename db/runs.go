@@ -35,7 +35,54 @@ func (s *Store) Run(ctx context.Context, id model.RunID) (model.Run, error) {
 	if err != nil {
 		return x, err
 	}
-	return x, nil
+	list := []model.Run{x}
+	return x, s.webhooksOf(ctx, list)
+}
+
+const statusesOfRuns = `
+SELECT d.id, d.status FROM json_each($1) j JOIN deliveries d ON d.run_id = j.value AND d.run_id <> ''
+WHERE d.webhook_id <> ''`
+
+// webhooksOf tells how the messages of step webhooks stand; one that retention has taken keeps what it was made with.
+func (s *Store) webhooksOf(ctx context.Context, list []model.Run) error {
+	var ids []model.RunID
+	for _, x := range list {
+		for _, st := range x.Steps {
+			if len(st.Webhooks) > 0 {
+				ids = append(ids, x.ID)
+				break
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	is := map[model.DeliveryID]model.Status{}
+	_, err := all(s.reader(ctx), func(r row) (none struct{}, err error) {
+		var id model.DeliveryID
+		var status model.Status
+		err = r.Scan(&id, &status)
+		is[id] = status
+		return none, err
+	}, statusesOfRuns, encode(ids))
+	for _, x := range list {
+		for i := range x.Steps {
+			for j := range x.Steps[i].Webhooks {
+				if status, there := is[x.Steps[i].Webhooks[j].DeliveryID]; there {
+					x.Steps[i].Webhooks[j].Status = status
+				}
+			}
+		}
+	}
+	return err
+}
+
+const versionOfRun = `SELECT workflow_id, definition, depth FROM runs WHERE id = $1`
+
+// VersionOf says which version of which workflow a run keeps, and how deep the events are that it raises.
+func (s *Store) VersionOf(ctx context.Context, id model.RunID) (workflow model.WorkflowID, number int64, depth int, err error) {
+	_, err = one(s.reader(ctx), "run", func(r row) (none struct{}, err error) { err = r.Scan(&workflow, &number, &depth); return none, err }, versionOfRun, id)
+	return workflow, number, depth, err
 }
 
 // RunFilter narrows a list of runs; zero values do not.
@@ -60,7 +107,11 @@ func (s *Store) Runs(ctx context.Context, f RunFilter, p Page) ([]model.Run, str
 		q.and(!isRunStatus(f.Status), "r.id = ''")
 	}
 	q.and(f.Query != "", `r.subject LIKE ? ESCAPE '\'`, like(f.Query))
-	return page(s.reader(ctx), q, p, "r.id", scanRun, func(x model.Run) string { return string(x.ID) })
+	list, next, err := page(s.reader(ctx), q, p, "r.id", scanRun, func(x model.Run) string { return string(x.ID) })
+	if err == nil {
+		err = s.webhooksOf(ctx, list)
+	}
+	return list, next, err
 }
 
 func isRunStatus(s model.RunStatus) bool {

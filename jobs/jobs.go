@@ -57,6 +57,8 @@ type Service struct {
 	lives    lives
 	trials   deliver.Sender // as previews, for secrets that are not in use yet
 	steps    steps
+	programs programs
+	timers   *timers
 	replays  replays
 
 	gate         gate
@@ -80,6 +82,8 @@ func New(o Options) *Service {
 	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
 	s.notes = newNotes()
 	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage})
+	s.steps = steps{setup: s.stepSetup, target: s.stepTarget, outcome: s.stepOutcome}
+	s.timers = newTimers()
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
@@ -124,6 +128,7 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.follow()
 	go s.housekeeping()
 	go s.keepStats()
+	go s.keepTimers()
 	go s.keepNotes()
 	go s.keepMapping()
 	s.startOperations()

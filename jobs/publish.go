@@ -124,6 +124,7 @@ func (s *Service) match(snap *snapshot, actor model.Actor, key string, batch boo
 			p.Event.Data = json.RawMessage("null")
 		}
 		s.decide(snap, p, now)
+		s.decideRuns(snap, p)
 		if n := len(p.Deliveries); n > model.MaxEventDeliveries {
 			return nil, tooMany("events["+strconv.Itoa(i)+"]", n, model.MaxEventDeliveries)
 		}

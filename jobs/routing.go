@@ -31,6 +31,8 @@ type snapshot struct {
 	patterns []*rule
 	rules    map[model.ActionID]*rule
 	setups   sync.Map // model.DestID → *deliver.Setup
+	steps    sync.Map // stepKey → *deliver.Setup
+	begins   []*begin // workflows that events start
 }
 
 // routing keeps the current snapshot.
@@ -75,6 +77,7 @@ func newSnapshot(rows db.Routing, old *snapshot) *snapshot {
 			s.exact[a.Event] = append(s.exact[a.Event], ru)
 		}
 	}
+	s.begins = newBegins(rows.Workflows, old)
 	if old != nil {
 		old.setups.Range(func(k, v any) bool {
 			if s.fits(v.(*deliver.Setup)) {

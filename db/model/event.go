@@ -21,12 +21,14 @@ type Event struct {
 	CreatedAt  time.Time
 }
 
-// Met is what one action decided about an event when it was accepted.
+// Met is what one action, or the trigger of one workflow, decided about an event when it was accepted.
 type Met struct {
-	Action ActionID `json:"a"`
-	Name   string   `json:"n"`
-	Result MetWord  `json:"r"`
-	Detail string   `json:"d,omitempty"` // the filter's value or error
+	Action ActionID `json:"a,omitempty"`
+	// Workflow is set instead of Action when the event met the trigger of a workflow.
+	Workflow WorkflowID `json:"w,omitempty"`
+	Name     string     `json:"n"`
+	Result   MetWord    `json:"r"`
+	Detail   string     `json:"d,omitempty"` // the filter's value or error
 }
 
 // MetWord is the decision.
@@ -39,6 +41,8 @@ const (
 	MetOff     MetWord = "action_off"
 	MetHeld    MetWord = "destination_off"
 	MetLooping MetWord = "too_deep"
+	MetStarted MetWord = "started" // a workflow began a run
+	MetFlowOff MetWord = "workflow_off"
 )
 
 // MaxDepth is how far events may cause events.

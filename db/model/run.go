@@ -214,4 +214,5 @@ const (
 	MaxClientSecret = 250
 	MaxBasic        = 100
 	MaxComment      = 4000
+	MaxNote         = 1000
 )

@@ -147,6 +147,8 @@ type Prepared struct {
 	Applied    scheme.Applied
 	BodyIsData bool
 	Rendered   time.Duration // spent in the template
+	// Shown is the body with its client secret masked, nil when it holds none.
+	Shown []byte
 }
 
 // Draft makes the request as it is before it is signed and authenticated: rendered and joined, as of now. Nothing leaves the
@@ -161,6 +163,10 @@ func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Tim
 		return nil, refusedOr(err, Final, model.ClassRefused)
 	}
 	p.BodyIsData = p.BodyIsData && len(p.Request.Body) > 0
+	if u.ClientSecret != "" {
+		p.Shown = withSecret(p.Request.Body, model.Mask)
+		p.Request.Body = withSecret(p.Request.Body, u.ClientSecret.Reveal())
+	}
 	return p, nil
 }
 
@@ -179,7 +185,7 @@ func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared
 	}
 	// Applied last: some kinds sign what is sent.
 	m := u.material()
-	m.Depth = w.Event.Depth
+	m.Depth = max(w.Event.Depth, u.Depth)
 	if p.Applied, err = s.Keeper.Apply(ctx, &p.Request, m); err != nil {
 		return nil, refusedOr(err, Again, model.ClassAuth)
 	}
@@ -237,7 +243,11 @@ func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
 	u, redact := p.Setup, p.Setup.Redact.With(p.Applied.Token)
 	a := s.begin(p.Work)
 	a.Template, a.Method, a.URL = u.Destination.Version, p.Request.Method, redact.URL(p.Request.URL, p.Applied)
-	a.Request = model.Message{Headers: redact.Request(p.Request.Header, p.Applied), Body: redact.Body(p.Request.Body, false), Size: int64(len(p.Request.Body))}
+	body := p.Request.Body
+	if p.Shown != nil {
+		body = p.Shown
+	}
+	a.Request = model.Message{Headers: redact.Request(p.Request.Header, p.Applied), Body: redact.Body(body, false), Size: int64(len(p.Request.Body))}
 	x, err := s.Egress.Do(ctx, p.Request)
 	if err != nil && ctx.Err() != nil {
 		return Result{Kind: Cut}

@@ -16,7 +16,7 @@ func (u *Setup) batched(w model.Work) bool {
 func (u *Setup) data(w model.Work) []byte {
 	switch {
 	case w.Payload != nil:
-		return w.Payload
+		return said(w)
 	case u.batched(w):
 		return append(appendData([]byte("["), w), ']')
 	}

@@ -22,17 +22,24 @@ type Setup struct {
 	Credential  model.Credential // zero = none
 	Secrets     model.Secrets    // of the credential, opened
 	Signing     model.Secret     // "" = not signed
-	Redact      *scheme.Redactor
+	// ClientSecret goes into the body, which is a JSON object, as its last member client_secret; "" = none.
+	ClientSecret model.Secret
+	Depth        int // of the events that the receiver may raise on this account, where there is no event
+	// Input is what a step gives to the form of an integration, as it.input; texts may hold tags. nil = there is none.
+	Input  map[string]any
+	Redact *scheme.Redactor
 
 	template *script.Template // nil when nothing is templated
 	path     int              // which part is the path, -1 = none; likewise the others
 	headers  []int
 	body     int
+	inputs   *script.Template // the texts of Input that hold tags, by key in order; nil = none
 }
 
 // Ready works out what the fields imply.
 func (u Setup) Ready() *Setup {
-	u.Redact = scheme.NewRedactor([]scheme.Material{u.material()}, u.Signing)
+	u.Redact = scheme.NewRedactor([]scheme.Material{u.material()}, u.Signing, u.ClientSecret)
+	u.readyInput()
 	parts := Parts(u.Destination)
 	if len(parts) == 0 {
 		return &u
@@ -110,7 +117,11 @@ func (s *Sender) render(ctx context.Context, u *Setup, w model.Work, now time.Ti
 	if u.template == nil {
 		return r, 0, nil
 	}
-	out, err := s.Render(ctx, script.Job{Template: u.template, Input: Input(u, w), Now: now, Seed: w.MessageID()})
+	input, err := s.input(ctx, u, w, now)
+	if err != nil {
+		return r, 0, err
+	}
+	out, err := s.Render(ctx, script.Job{Template: u.template, Input: input, Now: now, Seed: w.MessageID()})
 	if err != nil {
 		return r, 0, renderFailure(err)
 	}

@@ -11,6 +11,7 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -105,6 +106,11 @@ func options(run bool) []expr.Option {
 
 // Source is the expression as it was typed.
 func (p *Program) Source() string { return p.source }
+
+// SeesRun reports whether the expression looks at run or steps.
+func (p *Program) SeesRun() bool {
+	return slices.ContainsFunc(p.paths, func(k path) bool { return k[0] != "event" })
+}
 
 // Eval runs the expression. When it does not hold, shown is what it looked at ("event.data.total = 5"), for people; an
 // error counts as "no" and is a sentence for people.

@@ -129,9 +129,8 @@ func appendJSON(b []byte, v any) []byte {
 	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
 }
 
-// Input is the JSON text of `it` for an outgoing or a script step (SEMANTICS 1). input is that of an integration's form, nil
-// when there is none. event says whether the run has a trigger event.
-func Input(d model.Definition, run *model.Run, s *model.StepRun, input []byte) []byte {
+// Input is the JSON text of `it` for an outgoing or a script step (SEMANTICS 1), but for what a step gives to an integration.
+func Input(d model.Definition, run *model.Run, s *model.StepRun) []byte {
 	b := append(make([]byte, 0, 3*len(run.Data)+1024), `{"data":[`...)
 	b = appendRaw(b, run.Data)
 	b = append(b, `],"events":[`...)
@@ -146,24 +145,25 @@ func Input(d model.Definition, run *model.Run, s *model.StepRun, input []byte) [
 	b = appendJSON(b, s.Name)
 	b = append(b, `},"steps":`...)
 	b = append(b, Steps(d, run)...)
-	if input != nil {
-		b = append(b, `,"input":`...)
-		b = append(b, input...)
-	}
 	return append(b, '}')
 }
 
 func appendEvent(b []byte, run *model.Run) []byte {
-	b = append(b, `{"id":`...)
-	b = appendJSON(b, run.Event.ID)
+	return append(b, Event(model.Event{ID: run.Event.ID, Name: run.Event.Name, Subject: run.Event.Subject, Time: run.Event.Time, Data: run.Data})...)
+}
+
+// Event is an event as templates and conditions see it.
+func Event(e model.Event) []byte {
+	b := append(make([]byte, 0, len(e.Data)+256), `{"id":`...)
+	b = appendJSON(b, e.ID)
 	b = append(b, `,"name":`...)
-	b = appendJSON(b, run.Event.Name)
+	b = appendJSON(b, e.Name)
 	b = append(b, `,"subject":`...)
-	b = appendJSON(b, run.Event.Subject)
+	b = appendJSON(b, e.Subject)
 	b = append(b, `,"time":`...)
-	b = appendJSON(b, model.Stamp(run.Event.Time))
+	b = appendJSON(b, model.Stamp(e.Time))
 	b = append(b, `,"data":`...)
-	b = appendRaw(b, run.Data)
+	b = appendRaw(b, e.Data)
 	return append(b, '}')
 }
 

@@ -199,12 +199,12 @@ func TestWhatTemplatesSee(t *testing.T) {
 	b.run.Event = model.RunEvent{ID: "evt_1", Name: "order.created", Time: time.Unix(1e9, 0)}
 	b.step(flow.Signal{What: flow.Complete, StepRun: b.last("a"), Actor: "p@x.y", Fields: []model.FieldValue{{Key: "f", Name: "F", Type: "text", Value: "<v>"}}})
 	b.step(flow.Signal{What: flow.Settled, StepRun: b.last("b"), Status: model.Delivered, Response: &model.Response{Status: 201, Headers: map[string]string{"X": "y"}, Body: []byte(`{"ok":true}`)}})
-	got := string(flow.Input(b.d, &b.run, b.run.Step(b.last("c")), []byte(`{"k":"v"}`)))
+	got := string(flow.Input(b.d, &b.run, b.run.Step(b.last("c"))))
 	want := `{"data":[{"n":12345678901234567890,"x":"<>"}],"events":[{"id":"evt_1","name":"order.created","subject":"","time":"2001-09-09T01:46:40.000Z","data":{"n":12345678901234567890,"x":"<>"}}],` +
 		`"run":{"id":"run_1","number":7,"subject":"S","data":{"n":12345678901234567890,"x":"<>"},"initiator":"ini@x.y"},"step":{"key":"c","name":"C"},` +
 		`"steps":{"a":{"status":"completed","fields":{"f":"<v>"},"decisions":[],"output":null,"response":null},` +
 		`"b":{"status":"completed","fields":{},"decisions":[],"output":null,"response":{"status":201,"headers":{"X":"y"},"body":{"ok":true}}},` +
-		`"c":{"status":"waiting","fields":{},"decisions":[],"output":null,"response":null}},"input":{"k":"v"}}`
+		`"c":{"status":"waiting","fields":{},"decisions":[],"output":null,"response":null}}}`
 	if got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}

@@ -1,0 +1,286 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/adhocore/gronx"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/filter"
+	"waybill/jobs/scheme"
+	"waybill/jobs/script"
+)
+
+// CheckWorkflow cleans and checks a workflow's draft; whole: also whether it can be published. Complaints about steps
+// name them.
+func (s *Service) CheckWorkflow(w *model.Workflow, whole bool) error {
+	w.Clean()
+	var bad fault.Check
+	bad.Join("", w.Check())
+	if whole {
+		bad.Join("", w.Draft.CheckWhole())
+	}
+	t := w.Draft.Trigger
+	if p := compiled(t.Filter, filter.Compile); p != "" {
+		bad.Add("trigger.filter", "%s", p)
+	}
+	if t.Cron != "" && !gronx.New().IsValid(t.Cron) {
+		bad.Add("trigger.cron", "Five fields: minute, hour, day of the month, month, day of the week, for instance 0 9 * * 1-5.")
+	} else if _, err := NextTime(t, s.o.Now()); t.Cron != "" && err != nil && t.Kind == model.TriggerSchedule {
+		bad.Add("trigger.cron", "This never comes due.")
+	}
+	var scripts []script.Part
+	for i, st := range w.Draft.Steps {
+		bad.Join("", inStep(i, st, s.checkStep(st)))
+		if st.Script != "" {
+			p := scriptPart(st.Script)
+			p.Name = strconv.Itoa(i)
+			scripts = append(scripts, p)
+		}
+	}
+	for _, p := range s.checkParts(scripts) {
+		if i, err := strconv.Atoi(p.Part); err == nil {
+			bad.Join("", inStep(i, w.Draft.Steps[i], []fault.Field{{Name: "script", Message: fmt.Sprintf("Line %d: %s", p.Line, p.Message)}}))
+		}
+	}
+	return bad.Err()
+}
+
+// inStep puts the place of a step before complaints and its name into their words.
+func inStep(i int, st model.Step, fields []fault.Field) []fault.Field {
+	out := make([]fault.Field, len(fields))
+	for j, f := range fields {
+		out[j] = fault.Field{Name: fmt.Sprintf("steps[%d].%s", i, f.Name), Message: "Step “" + st.Name + "”: " + f.Message}
+	}
+	return out
+}
+
+func compiled(source string, compile func(string) (*filter.Program, *filter.Problem)) string {
+	if source == "" {
+		return ""
+	}
+	if _, p := compile(source); p != nil {
+		return fmt.Sprintf("Line %d, column %d: %s", p.Line, p.Column, p.Message)
+	}
+	return ""
+}
+
+// checkStep lists what engines find wrong with a step: conditions, templates, headers, addresses.
+func (s *Service) checkStep(st model.Step) []fault.Field {
+	var bad fault.Check
+	for i, n := range st.Next {
+		if w := compiled(n.When, filter.CompileCondition); w != "" {
+			bad.Add(fmt.Sprintf("next[%d].when", i), "%s", w)
+		}
+	}
+	if st.Wait != nil {
+		if w := compiled(st.Wait.Filter, filter.CompileCondition); w != "" {
+			bad.Add("wait.filter", "%s", w)
+		}
+	}
+	if r := st.Request; r != nil {
+		bad.Join("request.", s.CheckRequest(*r))
+		if base, _ := model.SplitURL(r.URL); r.URL != "" && model.CheckRequestURL(r.URL) == "" {
+			if refusal := s.egress.Check(base); refusal != nil {
+				bad.Add("request.url", "%s", refusal.Message)
+			}
+		}
+	}
+	for i, h := range st.Webhooks {
+		for name, secret := range h.Auth.Typed {
+			if name == h.Auth.Wants() && bytes.ContainsAny([]byte(secret.Reveal()), "\r\n\x00") && h.Auth.Type == model.AuthBasic {
+				bad.Add(fmt.Sprintf("webhooks[%d].auth.%s", i, name), "No control characters (RFC 7617).")
+			}
+		}
+	}
+	return bad.Fields()
+}
+
+// WorkflowWarnings are what will be refused when something is sent; a workflow is stored all the same.
+func (s *Service) WorkflowWarnings(d model.Definition) []string {
+	out := []string{}
+	for _, st := range d.Steps {
+		for _, h := range st.Webhooks {
+			if r := s.egress.Check(h.URL); r != nil {
+				out = append(out, "Step “"+st.Name+"”, webhook “"+h.Name+"”: "+r.Message)
+			}
+		}
+	}
+	return out
+}
+
+// CreateWorkflow stores a draft that CheckWorkflow has passed.
+func (s *Service) CreateWorkflow(ctx context.Context, actor model.Actor, w *model.Workflow) error {
+	signing := scheme.NewSigningSecret()
+	return s.o.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.CreateWorkflow(w, signing) })
+}
+
+// PublishWorkflow makes the draft what new runs get: it must be whole. What Waybill had switched off of it is on again.
+// saw is the draft's version that the caller has seen, 0 for any.
+func (s *Service) PublishWorkflow(ctx context.Context, actor model.Actor, id model.WorkflowID, saw int64, note string) (model.Workflow, error) {
+	if n := len([]rune(note)); n > model.MaxNote {
+		var bad fault.Check
+		bad.Add("note", "At most %d characters; these are %d.", model.MaxNote, n)
+		return model.Workflow{}, bad.Err()
+	}
+	w, err := s.o.Store.Workflow(ctx, id)
+	if err != nil {
+		return w, err
+	}
+	if saw != 0 && saw != w.Version {
+		return w, fault.New(fault.Stale, "Somebody changed this workflow meanwhile: you have version %d, it is at version %d. Load it again and repeat your change.", saw, w.Version)
+	}
+	if err := s.CheckWorkflow(&w, true); err != nil {
+		return w, err
+	}
+	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) error {
+		by, err := tx.EmailOf(actor.UserID)
+		if err != nil {
+			return err
+		}
+		if by == "" {
+			by = actor.Name
+		}
+		v, err := tx.PublishWorkflow(id, w.Version, note, by)
+		if err != nil {
+			return err
+		}
+		if err := s.schedule(tx, id, v.Definition.Trigger); err != nil {
+			return err
+		}
+		return switchOnSteps(tx, id, v.Definition)
+	})
+	if err != nil {
+		return w, err
+	}
+	return s.o.Store.Workflow(ctx, id)
+}
+
+// switchOnSteps switches the targets of a workflow's steps on again.
+func switchOnSteps(tx *db.Tx, id model.WorkflowID, d model.Definition) error {
+	for _, st := range d.Steps {
+		if err := tx.SwitchOnTarget(model.StepTarget(id, st.Key, ""), st.Name); err != nil {
+			return err
+		}
+		for _, h := range st.Webhooks {
+			if err := tx.SwitchOnTarget(model.StepTarget(id, st.Key, h.ID), st.Name+": "+h.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fillForm checks the data of a run against the form of its trigger; without a form anything goes.
+func (s *Service) fillForm(ctx context.Context, n *NewRun, t model.Trigger) error {
+	if len(t.Fields) == 0 || n.Form != nil || n.Event.ID != "" {
+		return nil
+	}
+	given := map[string]json.RawMessage{}
+	if len(n.Data) > 0 && string(bytes.TrimSpace(n.Data)) != "null" {
+		if err := json.Unmarshal(n.Data, &given); err != nil {
+			var bad fault.Check
+			bad.Add("data", "The fields of the form, as an object.")
+			return bad.Err()
+		}
+	}
+	values, fields := model.Read(t.Fields, given)
+	if len(fields) > 0 {
+		var bad fault.Check
+		for _, f := range fields {
+			bad.Add("data"+f.Name[len("fields"):], "%s", f.Message)
+		}
+		return bad.Err()
+	}
+	n.Form = values
+	return nil
+}
+
+// startFilled starts a run whose form was filled in: files become part of it, and what was filled in is its data.
+func (s *Service) startFilled(tx *db.Tx, n NewRun) (model.Run, error) {
+	if n.Form == nil {
+		return s.StartIn(tx, n)
+	}
+	var bad fault.Check
+	values := slices.Clone(n.Form)
+	if err := takeFiles(tx, &bad, n.Actor, "", values); err != nil {
+		return model.Run{}, err
+	}
+	if err := bad.Err(); err != nil {
+		return model.Run{}, err
+	}
+	n.Form, n.Data = values, formData(values)
+	run, err := s.StartIn(tx, n)
+	for _, v := range values {
+		if f, is := v.Value.(model.FileValue); is && err == nil {
+			err = tx.AttachFile(f.ID, run.ID)
+		}
+	}
+	return run, err
+}
+
+// StartForm starts a run by its form, filled in by somebody who is signed in (trigger form), or by anybody at its public
+// address (trigger public_form; actor is nobody then). fields are by key.
+func (s *Service) StartForm(ctx context.Context, actor model.Actor, id model.WorkflowID, fields map[string]json.RawMessage) (run model.Run, err error) {
+	if err := s.accepting(ctx); err != nil {
+		return run, err
+	}
+	w, err := s.o.Store.Workflow(ctx, id)
+	if err != nil {
+		return run, err
+	}
+	if w.Published == 0 || !w.Enabled {
+		return run, fault.Coded(fault.Conflict, "not_published", "This form takes nothing at the moment.")
+	}
+	v, err := s.o.Store.WorkflowVersion(ctx, w.ID, w.Published)
+	if err != nil {
+		return run, err
+	}
+	t := v.Definition.Trigger
+	if t.Kind != model.TriggerForm && t.Kind != model.TriggerPublicForm {
+		return run, fault.Coded(fault.Conflict, "no_form", "This workflow is not started by a form.")
+	}
+	values, wrong := model.Read(t.Fields, fields)
+	if len(wrong) > 0 {
+		return run, &fault.Fault{Kind: fault.Invalid, Message: "Some fields need attention.", Fields: wrong}
+	}
+	n := NewRun{WorkflowID: id, Number: v.Number, Trigger: t.Kind, Form: values, Actor: actor.UserID}
+	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
+		if n.Initiator, err = tx.EmailOf(actor.UserID); err != nil {
+			return err
+		}
+		if run, err = s.startFilled(tx, n); err != nil {
+			return err
+		}
+		return tx.RecordRun(run, "started")
+	})
+	return run, err
+}
+
+// formData is what a form was filled in with as run.data.
+func formData(values []model.FieldValue) json.RawMessage {
+	b := []byte{'{'}
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, plainJSON(v.Key)...), ':'), plainJSON(v.Value)...)
+	}
+	return append(b, '}')
+}
+
+// StepSample is what templates of a step see in a test: a run that has begun with this data.
+func StepSample(w model.Workflow, data json.RawMessage, now time.Time) model.Run {
+	if len(data) == 0 {
+		data = json.RawMessage(`{}`)
+	}
+	return model.Run{ID: "run_sample", WorkflowID: w.ID, Workflow: w.Name, Number: 1, Subject: "Sample", Status: model.RunRunning, Data: data, CreatedAt: now}
+}
