@@ -275,6 +275,30 @@ func exampleBody(call string) string {
     "fields": [{"key": "sku", "name": "Article", "type": "text", "required": true}],
     "request": {"name": "warehouse", "method": "POST", "url": "https://api.example.com/stock", "body": "{\"sku\": \"{{ it.input.sku }}\"}"}
   }`
+	case "create-workflow", "update-workflow":
+		return `{
+    "name": "` + of(call, "Purchase approval", "Purchase approval, renamed") + `",
+    "trigger": {"kind": "manual"},
+    "steps": [
+      {"key": "check", "name": "Check the request", "kind": "task", "assignees": ["role:Operator"],
+       "fields": [{"key": "price", "name": "Price", "type": "currency", "required": true}], "next": [{"to": "approve"}]},
+      {"key": "approve", "name": "Approve", "kind": "approval", "assignees": ["role:Administrator"], "on_reject": {"to": "check"}, "next": [{"to": "end"}]},
+      {"key": "end", "name": "Done", "kind": "end"}
+    ]
+  }`
+	case "publish-workflow":
+		return `{"note": "First version"}`
+	case "start-run":
+		return `{
+    "subject": "Desk lamp",
+    "data": {"item": "Desk lamp", "total": 64.9}
+  }`
+	case "complete-task":
+		return `{"fields": {"price": 64.9}}`
+	case "approve-task":
+		return `{"comment": "Fine with me"}`
+	case "reject-task":
+		return `{"comment": "Too dear; find another one"}`
 	case "add-members":
 		return `{
     "members": [{"email": "ada@example.com", "name": "Ada"}, {"email": "grace@example.com", "name": "Grace"}]

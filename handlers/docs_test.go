@@ -147,6 +147,9 @@ func TestDocsCommandsWork(t *testing.T) {
 		if c.id == "cancel-delivery" || strings.Contains(c.url, "/replays/") || strings.Contains(c.url, "/rotation/") || strings.Contains(c.url, "/calls/RECEIPT") {
 			continue // nothing is left to cancel, nothing to replay was settled
 		}
+		if strings.Contains(c.url, "/tasks/TASK_ID") || strings.Contains(c.url, "/targets/") {
+			continue // the run that was started is cancelled by now, and nothing was switched off
+		}
 		run(c)
 		ran++
 	}

@@ -41,6 +41,65 @@ func (s *Service) Act(ctx context.Context, actor model.Actor, a Act) (t model.Ta
 	return s.o.Store.Task(ctx, a.Task)
 }
 
+// Complete completes a task with what its form was filled in with, by key.
+func (s *Service) Complete(ctx context.Context, actor model.Actor, id model.TaskID, fields map[string]json.RawMessage) (model.Task, error) {
+	return s.Act(ctx, actor, Act{Task: id, What: flow.Complete, Fields: fields})
+}
+
+// Approve approves; a comment is optional.
+func (s *Service) Approve(ctx context.Context, actor model.Actor, id model.TaskID, comment string) (model.Task, error) {
+	return s.Act(ctx, actor, Act{Task: id, What: flow.Approve, Comment: comment})
+}
+
+// Reject rejects; the comment is needed.
+func (s *Service) Reject(ctx context.Context, actor model.Actor, id model.TaskID, comment string) (model.Task, error) {
+	return s.Act(ctx, actor, Act{Task: id, What: flow.Reject, Comment: comment})
+}
+
+// TaskFor is a task for somebody who may see it: an assignee, who did it, and those who may see workflows.
+func (s *Service) TaskFor(ctx context.Context, actor model.Actor, id model.TaskID) (model.Task, error) {
+	t, err := s.o.Store.Task(ctx, id)
+	if err != nil || actor.Rights.Has(model.Workflows.View()) {
+		return t, err
+	}
+	u, err := s.o.Store.User(ctx, actor.UserID)
+	if err != nil {
+		return t, err
+	}
+	if t.CompletedBy == u.Email || Assigned(t, u.ID, u.Roles) {
+		return t, nil
+	}
+	return model.Task{}, fault.Absent("task")
+}
+
+// FormOf is the form of a task, nil for an approval.
+func (s *Service) FormOf(ctx context.Context, t model.Task) []model.FormField {
+	p, err := s.programs.of(t.WorkflowID, t.Definition, s.readVersion(ctx))
+	if err != nil {
+		return nil
+	}
+	def, _ := p.Definition.Step(t.Step)
+	return def.Fields
+}
+
+// Unreached are the steps that a run which has ended did not come to, in the order of its definition.
+func (s *Service) Unreached(ctx context.Context, r model.Run) []model.Step {
+	if !r.Status.Ended() {
+		return nil
+	}
+	p, err := s.programs.of(r.WorkflowID, r.Definition, s.readVersion(ctx))
+	if err != nil {
+		return nil
+	}
+	var out []model.Step
+	for _, def := range p.Definition.Steps {
+		if !slices.ContainsFunc(r.Steps, func(st model.StepRun) bool { return st.Key == def.Key }) {
+			out = append(out, def)
+		}
+	}
+	return out
+}
+
 func (s *Service) act(tx *db.Tx, actor model.Actor, t model.Task, a Act) error {
 	if t.Status != model.TaskOpen {
 		return fault.Coded(fault.Conflict, "task_closed", "This task is already %s.", t.Status)

@@ -49,6 +49,22 @@ func (d Definition) Step(key string) (Step, bool) {
 	return Step{}, false
 }
 
+// Credentials are those that the definition names, each once for each place.
+func (d Definition) Credentials() []CredentialID {
+	var out []CredentialID
+	for _, s := range d.Steps {
+		if s.Request != nil && s.Request.CredentialID != "" {
+			out = append(out, s.Request.CredentialID)
+		}
+		for _, h := range s.Webhooks {
+			if h.Auth.CredentialID != "" {
+				out = append(out, h.Auth.CredentialID)
+			}
+		}
+	}
+	return out
+}
+
 // Trigger says what starts a run.
 type Trigger struct {
 	Kind       TriggerKind `json:"kind"`

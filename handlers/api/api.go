@@ -55,6 +55,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.events()
 	a.eventDefinitions()
 	a.audiences()
+	a.workflows()
 	a.integrations()
 	a.deliveries()
 	a.replays()
