@@ -40,7 +40,7 @@ type stepRun struct {
 	Fields      []model.FieldValue `json:"fields"`
 	Decisions   []decision         `json:"decisions"`
 	Output      json.RawMessage    `json:"output"`
-	Response    *model.Response    `json:"response" doc:"What the other side answered"`
+	Response    *stepAnswer        `json:"response" doc:"What the other side answered"`
 	Error       string             `json:"error"`
 	UserMessage string             `json:"user_message"`
 	Note        string             `json:"note" doc:"What a person should know of what followed"`
@@ -49,6 +49,13 @@ type stepRun struct {
 	OpenedAt    *string            `json:"opened_at" format:"date-time"`
 	CompletedAt *string            `json:"completed_at" format:"date-time"`
 	Webhooks    []stepMessage      `json:"webhooks"`
+}
+
+// stepAnswer is what the other side answered to an outgoing step.
+type stepAnswer struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"`
+	Body    json.RawMessage   `json:"body" doc:"Parsed when it is JSON, else a text"`
 }
 
 type decision struct {
@@ -90,7 +97,10 @@ func rawOr(b json.RawMessage) json.RawMessage {
 
 func showStepRun(st model.StepRun) stepRun {
 	out := stepRun{ID: string(st.ID), Key: st.Key, Name: st.Name, Kind: string(st.Kind), Status: string(st.Status), Actor: st.Actor, Fields: full(st.Fields), Decisions: []decision{},
-		Output: rawOr(st.Output), Response: st.Response, Error: st.Error, UserMessage: st.UserMessage, Note: st.Note, DeliveryID: string(st.DeliveryID), OpenedAt: stamp(st.OpenedAt), Webhooks: []stepMessage{}}
+		Output: rawOr(st.Output), Error: st.Error, UserMessage: st.UserMessage, Note: st.Note, DeliveryID: string(st.DeliveryID), OpenedAt: stamp(st.OpenedAt), Webhooks: []stepMessage{}}
+	if r := st.Response; r != nil {
+		out.Response = &stepAnswer{r.Status, r.Headers, rawOr(r.Body)}
+	}
 	if st.DueAt != nil {
 		out.DueAt = stamp(*st.DueAt)
 	}
