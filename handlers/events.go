@@ -151,6 +151,9 @@ func (h *Handlers) traced(c echo.Context, around db.Routing, e model.Event) ([]v
 	var out []views.MetItem
 	for _, t := range list {
 		m := views.MetItem{Met: t.Met, URL: h.actionURL(c, around, t.Action), Changed: t.Changed}
+		if _, there := around.Workflows[t.Workflow]; there && h.may(c, model.Workflows.View()) {
+			m.URL, m.Changed = href.Workflow(t.Workflow), false
+		}
 		if h.may(c, model.Connections.View()) {
 			m.Rule = t.Rule
 			for _, v := range t.Values {

@@ -45,7 +45,7 @@ func (s *Service) toDestination(d *model.Delivery, id model.DestID, subject stri
 	d.DestinationID, d.TargetID = id, model.TargetID(id)
 	if snap := s.routing.now.Load(); snap != nil {
 		if dest, ok := snap.Destinations[id]; ok {
-			d.TargetID, d.OrderKey = dest.Target(), subject
+			d.TargetID, d.Ordered, d.OrderKey = dest.Target(), dest.Ordered, subject
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // NameNo is the result of an action whose pattern does not fit an event's name. It is not stored with events.
 const NameNo model.MetWord = "name_no"
 
-// Traced is what one action decided about an event, and what became of it.
+// Traced is what one action, or the trigger of one workflow, decided about an event, and what became of it.
 type Traced struct {
 	model.Met
 	Rule     string          // the filter, or for NameNo the event pattern, as they stand now
@@ -40,6 +40,9 @@ func (s *Service) Trace(ctx context.Context, e model.Event) ([]Traced, error) {
 		a, exists := today[m.Action]
 		delete(today, m.Action)
 		t := Traced{Met: m, Rule: a.Filter, Changed: !exists || a.UpdatedAt.After(e.CreatedAt), Delivery: made[m.Action]}
+		if m.Workflow != "" {
+			t.Rule, t.Changed, t.Delivery = snap.Workflows[m.Workflow].Trigger.Filter, true, nil
+		}
 		if !t.Changed {
 			t.Values = looked(a.Filter, e)
 		}

@@ -830,9 +830,9 @@ func metRow(m MetItem) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var28 string
-		templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinStringErrs("met-" + string(m.Action))
+		templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinStringErrs("met-" + string(m.Action) + string(m.Workflow))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/events.templ`, Line: 215, Col: 47}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/events.templ`, Line: 215, Col: 68}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var28))
 		if templ_7745c5c3_Err != nil {
@@ -1059,6 +1059,16 @@ func metBadge(w model.MetWord) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+		case model.MetStarted:
+			templ_7745c5c3_Err = ui.Badge(ui.OK, "play", "Run started").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		case model.MetFlowOff:
+			templ_7745c5c3_Err = ui.Badge(ui.Neutral, "pause", "Workflow off").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 		case model.MetOff:
 			templ_7745c5c3_Err = ui.Badge(ui.Neutral, "pause", "Action off").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
@@ -1106,6 +1116,10 @@ func metWords(m MetItem) string {
 		return "The filter said no" + detail
 	case model.MetError:
 		return "The filter could not be worked out" + detail
+	case model.MetStarted:
+		return "The workflow began a run."
+	case model.MetFlowOff:
+		return "The workflow was switched off."
 	case model.MetOff:
 		return "The action was switched off."
 	case model.MetHeld:
@@ -1163,7 +1177,7 @@ func eventData(data []byte) templ.Component {
 			var templ_7745c5c3_Var39 string
 			templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs("As text, " + ui.Bytes(len(data)))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/events.templ`, Line: 313, Col: 39}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/events.templ`, Line: 321, Col: 39}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var39))
 			if templ_7745c5c3_Err != nil {

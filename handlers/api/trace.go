@@ -5,12 +5,12 @@ import (
 	"waybill/jobs"
 )
 
-// traced is what one action decided about an event.
+// traced is what one action, or the trigger of one workflow, decided about an event.
 type traced struct {
-	Kind           string  `json:"kind" enum:"action"`
+	Kind           string  `json:"kind" enum:"action,workflow"`
 	ID             string  `json:"id"`
 	Name           string  `json:"name"`
-	Result         string  `json:"result" enum:"sent,filter_no,filter_error,action_off,destination_off,too_deep,name_no"`
+	Result         string  `json:"result" enum:"sent,filter_no,filter_error,action_off,destination_off,too_deep,name_no,started,workflow_off"`
 	Rule           string  `json:"rule" doc:"The filter, or for name_no the event pattern, as they stand now"`
 	Values         []value `json:"values" doc:"What the filter looked at"`
 	Detail         string  `json:"detail" doc:"In words, as noted when the event was accepted"`
@@ -36,6 +36,9 @@ func (a *API) traceEvent(c call, in *ByID) (*body[list[traced]], error) {
 
 func showTraced(x jobs.Traced) traced {
 	t := traced{Kind: "action", ID: string(x.Action), Name: x.Name, Result: string(x.Result), Rule: x.Rule, Detail: x.Detail, Values: []value{}}
+	if x.Workflow != "" {
+		t.Kind, t.ID = "workflow", string(x.Workflow)
+	}
 	for _, v := range x.Values {
 		t.Values = append(t.Values, value{v.Path, v.Value})
 	}
