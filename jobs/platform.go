@@ -187,7 +187,7 @@ func (s *Service) MayAct(ctx context.Context, rights model.Rights, id model.Conn
 	if err != nil {
 		return err
 	}
-	if right := rights.Lacks(model.RightsOf(user.Roles)); right != "" {
+	if right := rights.Lacks(user.Rights()); right != "" {
 		return fault.Missing(string(right))
 	}
 	return nil
