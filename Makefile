@@ -1,12 +1,12 @@
 # What one needs to run, test and check Waybill. Everything but Go, make and npm is fetched here.
 .DEFAULT_GOAL := help
-.PHONY: help run build assets test lint check dev generate pictures
+.PHONY: help run build assets test lint check dev generate pictures lighthouse
 
 LINT  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FLAGS ?=
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: assets ## Run the server, with live pages and fonts
 	go run . serve
@@ -64,3 +64,10 @@ dev: assets ## Run the server and start it anew after each change
 pictures: static/node_modules/axe-core/axe.min.js ## Make the README's pictures anew
 	mkdir -p docs
 	WAYBILL_PICTURES=docs go test -count=1 -run TestPictures .
+
+static/lighthouse/node_modules/.package-lock.json: static/lighthouse/package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --prefix static/lighthouse
+	@touch $@
+
+lighthouse: assets static/lighthouse/node_modules/.package-lock.json ## Measure the main pages with Lighthouse (95 at least)
+	WAYBILL_LIGHTHOUSE=1 go test -count=1 -v -run TestLighthouse .
