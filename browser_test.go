@@ -263,7 +263,7 @@ func (b *browser) still() {
 	if !b.scripts { // nothing of the page's time can be waited for; nothing moves either
 		return
 	}
-	eval[bool](b, `Promise.all(document.getAnimations().map(a => a.finished.catch(() => {}))).then(() =>
+	eval[bool](b, `Promise.all(document.getAnimations().filter(a => a.effect?.getComputedTiming().endTime !== Infinity).map(a => a.finished.catch(() => {}))).then(() =>
 		new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
 }
 
