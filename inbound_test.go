@@ -203,7 +203,7 @@ func (p *program) refusals(e answer, url, byHeader, key, body, secret string) {
 	alike("an endpoint that is off", post(second, "X-Hub-Signature-256", good))
 	p.eventually("refused calls are in the log with their reasons", func() bool {
 		text := p.must(200, "GET", "inbound-endpoints/"+id+"/calls?status=refused", nil).text
-		for _, want := range []string{"was revoked", "switched off", "Sam is disabled", "No signature in X-Hub-Signature-256 fits", "is missing"} {
+		for _, want := range []string{"was revoked", "switched off", "service user is disabled", "No signature in X-Hub-Signature-256 fits", "is missing"} {
 			if !strings.Contains(text, want) {
 				return false
 			}

@@ -7,9 +7,11 @@ package handlers
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"sync/atomic"
 
+	"github.com/gorilla/securecookie"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -42,6 +44,7 @@ type Handlers struct {
 	door     chan struct{} // places for checking passwords
 	stopping atomic.Bool
 	ended    chan struct{} // closed when the server stops: streams end
+	partners *securecookie.SecureCookie
 }
 
 // New makes the handlers.
@@ -51,7 +54,8 @@ func New(o Options) (*Handlers, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handlers{Web: w, o: o, door: make(chan struct{}, 2), ended: make(chan struct{})}
+	h := &Handlers{Web: w, o: o, door: make(chan struct{}, 2), ended: make(chan struct{}),
+		partners: securecookie.New([]byte(rand.Text()+rand.Text()), []byte(rand.Text() + rand.Text())[:32]).MaxAge(partnerLife)}
 	w.Counts = h.counts
 	return h, nil
 }
@@ -60,7 +64,7 @@ func New(o Options) (*Handlers, error) {
 func (h *Handlers) Routes() []web.Route {
 	return slices.Concat(h.flowRoutes(),
 		h.templateRoutes(),
-		h.callRoutes(),
+		h.inboundRoutes(),
 		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
 		h.connectionRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
@@ -115,6 +119,7 @@ func navigation(rights model.Rights) []views.NavGroup {
 		{"Connect", []navPage{
 			{"connections", "Connections", "plug", href.Connections(), model.Connections.View()},
 			{"credentials", "Credentials", "key", href.Credentials(), model.Credentials.View()},
+			{"inbound", "Inbound", "inbox", href.Inbound(), model.Inbound.View()},
 		}},
 		{"Observe", []navPage{
 			{"deliveries", "Deliveries", "truck", href.Deliveries(), model.Deliveries.View()},

@@ -28,7 +28,10 @@ const (
 
 // streamDeliveries tells a page that deliveries changed; what changed it asks for itself, with its filter and its rights.
 // The stream ends when the server stops, so that it does not delay that.
-func (h *Handlers) streamDeliveries(c echo.Context) error {
+func (h *Handlers) streamDeliveries(c echo.Context) error { return h.stream(c, h.o.Jobs.Watch) }
+
+// stream nudges a page whenever watch says that something changed.
+func (h *Handlers) stream(c echo.Context, watch func() (changed <-chan struct{}, stop func())) error {
 	if !strings.Contains(c.Request().Header.Get("Accept"), "text/event-stream") { // also what keeps it from being compressed
 		return fault.New(fault.Unsupported, "This address is a stream of events, which pages open by themselves.")
 	}
@@ -43,7 +46,7 @@ func (h *Handlers) streamDeliveries(c echo.Context) error {
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	changed, stop := h.o.Jobs.Watch()
+	changed, stop := watch()
 	defer stop()
 	beat, life := time.NewTicker(heartbeat), time.NewTimer(streamLife)
 	defer beat.Stop()

@@ -199,9 +199,9 @@ func whyShut(r *route, key model.InboundKeyID, now time.Time) string {
 	case !r.Enabled:
 		return "The endpoint is switched off."
 	case r.User.Disabled:
-		return "The service user " + r.User.Name + " is disabled."
+		return "The service user is disabled."
 	}
-	return "The service user " + r.User.Name + " holds no right."
+	return "The service user holds no right."
 }
 
 func throttled(wait time.Duration) error {

@@ -88,6 +88,9 @@ func (c *checking) hmac(r rule) bool {
 			hit = good && hmac.Equal(got, sum) || hit
 		}
 		c.tried(i, r, hit)
+		if c.reveal {
+			c.step(StepInfo, "Signature by the secret that you typed", r.prefix+encode(r.encoding, sum))
+		}
 		ok = hit || ok
 	}
 	if !ok {
@@ -191,6 +194,16 @@ func decode(encoding, text string) ([]byte, bool) {
 		b, err = hex.DecodeString(text)
 	}
 	return b, err == nil && len(b) > 0
+}
+
+func encode(encoding string, sum []byte) string {
+	switch encoding {
+	case "base64":
+		return base64.StdEncoding.EncodeToString(sum)
+	case "base64url":
+		return base64.RawURLEncoding.EncodeToString(sum)
+	}
+	return hex.EncodeToString(sum)
 }
 
 // fresh checks that a time is near now: seconds or milliseconds since 1970, or RFC 3339.

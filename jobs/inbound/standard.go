@@ -35,6 +35,9 @@ func (c *checking) standard() bool {
 	for i, secret := range c.secrets {
 		hit := standardFits(secret.Reveal(), signed, strings.Fields(signatures))
 		c.tried(i, rule{algorithm: "sha256", encoding: "base64"}, hit)
+		if c.reveal {
+			c.step(StepInfo, "Signature by the secret that you typed", "v1,"+encode("base64", standardSum(secret.Reveal(), signed)))
+		}
 		ok = hit || ok
 	}
 	if !ok {
@@ -59,17 +62,22 @@ func standardFits(secret string, signed []byte, signatures []string) bool {
 		}
 		return false
 	}
-	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err != nil {
-		raw = []byte(secret)
-	}
-	m := hmac.New(sha256.New, raw)
-	m.Write(signed)
-	sum, hit := m.Sum(nil), false
+	sum, hit := standardSum(secret, signed), false
 	for _, s := range signatures[:min(len(signatures), mostSignatures)] {
 		text, ok := strings.CutPrefix(s, "v1,")
 		got, good := decode("base64", text)
 		hit = ok && good && hmac.Equal(got, sum) || hit
 	}
 	return hit
+}
+
+// standardSum is the HMAC by a secret, which is base64 after its prefix; one that is not is taken as it is.
+func standardSum(secret string, signed []byte) []byte {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil {
+		raw = []byte(secret)
+	}
+	m := hmac.New(sha256.New, raw)
+	m.Write(signed)
+	return m.Sum(nil)
 }
