@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -170,5 +171,16 @@ func (s *Store) Stops(ctx context.Context, id model.UserID, now time.Time) ([]mo
 			out = append(out, model.Stop{Label: x.label, Count: int(n), What: x.what})
 		}
 	}
-	return out, nil
+	endpoints, err := s.InboundOfUser(ctx, id)
+	if err != nil || len(endpoints) == 0 {
+		return out, err
+	}
+	var names []string
+	for _, e := range endpoints[:min(len(endpoints), 5)] {
+		names = append(names, "“"+e.Name+"”")
+	}
+	if more := len(endpoints) - len(names); more > 0 {
+		names = append(names, "and "+strconv.Itoa(more)+" more")
+	}
+	return append(out, model.Stop{Label: "inbound URL", Count: len(endpoints), What: "Refuses every call: " + strings.Join(names, ", ") + "."}), nil
 }

@@ -160,6 +160,9 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 	if err := h.credentialChoices(c, &p.Auth, false); err != nil {
 		return err
 	}
+	if err := h.connectionServants(c, &p); err != nil {
+		return err
+	}
 	bits := web.Bits{Status: status, Title: "New connection", Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb("New", href.NewConnection()), {Label: t.Title}}}
 	if p.ID != "" {
 		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{connectionsCrumb, crumb(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
@@ -213,7 +216,10 @@ func (h *Handlers) createConnection(c echo.Context) error {
 			if x.CredentialID, err = auth.store(tx); err != nil {
 				return err
 			}
-			return tx.CreateConnection(&x)
+			if err := tx.CreateConnection(&x); err != nil {
+				return err
+			}
+			return serve(tx, f, x)
 		})
 	}
 	if p, status, ok := wrong(err, ""); ok {
@@ -255,6 +261,9 @@ func (h *Handlers) showConnection(c echo.Context) error {
 	props := views.ConnectionProps{Item: h.connectionItem(x, around), Docs: kind.Docs, Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
 		CanEdit: h.may(c, model.Connections.Manage()), SeeCredential: h.may(c, model.Credentials.View()), Now: h.Now()}
 	if props.Delete, err = h.connectionDeletion(c, x); err != nil {
+		return err
+	}
+	if err := h.connectionInbound(c, x.ID, &props); err != nil {
 		return err
 	}
 	return h.Page(c, web.Bits{Title: x.Name, Section: "connections", Crumbs: under(connectionsCrumb, x.Name)}, views.Connection(props))
@@ -303,7 +312,10 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 			if x.CredentialID, err = auth.store(tx); err != nil {
 				return err
 			}
-			return tx.UpdateConnection(&x)
+			if err := tx.UpdateConnection(&x); err != nil {
+				return err
+			}
+			return serve(tx, f, x)
 		})
 	}
 	if p, status, ok := wrong(err, href.EditConnection(old.ID)); ok {
@@ -357,6 +369,9 @@ func (h *Handlers) connectionDeletion(c echo.Context, x model.Connection) (views
 		return p, err
 	}
 	destinations := destinationsOf(around, x.ID)
+	if e, err := h.Store.InboundOfConnection(c.Request().Context(), x.ID); err == nil {
+		p.Needs = append(p.Needs, views.Need{Kind: "Inbound URL", Name: e.Name, URL: href.InboundEndpoint(e.ID)})
+	}
 	var ids []model.DestID
 	for _, d := range destinations {
 		p.Needs = append(p.Needs, views.Need{Kind: "Destination", Name: d.Name, URL: href.Destination(d.ID)})

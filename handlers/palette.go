@@ -139,6 +139,7 @@ func permitted(rights model.Rights, offers []offer) []views.Hit {
 // commands are what can be begun or done from everywhere.
 var commands = []offer{
 	{model.Connections.Manage(), views.Hit{Icon: "plus", Label: "New connection", URL: href.NewConnection(), Also: "create add system"}},
+	{model.Inbound.Manage(), views.Hit{Icon: "plus", Label: "New inbound URL", URL: href.NewInbound(), Also: "create add receive webhook endpoint"}},
 	{model.Credentials.Manage(), views.Hit{Icon: "plus", Label: "New credential", URL: href.NewCredential(), Also: "create add secret password token"}},
 	{model.Connections.Manage(), views.Hit{Icon: "plus", Label: "New action", URL: href.NewAction(), Also: "create add route rule"}},
 	{model.Events.Manage(), views.Hit{Icon: "pulse", Label: "Publish event", URL: href.NewEvent(), Also: "create new send an event"}},

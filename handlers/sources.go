@@ -24,6 +24,7 @@ func (h *Handlers) sources() []source {
 		{"Event definitions", model.Events.View(), h.definitionHits},
 		{"Audiences", model.Workflows.View(), h.audienceHits},
 		{"Integrations", model.Workflows.View(), h.integrationHits},
+		{"Inbound URLs", model.Inbound.View(), h.inboundHits},
 		{"Users", model.Users.View(), h.userHits},
 	}
 }
@@ -71,6 +72,15 @@ func (h *Handlers) eventHit(x model.Event) views.Hit {
 
 func (h *Handlers) deliveryHit(x model.Delivery) views.Hit {
 	return views.Hit{Icon: "truck", Label: x.EventName + " to " + x.Destination, URL: href.Delivery(x.ID), Also: string(x.ID), Aside: string(x.Status)}
+}
+
+func inboundHit(x model.InboundEndpoint) views.Hit {
+	return views.Hit{Icon: "inbox", Label: x.Name, URL: href.InboundEndpoint(x.ID), Also: "inbound url " + string(x.ID), Aside: switchedOff(x.Enabled, "inbound URL")}
+}
+
+func (h *Handlers) inboundHits(ctx context.Context, q query) ([]views.Hit, error) {
+	list, _, err := h.Store.InboundEndpoints(ctx, db.InboundFilter{Query: q.widest()}, many)
+	return h.orByID(ctx, q, "inb_")(hitsOf(list, err, inboundHit))
 }
 
 // hitsOf turns what the store lists into hits.
@@ -157,7 +167,7 @@ func (h *Handlers) orByID(ctx context.Context, q query, prefix string) func([]vi
 func (h *Handlers) byID(ctx context.Context, rights model.Rights, id string) (views.Hit, error) {
 	need := map[string]model.Right{"con": model.Connections.View(), "dst": model.Connections.View(), "act": model.Connections.View(),
 		"crd": model.Credentials.View(), "evt": model.Events.View(), "dlv": model.Deliveries.View(), "usr": model.Users.View(),
-		"evd": model.Events.View(), "adn": model.Workflows.View(), "int": model.Workflows.View()}
+		"inb": model.Inbound.View(), "evd": model.Events.View(), "adn": model.Workflows.View(), "int": model.Workflows.View()}
 	kind, _, _ := strings.Cut(id, "_")
 	if right, known := need[kind]; !known || !rights.Has(right) {
 		return views.Hit{}, nil
@@ -186,6 +196,8 @@ func (h *Handlers) lookUp(ctx context.Context, id string) (hit views.Hit, err er
 		hit, err = hitOf(h.Store.Audience, audienceHit)(ctx, model.AudienceID(id))
 	case "int":
 		hit, err = hitOf(h.Store.Integration, integrationHit)(ctx, model.IntegrationID(id))
+	case "inb":
+		hit, err = hitOf(h.Store.InboundEndpoint, inboundHit)(ctx, model.InboundID(id))
 	case "usr":
 		hit, err = hitOf(h.Store.User, userHit)(ctx, model.UserID(id))
 	}

@@ -15,7 +15,7 @@ function seenPaths() {
 }
 
 function remember(path) {
-  const thing = /^\/(?:connections|destinations|credentials|actions|events|deliveries|users)\/[a-z]{3}_[0-9a-z]+/.exec(path);
+  const thing = /^\/(?:connections|destinations|credentials|actions|events|deliveries|users|inbound)\/[a-z]{3}_[0-9a-z]+/.exec(path);
   if (!thing) return;
   try {
     localStorage.setItem(seenKey, JSON.stringify([thing[0], ...seenPaths().filter((p) => p !== thing[0])].slice(0, 12)));
