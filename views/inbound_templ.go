@@ -1474,7 +1474,7 @@ type RotateProps struct {
 	Problems             Problems
 }
 
-var overlaps = []ui.Option{{Value: "0", Label: "It ends now"}, {Value: "3600", Label: "One hour more"}, {Value: "86400", Label: "One day more"}, {Value: "604800", Label: "One week more"}, {Value: "2592000", Label: "30 days more"}}
+var inboundOverlaps = []ui.Option{{Value: "0", Label: "It ends now"}, {Value: "3600", Label: "One hour more"}, {Value: "86400", Label: "One day more"}, {Value: "604800", Label: "One week more"}, {Value: "2592000", Label: "30 days more"}}
 
 func RotateInbound(p RotateProps) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
@@ -1601,7 +1601,7 @@ func RotateInbound(p RotateProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "overlap", Label: "What was good before", Value: p.Form.Overlap, Error: p.Problems.Of("overlap_seconds")}, overlaps).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "overlap", Label: "What was good before", Value: p.Form.Overlap, Error: p.Problems.Of("overlap_seconds")}, inboundOverlaps).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
