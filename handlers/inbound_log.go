@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -128,7 +129,7 @@ func (h *Handlers) mappingPage(c echo.Context, status int, item views.InboundIte
 		}
 	}
 	if p.Form.Call == "" && len(p.Calls) > 0 && c.QueryParam("call") == "" && c.Request().Method != http.MethodPost {
-		p.Form.Call = string(p.Calls[0].ID)
+		p.Form.Call = string(p.Calls[max(0, slices.IndexFunc(p.Calls, func(x model.InboundCall) bool { return x.State != model.CallRefused }))].ID)
 	}
 	if p.Input, p.Preview, err = h.mapped(c, item.InboundEndpoint, p.Form); err != nil {
 		return err

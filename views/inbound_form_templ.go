@@ -640,39 +640,55 @@ func inboundResponse(p InboundFormProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Choice(ui.FieldProps{Name: "response", Value: model.ResponseScript, Label: "From a template"}, p.Form.Response == model.ResponseScript).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, " ")
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			if p.Workflows != nil {
-				templ_7745c5c3_Err = ui.Choice(ui.FieldProps{Name: "response", Value: model.ResponseRun, Label: "When the run that it started has ended"}, p.Form.Response == model.ResponseRun).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Var22 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+				if !templ_7745c5c3_IsBuffer {
+					defer func() {
+						templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+						if templ_7745c5c3_Err == nil {
+							templ_7745c5c3_Err = templ_7745c5c3_BufErr
+						}
+					}()
+				}
+				ctx = templ.InitializeContext(ctx)
+				templ_7745c5c3_Err = ui.Textarea(ui.FieldProps{Name: "body", Label: "Body of that answer", Value: p.Form.Body, Error: p.Problems.Of("response.body"), Rows: 4, Mono: true, Placeholder: `{"ok": true, "receipt": "{{ it.receipt }}"}`, Hint: "A template; it.receipt and it.run beside what a mapping sees."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "status", Label: "Status", Value: p.Form.Status, Error: p.Problems.Of("response.status"), Narrow: true, Placeholder: "200", Attrs: templ.Attributes{"inputmode": "numeric"}}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "content_type", Label: "Content type", Value: p.Form.ContentType, Error: p.Problems.Of("response.content_type"), Mono: true, Placeholder: "application/json"}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "timeout_seconds", Label: "Waits at most", Value: p.Form.Timeout, Error: p.Problems.Of("response.timeout_seconds"), Narrow: true, Suffix: "seconds", Placeholder: "5", Hint: "After that the answer says that the call was accepted.", Attrs: templ.Attributes{"inputmode": "numeric"}}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				return nil
+			})
+			templ_7745c5c3_Err = ui.Choice(ui.FieldProps{Name: "response", Value: model.ResponseScript, Label: "From a template"}, p.Form.Response == model.ResponseScript).Render(templ.WithChildren(ctx, templ_7745c5c3_Var22), templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
 			}
 			return nil
 		})
 		templ_7745c5c3_Err = ui.Choices("The answer comes", p.Problems.Of("response.mode")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = ui.Textarea(ui.FieldProps{Name: "body", Label: "Body of that answer", Value: p.Form.Body, Error: p.Problems.Of("response.body"), Rows: 4, Mono: true, Placeholder: `{"ok": true, "receipt": "{{ it.receipt }}"}`, Hint: "A template; it.receipt and it.run beside what a mapping sees."}).Render(ctx, templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "status", Label: "Status", Value: p.Form.Status, Error: p.Problems.Of("response.status"), Narrow: true, Placeholder: "200", Attrs: templ.Attributes{"inputmode": "numeric"}}).Render(ctx, templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "content_type", Label: "Content type", Value: p.Form.ContentType, Error: p.Problems.Of("response.content_type"), Mono: true, Placeholder: "application/json"}).Render(ctx, templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "timeout_seconds", Label: "Waits at most", Value: p.Form.Timeout, Error: p.Problems.Of("response.timeout_seconds"), Narrow: true, Suffix: "seconds", Placeholder: "5", Hint: "After that the answer says that the call was accepted.", Attrs: templ.Attributes{"inputmode": "numeric"}}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

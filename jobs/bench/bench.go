@@ -71,6 +71,10 @@ func (s *server) report(ctx context.Context, rx *receiver) error {
 	if err != nil {
 		return err
 	}
+	calls, err := s.called(ctx, rx)
+	if err != nil {
+		return err
+	}
 	rendered, err := s.saturate(ctx, rx, "bench.template")
 	if err != nil {
 		return err
@@ -88,13 +92,14 @@ func (s *server) report(ctx context.Context, rx *receiver) error {
 	for _, r := range []struct {
 		name string
 		result
-	}{{"no template", plain}, {"with template", rendered}} {
+	}{{"no template", plain}, {"inbound calls", calls}, {"with template", rendered}} {
 		say("%-16s accepted %.0f/s, delivered %.0f/s = %.2f of the bare loop; accept to received p50 %.1f ms, p99 %.1f ms; %.0f µs of processor an event; memory %.0f MiB; missing %d, more than once %d",
 			r.name, r.accepted, r.delivered, r.delivered/ceiling, r.p50, r.p99, r.cpu, r.memory, r.missing, r.twice)
 	}
 	say("template/plain   %.2f", rendered.delivered/plain.delivered)
+	say("inbound/events   %.2f (calls accepted on an inbound URL beside events accepted by POST /events)", calls.accepted/plain.accepted)
 	say("at 200 events/s  accept to received p50 %.1f ms, p99 %.1f ms; memory %.0f MiB; missing %d", calm.p50, calm.p99, calm.memory, calm.missing)
-	if n := plain.missing + rendered.missing + calm.missing; n > 0 {
+	if n := plain.missing + calls.missing + rendered.missing + calm.missing; n > 0 {
 		return fmt.Errorf("%d accepted events were not received", n)
 	}
 	return nil
@@ -190,6 +195,34 @@ func (s *server) setUp(ctx context.Context, url string) error {
 		}
 	}
 	return nil
+}
+
+// called is a load on an inbound URL whose calls raise what POST /events raises in the load without a template.
+func (s *server) called(ctx context.Context, rx *receiver) (result, error) {
+	user, err := s.post(ctx, "users", map[string]any{"email": "calls@example.com", "name": "Calls", "roles": []string{"Viewer"}})
+	if err != nil {
+		return result{}, err
+	}
+	id, err := s.post(ctx, "inbound-endpoints", map[string]any{"name": "Calls", "service_user_id": user, "event": "bench.plain", "rate_per_second": 100_000})
+	if err != nil {
+		return result{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/api/v1/inbound-endpoints/"+id, nil)
+	if err != nil {
+		return result{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return result{}, err
+	}
+	defer resp.Body.Close()
+	var made struct{ URL string }
+	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil {
+		return result{}, err
+	}
+	to := target{path: made.URL[strings.Index(made.URL, "/in/"):], body: func(n int) []byte { return payload(n) }}
+	return s.drive(ctx, rx, to, s.o.Connections, func(int) time.Time { return time.Now() })
 }
 
 // post makes one object and gives its id.

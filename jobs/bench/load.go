@@ -95,13 +95,13 @@ type result struct {
 
 // saturate posts as fast as answers come, then waits until all that was accepted has arrived.
 func (s *server) saturate(ctx context.Context, rx *receiver, event string) (result, error) {
-	return s.drive(ctx, rx, event, s.o.Connections, func(int) time.Time { return time.Now() })
+	return s.drive(ctx, rx, s.events(event), s.o.Connections, func(int) time.Time { return time.Now() })
 }
 
 // calm posts at a fixed rate, whether or not answers come (open loop).
 func (s *server) calm(ctx context.Context, rx *receiver, event string, rate int) (result, error) {
 	start := time.Now()
-	return s.drive(ctx, rx, event, 32, func(i int) time.Time {
+	return s.drive(ctx, rx, s.events(event), 32, func(i int) time.Time {
 		due := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		time.Sleep(time.Until(due))
 		return due
@@ -111,7 +111,20 @@ func (s *server) calm(ctx context.Context, rx *receiver, event string, rate int)
 // next makes sequence numbers over all loads of a run.
 var next atomic.Int64
 
-func (s *server) drive(ctx context.Context, rx *receiver, event string, connections int, due func(i int) time.Time) (result, error) {
+// target is where a load goes: a path, more lines of the head, and the body with a number.
+type target struct {
+	path, head string
+	body       func(n int) []byte
+}
+
+// events is the target of a load that publishes events of that name.
+func (s *server) events(name string) target {
+	return target{"/api/v1/events", "Authorization: Bearer " + s.key + "\r\n", func(n int) []byte {
+		return fmt.Appendf(nil, `{"name":%q,"data":%s}`, name, payload(n))
+	}}
+}
+
+func (s *server) drive(ctx context.Context, rx *receiver, to target, connections int, due func(i int) time.Time) (result, error) {
 	first, twice, count := next.Load(), rx.twice.Load(), rx.count.Load()
 	var accepted, turn atomic.Int64
 	sent := make([]time.Time, most-first)
@@ -121,7 +134,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, event string, connecti
 	errs := make(chan error, connections)
 	for range connections {
 		wg.Go(func() {
-			errs <- s.poster(func(post func(body []byte) error) error {
+			errs <- s.poster(to, func(post func(body []byte) error) error {
 				for ctx.Err() == nil {
 					when := due(int(turn.Add(1) - 1))
 					if when.After(end) {
@@ -132,7 +145,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, event string, connecti
 						return nil
 					}
 					sent[n-first] = when
-					if err := post(fmt.Appendf(nil, `{"name":%q,"data":%s}`, event, payload(int(n)))); err != nil {
+					if err := post(to.body(int(n))); err != nil {
 						return err
 					}
 					accepted.Add(1)
@@ -144,7 +157,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, event string, connecti
 	wg.Wait()
 	for range connections {
 		if err := <-errs; err != nil {
-			return result{}, fmt.Errorf("%s: %w", event, err)
+			return result{}, fmt.Errorf("%s: %w", strings.SplitAfter(to.path, "/")[1], err)
 		}
 	}
 	spent := time.Since(begin)
@@ -181,14 +194,14 @@ func (rx *receiver) measure(r *result, from, to int64, sent []time.Time) {
 }
 
 // poster keeps one connection and posts events on it. It is lean: the generator shares the machine with the program.
-func (s *server) poster(run func(post func(body []byte) error) error) error {
+func (s *server) poster(to target, run func(post func(body []byte) error) error) error {
 	conn, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	in := bufio.NewReader(conn)
-	head := "POST /api/v1/events HTTP/1.1\r\nHost: " + s.addr + "\r\nAuthorization: Bearer " + s.key + "\r\nContent-Type: application/json\r\nContent-Length: "
+	head := "POST " + to.path + " HTTP/1.1\r\nHost: " + s.addr + "\r\n" + to.head + "Content-Type: application/json\r\nContent-Length: "
 	var out []byte
 	return run(func(body []byte) error {
 		out = append(append(strconv.AppendInt(append(out[:0], head...), int64(len(body)), 10), "\r\n\r\n"...), body...)
