@@ -142,13 +142,15 @@ func (h *Handlers) partnerPage(c echo.Context, g guest, check views.CheckProps) 
 	if p.URL, err = h.inboundURL(ctx, e, true); err != nil {
 		return err
 	}
-	p.Curl = partnerCurl(p.URL, e)
 	for _, k := range e.LiveKeys(h.Now()) {
 		if strings.HasPrefix(g.key.Reveal(), k.Hint) {
 			p.Ends = k.ExpiresAt
 		}
 	}
-	p.Newer = !strings.HasSuffix(p.URL, "/"+g.key.Reveal())
+	if p.Newer = !strings.HasSuffix(p.URL, "/"+g.key.Reveal()); !e.PartnerRotates { // whoever holds an old key is not told the new one
+		p.Newer, p.URL = false, strings.TrimSuffix(h.BaseURL.String(), "/")+href.InboundCall(g.key.Reveal())
+	}
+	p.Curl = partnerCurl(p.URL, e)
 	if p.Calls, _, err = h.Store.InboundCalls(ctx, e.ID, db.CallFilter{}, db.Page{Limit: partnerCalls}); err != nil {
 		return err
 	}
