@@ -202,6 +202,20 @@ const rolesByID = `SELECT j.value FROM users u, json_each(u.roles) j WHERE u.id 
 // RolesOf are the names of a user's roles.
 func (tx *Tx) RolesOf(id model.UserID) ([]string, error) { return all(tx, text[string], rolesByID, id) }
 
+// User is a user as it stands in this transaction.
+func (tx *Tx) User(id model.UserID) (model.User, error) {
+	return one(tx, "user", scanUser, userByID, id)
+}
+
+const runsAbout = `
+SELECT id FROM runs INDEXED BY runs_status
+WHERE status IN ('running', 'waiting', 'paused') AND status <> 'completed' AND workflow_id = $1 AND subject = $2 LIMIT $3`
+
+// RunsAbout lists up to limit runs of a workflow that go on and have this subject.
+func (tx *Tx) RunsAbout(id model.WorkflowID, subject string, limit int) ([]model.RunID, error) {
+	return all(tx, text[model.RunID], runsAbout, id, subject, limit)
+}
+
 // oldestGoing jumps to the oldest run of each status that goes on.
 const oldestGoing = `
 SELECT min(created_at) FROM (

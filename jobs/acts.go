@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type Act struct {
 	What    flow.What                  // flow.Complete, flow.Approve, flow.Reject
 	Fields  map[string]json.RawMessage // Complete
 	Comment string                     // Approve, Reject
+	Loose   bool                       // Fields that the form does not have are passed over
 }
 
 // Act does a task: its fields are checked, and the run goes on, in one transaction. Who is no assignee needs the right
@@ -126,6 +128,11 @@ func (s *Service) act(tx *db.Tx, actor model.Actor, t model.Task, a Act) error {
 	}
 	if a.What == flow.Complete && t.Kind == model.StepTask {
 		def, _ := p.Definition.Step(t.Step)
+		if a.Loose {
+			maps.DeleteFunc(a.Fields, func(key string, _ json.RawMessage) bool {
+				return !slices.ContainsFunc(def.Fields, func(f model.FormField) bool { return f.Key == key })
+			})
+		}
 		if sig.Fields, err = readForm(tx, actor, run.ID, def.Fields, a.Fields); err != nil {
 			return err
 		}

@@ -233,18 +233,5 @@ func (s *Service) forgetInbound(ctx context.Context, now time.Time) (int64, erro
 	return n, nil
 }
 
-// checkInboundEffects says what is wrong with what a call does besides raising an event.
-func (s *Service) checkInboundEffects(bad *fault.Check, e model.InboundEndpoint) {
-	if e.Effects.StartsWorkflowID != "" {
-		bad.Add("starts_workflow_id", "This version of Waybill has no workflows yet; leave it empty.")
-	}
-	if e.Effects.Completes != nil {
-		bad.Add("completes", "This version of Waybill has no workflows yet; leave it out.")
-	}
-	if e.Response.Mode == model.ResponseRun {
-		bad.Add("response.mode", "There is no run to wait for: this endpoint starts no workflow.")
-	}
-}
-
 // SampleWait is how long an endpoint waits for a sample.
 const SampleWait = 10 * time.Minute

@@ -331,14 +331,6 @@ func (x *reception) whole(made outcome, pubs []db.Publication) db.Reception {
 	return r
 }
 
-// effect is what the call does besides raising events, inside the commit; nil = nothing.
-func (x *reception) effect(made outcome) func(*db.Tx, *model.InboundCall) error {
-	if x.again.Kind == "" {
-		return nil
-	}
-	return func(tx *db.Tx, c *model.InboundCall) error { return tx.AuditReplay(x.a.route.InboundEndpoint, c.ID) }
-}
-
 // receipt is the answer of a call that was accepted and whose caller is not kept waiting.
 func receipt(id model.ReceiptID) InboundAnswer {
 	return InboundAnswer{Status: http.StatusAccepted, ContentType: "application/json", Body: fmt.Appendf(nil, "{\"receipt\":%q}\n", string(id))}
