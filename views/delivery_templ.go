@@ -609,7 +609,7 @@ func (p DeliveryProps) timeline() []ui.TimelineItem {
 	case d.Status == model.Cancelled:
 		out = append(out, ui.TimelineItem{Tone: ui.Neutral, Icon: "ban", Title: "Cancelled", At: d.SettledAt})
 	case !d.Status.Settled() && !d.NextAttemptAt.IsZero():
-		out = append(out, ui.TimelineItem{Tone: ui.Neutral, Icon: "clock", Title: "Next attempt", At: d.NextAttemptAt})
+		out = append(out, ui.TimelineItem{Tone: ui.Neutral, Icon: "clock", Title: "Next attempt", At: goesAt(d)})
 	}
 	for i := len(p.Attempts) - 1; i >= 0; i-- {
 		a := p.Attempts[i]

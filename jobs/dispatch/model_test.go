@@ -216,10 +216,11 @@ func (w *world) restart() {
 	w.boot()
 }
 
-// open lists deliveries that are neither settled nor parked.
+// open lists deliveries that are neither settled nor parked, nor wait for one that is.
 func (w *world) open(raw *sql.DB) (list []string) {
-	rows, err := raw.Query(`SELECT id || ' ' || target_id || ' ' || lane || ' ' || status || ' owner=' || owner || ' ' || held FROM deliveries
-WHERE settled_at IS NULL AND held <> 'parked'`)
+	rows, err := raw.Query(`SELECT id || ' ' || target_id || ' ' || lane || ' ' || status || ' owner=' || owner || ' ' || held || ' next=' || coalesce(next_attempt_at, '') || ' seq=' || seq FROM deliveries d
+WHERE settled_at IS NULL AND held <> 'parked' AND NOT (seq > 0 AND next_attempt_at IS NULL AND owner = '' AND EXISTS (SELECT 1 FROM deliveries p
+  WHERE p.target_id = d.target_id AND p.order_key = d.order_key AND p.held = 'parked' AND p.seq > 0))`)
 	if err != nil {
 		w.Fatal(err)
 	}
