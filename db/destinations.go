@@ -193,6 +193,9 @@ func (tx *Tx) dropDestination(d model.Destination) error {
 	if err := tx.exec(dropSealed, destinationKind, d.ID); err != nil {
 		return err
 	}
+	if err := tx.exec(dropHealth, d.ID); err != nil {
+		return err
+	}
 	if err := tx.exec(deleteDestination, d.ID); err != nil {
 		return err
 	}
