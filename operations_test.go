@@ -44,6 +44,11 @@ func TestOperations(t *testing.T) {
 	b.open("/deliveries/" + p.must(200, "GET", "deliveries?status=delivered", nil).items()[0]["id"].(string))
 	b.inspect()
 
+	b.open("/destinations/" + p.must(200, "GET", "deliveries?limit=1", nil).items()[0]["destination_id"].(string) + "/secret")
+	b.press("Replace")
+	b.sees("signs for another 24 h")
+	b.inspect()
+
 	b.open("/settings")
 	b.inspect()
 	b.press("Storage")
@@ -53,5 +58,10 @@ func TestOperations(t *testing.T) {
 	b.fill("body_days", "3")
 	b.press("Save changes")
 	b.sees("Saved. What is too old now goes within minutes.")
+	b.inspect()
+
+	b.open("/settings/receiver")
+	b.press("Play")
+	b.sees("Attempt 4")
 	b.inspect()
 }

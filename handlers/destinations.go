@@ -33,6 +33,8 @@ func (h *Handlers) destinationRoutes() []web.Route {
 		web.Post(manage, href.PreviewDestination(href.Pattern), h.previewDestination),
 		web.Post(manage, href.TestDestination(href.Pattern), h.testDestination),
 		web.Get(manage, href.DestinationSecret(href.Pattern), h.showSigningSecret),
+		web.Post(manage, href.RotateSecret(href.Pattern), h.rotateSecret),
+		web.Post(manage, href.EndSecrets(href.Pattern), h.endSecrets),
 		web.Post(manage, href.ToggleDestination(href.Pattern), h.toggleDestination),
 		web.Post(manage, href.DropHeld(href.Pattern), h.dropHeld),
 		web.Get(manage, href.DeleteDestination(href.Pattern), h.askDeleteDestination),
@@ -349,13 +351,13 @@ func (h *Handlers) showSigningSecret(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	secret, err := h.Store.SigningSecret(c.Request().Context(), e.saved.ID)
+	x, err := h.o.Jobs.Signing(c.Request().Context(), e.saved.ID)
 	if err != nil {
 		return err
 	}
 	bits := web.Bits{Title: "Signing secret of " + e.saved.Name, Section: "connections",
 		Crumbs: destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Signing secret"})}
-	return h.Page(c, bits, views.SigningSecret(views.SigningSecretProps{Destination: e.saved, Secret: secret.Reveal()}))
+	return h.Page(c, bits, views.SigningSecret(signingProps(e.saved, x, h.Now())))
 }
 
 func (h *Handlers) toggleDestination(c echo.Context) error {

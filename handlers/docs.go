@@ -229,6 +229,11 @@ func exampleBody(call string) string {
 		return `{
     "event": {"name": "order.created", "subject": "A-10482", "data": {"id": "A-10482"}}
   }`
+	case "rotate-signing-secret":
+		return `{
+    "algorithm": "hmac",
+    "overlap_hours": 24
+  }`
 	case "update-storage":
 		return `{
     "row_days": 30,

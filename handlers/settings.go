@@ -20,6 +20,7 @@ func (h *Handlers) settingRoutes() []web.Route {
 		web.Get(view, href.Settings(), h.showSettings),
 		web.Get(view, href.StorageSettings(), h.showStorage),
 		web.Post(manage, href.StorageSettings(), h.updateStorage),
+		web.Get(view, href.ReceiverPage(), h.showReceiver),
 	}
 }
 

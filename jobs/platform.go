@@ -166,7 +166,11 @@ func (s *Service) PublicKeys(ctx context.Context) ([]json.RawMessage, error) {
 	for _, k := range keys {
 		out = append(out, json.RawMessage(k.Public))
 	}
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	signing, err := s.signingKeys(ctx)
+	return append(out, signing...), err
 }
 
 // MayAct is the Forbidden fault when a connection's credential stands for somebody with rights that are not held: who

@@ -200,7 +200,7 @@ func (r *routing) prepare(ctx context.Context, c model.Connection, d model.Desti
 		}
 	}
 	if d.Sign && d.ID != "" {
-		if u.Signing, err = r.store.SigningSecret(ctx, d.ID); err != nil {
+		if u.Signing, u.Older, err = r.store.SigningSecrets(ctx, d.ID, time.Now()); err != nil {
 			return nil, fmt.Errorf("open the signing secret: %w", err)
 		}
 	}

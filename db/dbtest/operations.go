@@ -1,6 +1,8 @@
 package dbtest
 
 import (
+	"time"
+
 	"waybill/db"
 	"waybill/db/model"
 )
@@ -12,6 +14,10 @@ func operations() []change {
 			s := model.DefaultStorage()
 			s.BodyDays = 3
 			return tx.UpdateStorage(s)
+		}},
+		{"RotateSigning", "destination.signing_rotated", true, func(tx *db.Tx, x *Setup) error {
+			x.Destination.Version = 0 // the rotation is a version of its own
+			return tx.RotateSigning(x.Destination.ID, Signing, "whsec_bmV3ZXI=", "", tx.Now().Add(time.Hour))
 		}},
 	}
 }

@@ -89,3 +89,9 @@ const StoredBytes = "bytes"
 
 // Expired is a delivery that was held for too long and therefore cancelled, a Rollup's What.
 const Expired = "expired"
+
+// OlderSecret is a signing secret that was replaced and still signs until then.
+type OlderSecret struct {
+	Secret Secret
+	Until  time.Time
+}

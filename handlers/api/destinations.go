@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"waybill/db"
 	"waybill/db/model"
@@ -110,6 +111,9 @@ func (a *API) destinations() {
 	add(a, route{http.MethodPut, "/destinations/{id}", "update-destination", "Replace a destination", "Destinations", "", manage, 0}, a.updateDestination)
 	add(a, route{http.MethodDelete, "/destinations/{id}", "delete-destination", "Delete a destination", "Destinations", "", manage, 0}, a.deleteDestination)
 	add(a, route{http.MethodGet, "/destinations/{id}/secret", "show-signing-secret", "Show the signing secret", "Destinations", "", manage, 0}, a.signingSecret)
+	add(a, route{http.MethodPost, "/destinations/{id}/secret/rotate", "rotate-signing-secret", "Replace the signing secret", "Destinations",
+		"Messages are signed by both until the overlap is over, so that the receiver can change at any time in between.", manage, http.StatusOK}, a.rotateSecret)
+	add(a, route{http.MethodDelete, "/destinations/{id}/secret/older", "end-signing-secrets", "End the overlap now", "Destinations", "Replaced secrets sign no longer.", manage, 0}, a.endSecrets)
 	add(a, route{http.MethodPost, "/destinations/{id}/preview", "preview-destination", "Render a message without sending it", "Destinations", "", manage, http.StatusOK}, a.previewDestination)
 	add(a, route{http.MethodPost, "/destinations/{id}/test", "test-destination", "Send one message now", "Destinations",
 		"Makes one real exchange and shows it whole; nothing is queued.", manage, http.StatusOK}, a.testDestination)
@@ -191,15 +195,47 @@ func (a *API) deleteDestination(c call, in *Removal) (*none, error) {
 }
 
 type signingSecret struct {
-	SigningSecret string `json:"signing_secret"`
+	SigningSecret string        `json:"signing_secret" doc:"whsec_…; empty when messages are signed with a key"`
+	PublicKey     string        `json:"public_key" doc:"whpk_…, for the receiver to check signatures of a key with; also at /.well-known/jwks.json"`
+	Older         []olderSecret `json:"older" doc:"Replaced ones that still sign"`
+}
+
+type olderSecret struct {
+	SignsUntil *string `json:"signs_until" format:"date-time"`
 }
 
 func (a *API) signingSecret(c call, in *ByID) (*body[signingSecret], error) {
-	if _, err := a.store.Destination(c, model.DestID(in.ID)); err != nil {
+	id := model.DestID(in.ID)
+	if _, err := a.store.Destination(c, id); err != nil {
 		return nil, err
 	}
-	s, err := a.store.SigningSecret(c, model.DestID(in.ID))
-	return single(signingSecret{s.Reveal()}, err)
+	x, err := a.jobs.Signing(c, id)
+	out := signingSecret{PublicKey: x.Public, Older: []olderSecret{}}
+	if x.Public == "" {
+		out.SigningSecret = x.Secret.Reveal()
+	}
+	for _, o := range x.Older {
+		out.Older = append(out.Older, olderSecret{stamp(o.Until)})
+	}
+	return single(out, err)
+}
+
+func (a *API) rotateSecret(c call, in *struct {
+	ByID
+	Body struct {
+		Algorithm    string `json:"algorithm,omitempty" enum:",hmac,ed25519" doc:"hmac when absent"`
+		OverlapHours *int   `json:"overlap_hours,omitempty" minimum:"0" maximum:"720" doc:"How long the one before goes on signing; 24 when absent"`
+	}
+}) (*body[signingSecret], error) {
+	id := model.DestID(in.ID)
+	if err := a.jobs.RotateSigning(c, c.actor, id, in.Body.Algorithm == "ed25519", time.Duration(or(in.Body.OverlapHours, 24))*time.Hour); err != nil {
+		return nil, err
+	}
+	return a.signingSecret(c, &in.ByID)
+}
+
+func (a *API) endSecrets(c call, in *ByID) (*none, error) {
+	return nil, a.jobs.EndSigning(c, c.actor, model.DestID(in.ID))
 }
 
 type heldOrder struct {

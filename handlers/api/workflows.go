@@ -246,7 +246,7 @@ func (a *API) workflowSecret(c call, in *ByID) (*body[signingSecret], error) {
 		return nil, err
 	}
 	secret, err := a.store.WorkflowSecret(c, model.WorkflowID(in.ID))
-	return single(signingSecret{secret.Reveal()}, err)
+	return single(signingSecret{SigningSecret: secret.Reveal(), Older: []olderSecret{}}, err)
 }
 
 func (a *API) renewForm(c call, in *ByID) (*body[workflow], error) {

@@ -177,7 +177,7 @@ func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared
 	if err != nil {
 		return nil, err
 	}
-	if err := scheme.Stamp(&p.Request, u.Signing, w.MessageID(), now); err != nil {
+	if err := scheme.Stamp(&p.Request, u.Signing, w.MessageID(), now, u.Older...); err != nil {
 		return nil, &Failure{Kind: Final, Class: model.ClassAuth, Words: err.Error()}
 	}
 	if u.Credential.ID == "" {

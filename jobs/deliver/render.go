@@ -19,9 +19,10 @@ import (
 type Setup struct {
 	Connection  model.Connection
 	Destination model.Destination
-	Credential  model.Credential // zero = none
-	Secrets     model.Secrets    // of the credential, opened
-	Signing     model.Secret     // "" = not signed
+	Credential  model.Credential    // zero = none
+	Secrets     model.Secrets       // of the credential, opened
+	Signing     model.Secret        // "" = not signed
+	Older       []model.OlderSecret // that were replaced and still sign
 	// ClientSecret goes into the body, which is a JSON object, as its last member client_secret; "" = none.
 	ClientSecret model.Secret
 	Depth        int // of the events that the receiver may raise on this account, where there is no event
@@ -38,7 +39,11 @@ type Setup struct {
 
 // Ready works out what the fields imply.
 func (u Setup) Ready() *Setup {
-	u.Redact = scheme.NewRedactor([]scheme.Material{u.material()}, u.Signing, u.ClientSecret)
+	signing := []model.Secret{u.Signing, u.ClientSecret}
+	for _, o := range u.Older {
+		signing = append(signing, o.Secret)
+	}
+	u.Redact = scheme.NewRedactor([]scheme.Material{u.material()}, signing...)
 	u.readyInput()
 	parts := Parts(u.Destination)
 	if len(parts) == 0 {

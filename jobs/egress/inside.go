@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,7 +18,11 @@ func answerInside(req *http.Request, h http.Handler, r Request) (*http.Response,
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
-			if v := recover(); v != nil {
+			if v := recover(); v == http.ErrAbortHandler {
+				done <- io.EOF
+			} else if err, ok := v.(x509.UnknownAuthorityError); ok { // a handler that plays a receiver with a wrong certificate
+				done <- err
+			} else if v != nil {
 				done <- fmt.Errorf("the handler of %s: panic: %v", req.URL.Host, v)
 			}
 		}()

@@ -55,7 +55,11 @@ func DeleteDestination[ID ~string](id ID) string  { return path("destinations", 
 func ToggleDestination[ID ~string](id ID) string  { return path("destinations", string(id), "enabled") }
 func PreviewDestination[ID ~string](id ID) string { return path("destinations", string(id), "preview") }
 func TestDestination[ID ~string](id ID) string    { return path("destinations", string(id), "test") }
-func DestinationSecret[ID ~string](id ID) string  { return path("destinations", string(id), "secret") }
+func RotateSecret[ID ~string](id ID) string {
+	return path("destinations", string(id), "secret", "rotate")
+}
+func EndSecrets[ID ~string](id ID) string        { return path("destinations", string(id), "secret", "end") }
+func DestinationSecret[ID ~string](id ID) string { return path("destinations", string(id), "secret") }
 
 // PreviewNewDestination previews what is not saved yet, under its connection.
 func PreviewNewDestination[ID ~string](connection ID) string {

@@ -43,3 +43,11 @@ CREATE TABLE disk_use (
   used INTEGER NOT NULL, -- bytes
   free INTEGER NOT NULL -- bytes of the disk
 ) STRICT;
+
+-- Public keys by which receivers check signatures; the private ones are sealed. until_at: 0 = without end.
+CREATE TABLE signing_public (
+  destination_id TEXT NOT NULL REFERENCES destinations (id) ON DELETE CASCADE,
+  public TEXT NOT NULL, -- whpk_…
+  until_at INTEGER NOT NULL,
+  PRIMARY KEY (destination_id, public)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,58 @@
+package handlers
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/jobs"
+	"waybill/views"
+)
+
+// showReceiver lists what the built-in receiver can do, and plays a schedule against it when one is given.
+func (h *Handlers) showReceiver(c echo.Context) error {
+	p := views.ReceiverProps{Path: c.QueryParam("path"), Schedule: c.QueryParam("schedule")}
+	for _, t := range jobs.ReceiverTricks() {
+		p.Tricks = append(p.Tricks, views.ReceiverTrick(t))
+	}
+	status := http.StatusOK
+	if p.Path == "" {
+		p.Path, p.Schedule = "fail/3", scheduleText(model.DefaultSchedule())
+	} else if err := h.play(c, &p); err != nil {
+		words, bad, ok := wrong(err, "")
+		if !ok {
+			return err
+		}
+		p.Problems, status = words, bad
+	}
+	return h.Page(c, web.Bits{Status: status, Title: "Test receiver", Section: "settings", Crumbs: under(settingsCrumb, "Test receiver")}, views.ReceiverPage(p))
+}
+
+func (h *Handlers) play(c echo.Context, p *views.ReceiverProps) error {
+	var bad fault.Check
+	var schedule []int
+	for _, word := range strings.FieldsFunc(p.Schedule, func(r rune) bool { return r == ',' || r == ' ' }) {
+		schedule = append(schedule, number(&bad, "retry_schedule", word))
+	}
+	if err := bad.Err(); err != nil {
+		return err
+	}
+	list, err := h.o.Jobs.FastForward(c.Request().Context(), p.Path, schedule)
+	for _, a := range list {
+		p.Played = append(p.Played, views.PlayedAttempt{At: a.At, Wait: a.Wait, Status: a.Status, Error: a.Error, Verdict: a.Verdict})
+	}
+	return err
+}
+
+func scheduleText(list []int) string {
+	words := make([]string, len(list))
+	for i, n := range list {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ", ")
+}
