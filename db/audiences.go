@@ -26,6 +26,11 @@ func (s *Store) Audience(ctx context.Context, id model.AudienceID) (model.Audien
 	return one(s.reader(ctx), "audience", scanAudience, audienceByID, id)
 }
 
+// Audience is one audience as it stands in this transaction.
+func (tx *Tx) Audience(id model.AudienceID) (model.Audience, error) {
+	return one(tx, "audience", scanAudience, audienceByID, id)
+}
+
 // AudienceFilter narrows a list of audiences; zero values do not.
 type AudienceFilter struct {
 	Query string // a part of the name

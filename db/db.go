@@ -325,3 +325,6 @@ func verify(ctx context.Context, path string) error {
 	}
 	return nil
 }
+
+// Dir is the data folder.
+func (s *Store) Dir() string { return s.dir }

@@ -153,7 +153,11 @@ func (h *Handlers) retryDelivery(c echo.Context) error {
 	if d.Seq > 0 {
 		words += " It does not wait for its turn: that breaks the order of its subject."
 	}
-	return h.Done(c, href.Delivery(d.ID), words)
+	url := href.Delivery(d.ID)
+	if back := c.QueryParam("back"); back != "" {
+		url = web.SafeNext(back)
+	}
+	return h.Done(c, url, words)
 }
 
 func (h *Handlers) cancelDelivery(c echo.Context) error {

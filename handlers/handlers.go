@@ -45,6 +45,7 @@ type Handlers struct {
 	stopping atomic.Bool
 	ended    chan struct{} // closed when the server stops: streams end
 	partners *securecookie.SecureCookie
+	forms    formThrottle
 }
 
 // New makes the handlers.
@@ -56,7 +57,7 @@ func New(o Options) (*Handlers, error) {
 	}
 	h := &Handlers{Web: w, o: o, door: make(chan struct{}, 2), ended: make(chan struct{}),
 		partners: securecookie.New([]byte(rand.Text()+rand.Text()), []byte(rand.Text() + rand.Text())[:32]).MaxAge(partnerLife)}
-	w.Counts = h.counts
+	w.Counts, w.Tasks = h.counts, h.waiting
 	return h, nil
 }
 
@@ -110,11 +111,16 @@ func navigation(rights model.Rights) []views.NavGroup {
 		label string
 		pages []navPage
 	}{
-		{"", []navPage{{"home", "Overview", "home", href.Home(), model.SignedIn}}},
+		{"", []navPage{
+			{"home", "Overview", "home", href.Home(), model.SignedIn},
+			{"tasks", "My tasks", "check", href.Tasks(), model.SignedIn},
+		}},
 		{"Build", []navPage{
+			{"workflows", "Workflows", "flow", href.Workflows(), model.Workflows.View()},
 			{"actions", "Actions", "bolt", href.Actions(), model.Connections.View()},
 			{"events", "Events", "pulse", href.Events(), model.Events.View()},
 			{"audiences", "Audiences", "users", href.Audiences(), model.Workflows.View()},
+			{"integrations", "Integrations", "link", href.Integrations(), model.Workflows.View()},
 		}},
 		{"Connect", []navPage{
 			{"connections", "Connections", "plug", href.Connections(), model.Connections.View()},
@@ -122,6 +128,7 @@ func navigation(rights model.Rights) []views.NavGroup {
 			{"inbound", "Inbound", "inbox", href.Inbound(), model.Inbound.View()},
 		}},
 		{"Observe", []navPage{
+			{"runs", "Runs", "play", href.Runs(), model.Workflows.View()},
 			{"deliveries", "Deliveries", "truck", href.Deliveries(), model.Deliveries.View()},
 			{"audit", "Audit log", "shield", href.Audit(), model.ViewAuditLog},
 		}},

@@ -144,6 +144,8 @@ var commands = []offer{
 	{model.Connections.Manage(), views.Hit{Icon: "plus", Label: "New action", URL: href.NewAction(), Also: "create add route rule"}},
 	{model.Events.Manage(), views.Hit{Icon: "pulse", Label: "Publish event", URL: href.NewEvent(), Also: "create new send an event"}},
 	{model.Events.Manage(), views.Hit{Icon: "plus", Label: "New event definition", URL: href.NewEventDefinition(), Also: "create add schema"}},
+	{model.Workflows.Manage(), views.Hit{Icon: "plus", Label: "New workflow", URL: href.NewWorkflow(), Also: "create add process flow"}},
+	{model.Workflows.Manage(), views.Hit{Icon: "plus", Label: "New integration", URL: href.NewIntegration(), Also: "create add request"}},
 	{model.Workflows.Manage(), views.Hit{Icon: "plus", Label: "New audience", URL: href.NewAudience(), Also: "create add list records csv upload"}},
 	{model.Users.Manage(), views.Hit{Icon: "plus", Label: "New user", URL: href.NewUser(), Also: "create add invite person"}},
 	{model.Users.Manage(), views.Hit{Icon: "link", Label: "Invite somebody", URL: href.Invite(), Also: "create add new user person account"}},
@@ -163,6 +165,7 @@ var subpages = []offer{
 	{model.Deliveries.View(), views.Hit{Icon: "pause", Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held)), Also: "paused disabled"}},
 	{model.Users.View(), views.Hit{Icon: "lock", Label: "Roles", URL: href.Roles(), Also: "rights permissions matrix"}},
 	{model.Events.View(), views.Hit{Icon: "book", Label: "Event definitions", URL: href.EventDefinitions(), Also: "schema names"}},
+	{model.Workflows.View(), views.Hit{Icon: "x", Label: "Failed runs", URL: href.With(href.Runs(), "status", string(model.RunFailed)), Also: "errors workflows"}},
 	{model.SignedIn, views.Hit{Icon: "user", Label: "Account", URL: href.Account(), Also: "profile name password sessions"}},
 	{model.SignedIn, views.Hit{Icon: "book", Label: "API reference", URL: href.Docs(), Also: "docs documentation rest openapi curl help"}},
 }

@@ -23,6 +23,8 @@ func (h *Handlers) sources() []source {
 		{"Deliveries", model.Deliveries.View(), h.deliveryHits},
 		{"Event definitions", model.Events.View(), h.definitionHits},
 		{"Audiences", model.Workflows.View(), h.audienceHits},
+		{"Workflows", model.Workflows.View(), h.workflowHits},
+		{"Runs", model.Workflows.View(), h.runHits},
 		{"Integrations", model.Workflows.View(), h.integrationHits},
 		{"Inbound URLs", model.Inbound.View(), h.inboundHits},
 		{"Users", model.Users.View(), h.userHits},
@@ -167,7 +169,8 @@ func (h *Handlers) orByID(ctx context.Context, q query, prefix string) func([]vi
 func (h *Handlers) byID(ctx context.Context, rights model.Rights, id string) (views.Hit, error) {
 	need := map[string]model.Right{"con": model.Connections.View(), "dst": model.Connections.View(), "act": model.Connections.View(),
 		"crd": model.Credentials.View(), "evt": model.Events.View(), "dlv": model.Deliveries.View(), "usr": model.Users.View(),
-		"inb": model.Inbound.View(), "evd": model.Events.View(), "adn": model.Workflows.View(), "int": model.Workflows.View()}
+		"inb": model.Inbound.View(), "evd": model.Events.View(), "adn": model.Workflows.View(), "int": model.Workflows.View(),
+		"wfl": model.Workflows.View(), "run": model.Workflows.View()}
 	kind, _, _ := strings.Cut(id, "_")
 	if right, known := need[kind]; !known || !rights.Has(right) {
 		return views.Hit{}, nil
@@ -194,6 +197,10 @@ func (h *Handlers) lookUp(ctx context.Context, id string) (hit views.Hit, err er
 		hit, err = hitOf(h.Store.EventDefinition, definitionHit)(ctx, model.EventDefID(id))
 	case "adn":
 		hit, err = hitOf(h.Store.Audience, audienceHit)(ctx, model.AudienceID(id))
+	case "wfl":
+		hit, err = hitOf(h.Store.Workflow, workflowHit)(ctx, model.WorkflowID(id))
+	case "run":
+		hit, err = hitOf(h.Store.Run, runHit)(ctx, model.RunID(id))
 	case "int":
 		hit, err = hitOf(h.Store.Integration, integrationHit)(ctx, model.IntegrationID(id))
 	case "inb":

@@ -53,6 +53,7 @@ type Service struct {
 	counts   counts
 	activity activity
 	watchers watchers
+	audience audiences
 	platform platform
 	lives    lives
 	trials   deliver.Sender // as previews, for secrets that are not in use yet
@@ -77,7 +78,7 @@ const ReceiverHost = "receiver.waybill.internal"
 // New wires a Service; nothing runs before Start.
 func New(o Options) *Service {
 	s := &Service{o: o, changes: make(chan struct{}, 1), stopped: make(chan struct{}),
-		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}, replays: replays{wake: make(chan struct{}, 1)}}
+		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}, audience: audiences{wake: make(chan struct{}, 1)}, replays: replays{wake: make(chan struct{}, 1)}}
 	s.routing.store, s.gate.store = o.Store, o.Store
 	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
 	s.notes = newNotes()
@@ -128,6 +129,7 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.follow()
 	go s.housekeeping()
 	go s.keepStats()
+	go s.keepAudiences()
 	go s.keepTimers()
 	go s.keepNotes()
 	go s.keepMapping()

@@ -15,7 +15,7 @@ import (
 // catalogue are the changes of what workflows are made with.
 func catalogue() []change {
 	definition, people := model.EventDefinition{Name: "order.created"}, model.Audience{Name: "Readers"}
-	call := model.Integration{Name: "Tell them"}
+	call, over := model.Integration{Name: "Tell them"}, model.AudienceRun{}
 	records := []json.RawMessage{json.RawMessage(`{"email":"ada@example.com"}`)}
 	return []change{
 		{"CreateEventDefinition", "event_definition.created", false, func(tx *db.Tx, x *Setup) error { return tx.CreateEventDefinition(&definition) }},
@@ -35,6 +35,15 @@ func catalogue() []change {
 		}},
 		{"StageMembers", "", false, func(tx *db.Tx, x *Setup) error { return tx.StageMembers(people.ID, 2, 0, records) }},
 		{"ReplaceMembers", "audience.records_replaced", false, func(tx *db.Tx, x *Setup) error { return tx.ReplaceMembers(people.ID, 1, 2, 1) }},
+		{"StartAudienceRun", "audience_run.started", false, func(tx *db.Tx, x *Setup) error {
+			over.AudienceID, over.Workflow = people.ID, "Welcome"
+			return tx.StartAudienceRun(&over)
+		}},
+		{"MoveAudienceRun", "", false, func(tx *db.Tx, x *Setup) error { return tx.MoveAudienceRun(over, 0) }},
+		{"EndAudienceRun", "audience_run.stopped", false, func(tx *db.Tx, x *Setup) error {
+			_, err := tx.EndAudienceRun(over.ID, model.AudienceStopped, "")
+			return err
+		}},
 		{"CreateIntegration", "integration.created", false, func(tx *db.Tx, x *Setup) error { return tx.CreateIntegration(&call) }},
 		{"UpdateIntegration", "integration.updated", false, func(tx *db.Tx, x *Setup) error {
 			call.Draft.Request.URL = "https://example.com"

@@ -112,6 +112,7 @@ type AudienceRun struct {
 	AudienceID      AudienceID
 	Audience        string // name, as it now is
 	WorkflowID      WorkflowID
+	Workflow        string // name, as it now is
 	WorkflowVersion int64
 	Generation      int64
 	Total           int64
@@ -208,3 +209,30 @@ func (n Integration) CheckWhole() []fault.Field {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// Example is a value that fits a field: its default, or what somebody could fill in.
+func Example(f FormField) any {
+	if f.Default != nil {
+		return f.Default
+	}
+	switch f.Type {
+	case TypeSelect, TypeRadio:
+		return f.Options[0].Value
+	case TypeMultiSelect:
+		return []string{f.Options[0].Value}
+	case TypeCheckbox:
+		return true
+	case TypeEmail:
+		return "ada@example.com"
+	case TypeDate:
+		return "2030-01-31"
+	case TypeDateTime:
+		return "2030-01-31T14:30:00Z"
+	case TypeNumber, TypeCurrency:
+		if f.Min != nil && *f.Min > 100 {
+			return *f.Min
+		}
+		return 120
+	}
+	return f.Name
+}

@@ -72,6 +72,44 @@ func (w *Web) format(c echo.Context) (f ui.Format, chosen chosenFormat) {
 	return f, chosen
 }
 
+// PageOutside is Page in the plain card, whoever asks: for those who come from outside. Nothing of the app stands around it.
+func (w *Web) PageOutside(c echo.Context, b Bits, body templ.Component) error {
+	var out bytes.Buffer
+	shell := views.Shell{Title: b.Title, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: theme(c), Version: w.Version}
+	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
+		shell.Path = "/"
+	}
+	if err := views.Blank(shell).Render(templ.WithChildren(c.Request().Context(), body), &out); err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	status := b.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	return c.Blob(status, "text/html; charset=utf-8", out.Bytes())
+}
+
+// Seal signs a text that a browser carries and gives back, so that Unseal knows it as ours. It is not hidden, and this
+// process alone knows it again.
+func (w *Web) Seal(purpose, text string) string {
+	value, err := w.clocks.Encode(purpose, []byte(text))
+	if err != nil {
+		w.Log.Warn("text not sealed", "err", err)
+		return ""
+	}
+	return value
+}
+
+// Unseal is the text that Seal was given; false: it is not one of ours.
+func (w *Web) Unseal(purpose, value string) (string, bool) {
+	var text []byte
+	if w.clocks.Decode(purpose, value, &text) != nil {
+		return "", false
+	}
+	return string(text), true
+}
+
 func (w *Web) shell(c echo.Context, b Bits) views.Shell {
 	s := views.Shell{Title: b.Title, Section: b.Section, Crumbs: b.Crumbs, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: theme(c), KeysOff: KeysOff(c),
 		Flash: w.takeFlash(c), Version: w.Version, Instance: w.BaseURL.Host}
@@ -83,6 +121,9 @@ func (w *Web) shell(c echo.Context, b Bits) views.Shell {
 		s.Banners = w.banners(c)
 		if w.Counts != nil {
 			s.Count(w.Counts(c.Request().Context(), v.rights))
+		}
+		if w.Tasks != nil {
+			s.Count(map[string]views.NavCount{"tasks": w.Tasks(c.Request().Context(), v.user)})
 		}
 	}
 	return s

@@ -37,6 +37,8 @@ type Options struct {
 	Platform func(ctx context.Context, token string) (model.APIKeyID, int, error)
 	Nav      func(model.Rights) []views.NavGroup                           // the navigation for somebody with these rights
 	Counts   func(context.Context, model.Rights) map[string]views.NavCount // beside its pages, by their keys; nil = none
+	// Tasks counts what waits for somebody; nil = nothing is counted.
+	Tasks func(context.Context, model.User) views.NavCount
 }
 
 // Web is the ground under all handlers. It is safe for concurrent use.
@@ -47,6 +49,7 @@ type Web struct {
 	sessions sessions.Store
 	flashes  *securecookie.SecureCookie
 	steps    *securecookie.SecureCookie // sign-ins that wait for a code
+	clocks   *securecookie.SecureCookie // what Seal signs
 	keys     *keyCache
 	key      keyState
 	origins  *http.CrossOriginProtection
@@ -59,6 +62,7 @@ func New(o Options) (*Web, error) {
 	if err := w.origins.AddTrustedOrigin(o.BaseURL.Scheme + "://" + o.BaseURL.Host); err != nil {
 		return nil, fmt.Errorf("trust the base URL: %w", err)
 	}
+	w.clocks = securecookie.New([]byte(rand.Text()), nil).MaxAge(0)
 	w.sessions = &sessionStore{store: o.Store, now: o.Now, secure: w.secure}
 	w.flashes = securecookie.New([]byte(rand.Text()), nil).MaxAge(60)
 	w.steps = securecookie.New([]byte(rand.Text()+rand.Text()), nil).MaxAge(stepSeconds)

@@ -32,7 +32,7 @@ const (
 	Height   = 64.0
 	between  = 36.0 // nodes of a layer
 	gap      = 52.0 // between layers
-	labelled = 26.0 // more of it where there are words on a line
+	labelled = 24.0 // more of it for each line with words that leaves a node: they stand below each other
 	margin   = 20.0
 	lane     = 18.0 // between lines that lead back
 	rounding = 10.0
@@ -90,6 +90,7 @@ type link struct {
 	from, to    int
 	through     []int   // vertices that it passes, both ends included
 	outAt, inAt float64 // of its ends, from the middle of the nodes
+	row, rows   int     // of its words among those of the lines that leave its node
 }
 
 type layout struct {
@@ -302,12 +303,14 @@ func (l *layout) place() {
 
 // gapBelow is the room between a layer and the next one.
 func (l *layout) gapBelow(layer int) float64 {
+	words, most := map[int]int{}, 0
 	for _, e := range l.edges {
 		if e.Label && !e.Back && l.nodes[e.from].layer == layer {
-			return gap + labelled
+			words[e.from]++
+			most = max(most, words[e.from])
 		}
 	}
-	return gap
+	return gap + labelled*float64(most)
 }
 
 func (l *layout) apart(a, b int) float64 {

@@ -34,8 +34,16 @@ func (l *layout) ports() {
 		slices.SortStableFunc(in, func(a, b *link) int {
 			return cmp.Compare(l.nodes[a.through[len(a.through)-2]].X, l.nodes[b.through[len(b.through)-2]].X)
 		})
+		rows := 0
 		for i, e := range out {
 			e.outAt = spread(i, len(out))
+			if e.Label {
+				e.row = rows
+				rows++
+			}
+		}
+		for _, e := range out {
+			e.rows = rows
 		}
 		for i, e := range in {
 			e.inAt = spread(i, len(in))
@@ -75,10 +83,13 @@ func (l *layout) drawDown(e *link) {
 		b.WriteString("C" + num(from.x) + " " + num(from.y+half) + " " + num(to.x) + " " + num(to.y-half) + " " + num(to.x) + " " + num(to.y))
 	}
 	e.Path = b.String()
-	// Words stand where lines that begin at one node have parted, and before they meet again.
-	from, to := points[0], points[1]
-	e.LabelX, e.LabelY = math.Round(from.x+(to.x-from.x)*0.5), math.Round(from.y+(to.y-from.y)*0.5)
+	// The words of lines that leave one node stand below each other, each on its line.
+	t := float64(e.row+1) / float64(e.rows+1)
+	e.LabelX, e.LabelY = math.Round(bend(points[0].x, points[1].x, t)), math.Round(points[0].y+(points[1].y-points[0].y)*t)
 }
+
+// bend is how far a curve from a to b, upright at both ends, has come sideways at height t.
+func bend(a, b, t float64) float64 { return a + (b-a)*t*t*(3-2*t) }
 
 // drawBack is a line that leaves a node at its right, goes up at x and enters another at its right.
 func (l *layout) drawBack(e *link, x float64) {

@@ -53,6 +53,7 @@ var glyphs = map[string]string{
 	"code":        `<path d="m8 7-5 5 5 5M16 7l5 5-5 5M13.5 5l-3 14"/>`,
 	"inbox":       `<path d="M3 13.5 6 5h12l3 8.5v5.5H3zM3 13.5h5.5l1 2.5h5l1-2.5H21"/>`,
 	"flow":        `<rect x="3" y="3.5" width="6" height="6" rx="1.5"/><rect x="15" y="14.5" width="6" height="6" rx="1.5"/><path d="M6 9.5v5a3 3 0 0 0 3 3h6"/>`,
+	"list":        `<path d="M9 6h11M9 12h11M9 18h11M4 5v3M3.5 11h1.5l-1.5 2.5h1.5M3.5 16.5h1.5v3H3.5"/>`,
 	"flask":       `<path d="M9.5 3.5h5M10.5 3.5v6L4.5 19a1 1 0 0 0 .9 1.5h13.2a1 1 0 0 0 .9-1.5l-6-9.5v-6M7.5 15h9"/>`,
 	"history":     `<path d="M3.5 4.5v5h5M4 9.5a8.5 8.5 0 1 1-.5 3M12 7.5V12l3 2"/>`,
 	"keyboard":    `<rect x="2.5" y="6" width="19" height="12.5" rx="2"/><path d="M6.5 10h.1M10.2 10h.1M13.8 10h.1M17.4 10h.1M6.5 14.5h.1M17.4 14.5h.1M9.5 14.5h5"/>`,

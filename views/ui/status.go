@@ -77,6 +77,8 @@ var marks = map[string]Mark{
 	"rejected":  {Bad, "x", "Rejected"},
 	"paused":    {Neutral, "pause", "Paused"},
 	"abandoned": {Neutral, "ban", "Abandoned"},
+	"open_step": {Info, "user", "Open"},
+	"stopped":   {Neutral, "stop", "Stopped"},
 }
 
 // StatusMark is the look of a status word; an unknown word is shown as it is, neutral.

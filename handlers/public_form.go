@@ -1,0 +1,162 @@
+package handlers
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/views"
+	"waybill/views/href"
+)
+
+// The public form: no sign-in, so it is guarded otherwise. A field that people do not see catches what fills in
+// everything; a form that comes back sooner than somebody could have read it, or has no time, is refused; an address
+// may send so many in a while; and the sizes are bounded.
+
+const (
+	quickest    = 2 * time.Second // from the page to what is sent
+	slowest     = 24 * time.Hour
+	formsEvery  = time.Minute
+	formsMost   = 10 // of one address in that time
+	formsKnown  = 10_000
+	mostVisitor = 26 << 20
+)
+
+func (h *Handlers) publicFormRoutes() []web.Route {
+	return []web.Route{
+		web.Get(web.Public, href.PublicForm(":token"), h.showPublicForm),
+		web.Post(web.Public, href.PublicForm(":token"), h.sendPublicForm).Up(mostVisitor),
+		web.Get(web.Public, href.FormSent(":token"), h.publicFormSent),
+	}
+}
+
+// formThrottle counts what addresses send.
+type formThrottle struct {
+	mu   sync.Mutex
+	sent map[string][]time.Time
+}
+
+// allow reports whether an address may send another form now, and counts it.
+func (t *formThrottle) allow(address string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sent == nil || len(t.sent) >= formsKnown {
+		t.sent = map[string][]time.Time{}
+	}
+	var recent []time.Time
+	for _, at := range t.sent[address] {
+		if now.Sub(at) < formsEvery {
+			recent = append(recent, at)
+		}
+	}
+	if len(recent) >= formsMost {
+		t.sent[address] = recent
+		return false
+	}
+	t.sent[address] = append(recent, now)
+	return true
+}
+
+// openForm is the workflow with this token and its published trigger; one that takes nothing is NotFound.
+func (h *Handlers) openForm(c echo.Context) (model.Workflow, model.Trigger, error) {
+	closed := fault.Absent("form")
+	token := c.Param("token")
+	if token == "" {
+		return model.Workflow{}, model.Trigger{}, closed
+	}
+	ctx := c.Request().Context()
+	w, err := h.Store.WorkflowByForm(ctx, token)
+	if err != nil {
+		return w, model.Trigger{}, err
+	}
+	if w.Published == 0 || !w.Enabled {
+		return w, model.Trigger{}, closed
+	}
+	v, err := h.Store.WorkflowVersion(ctx, w.ID, w.Published)
+	if err != nil {
+		return w, model.Trigger{}, err
+	}
+	w.Name = v.Name
+	if v.Definition.Trigger.Kind != model.TriggerPublicForm {
+		return w, model.Trigger{}, closed
+	}
+	return w, v.Definition.Trigger, nil
+}
+
+func (h *Handlers) publicPage(c echo.Context, status int, p views.PublicFormProps) error {
+	p.Token, p.Clock = c.Param("token"), h.Seal("form", strconv.FormatInt(h.Now().UnixMilli(), 10))
+	return h.PageOutside(c, web.Bits{Status: status, Title: p.Name}, views.PublicForm(p))
+}
+
+// closedForm says that there is no form here, without saying whether there was one.
+func (h *Handlers) closedForm(c echo.Context, err error) error {
+	if !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return h.PageOutside(c, web.Bits{Status: http.StatusNotFound, Title: "Form"}, views.FormClosed())
+}
+
+func (h *Handlers) showPublicForm(c echo.Context) error {
+	w, t, err := h.openForm(c)
+	if err != nil {
+		return h.closedForm(c, err)
+	}
+	return h.publicPage(c, http.StatusOK, views.PublicFormProps{Name: w.Name, Trigger: t})
+}
+
+func (h *Handlers) sendPublicForm(c echo.Context) error {
+	w, t, err := h.openForm(c)
+	if err != nil {
+		return h.closedForm(c, err)
+	}
+	if !h.forms.allow(web.Address(c), h.Now()) {
+		return &fault.Fault{Kind: fault.Throttled, RetryAfter: int(formsEvery / time.Second), Message: "Too many forms came from your address. Wait a minute and send it again."}
+	}
+	p := views.PublicFormProps{Name: w.Name, Trigger: t}
+	if typed(c, views.Trap) != "" { // a machine is told what a person would be
+		return web.Redirect(c, href.FormSent(c.Param("token")))
+	}
+	if p.Fill, err = h.filled(c, t.Fields); err == nil {
+		err = h.inTime(c)
+	}
+	if err == nil {
+		_, err = h.o.Jobs.StartForm(c.Request().Context(), model.System("public form"), w.ID, p.Fill.JSON(t.Fields))
+	}
+	if problems, status, ok := wrong(err, ""); ok {
+		p.Problems = problems
+		return h.publicPage(c, status, p)
+	}
+	if err != nil {
+		return err
+	}
+	return web.Redirect(c, href.FormSent(c.Param("token")))
+}
+
+// inTime refuses what came sooner than a person could have typed it, or with a page that is too old or none of ours.
+func (h *Handlers) inTime(c echo.Context) error {
+	var bad fault.Check
+	text, ok := h.Unseal("form", typed(c, "clock"))
+	shown, err := strconv.ParseInt(text, 10, 64)
+	since := h.Now().Sub(time.UnixMilli(shown))
+	switch {
+	case !ok || err != nil || since > slowest:
+		bad.Add("", "This page was open for too long. Nothing was sent; look it over and send it again.")
+	case since < quickest:
+		bad.Add("", "That was very quick. Nothing was sent; look it over and send it again.")
+	}
+	return bad.Err()
+}
+
+func (h *Handlers) publicFormSent(c echo.Context) error {
+	w, t, err := h.openForm(c)
+	if err != nil {
+		return h.closedForm(c, err)
+	}
+	return h.PageOutside(c, web.Bits{Title: w.Name}, views.FormSent(w.Name, t.Thanks))
+}

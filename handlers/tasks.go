@@ -1,0 +1,235 @@
+package handlers
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/jobs"
+	"waybill/views"
+	"waybill/views/href"
+)
+
+// mostUpload bounds a form with files, in bytes.
+const mostUpload = 32 << 20
+
+func (h *Handlers) taskRoutes() []web.Route {
+	in, id := model.SignedIn, href.Pattern
+	return []web.Route{
+		web.Get(in, href.Tasks(), h.listTasks),
+		web.Get(in, href.Task(id), h.showTask),
+		web.Post(in, href.CompleteTask(id), h.completeTask).Up(mostUpload),
+		web.Post(in, href.ApproveTask(id), h.approveTask),
+		web.Post(in, href.RejectTask(id), h.rejectTask),
+		web.Get(in, href.File(id), h.showFile),
+	}
+}
+
+var tasksCrumb = crumb("My tasks", href.Tasks())
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+func (h *Handlers) listTasks(c echo.Context) error {
+	me, err := h.me(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	p := views.TasksProps{Done: c.QueryParam("done") == "yes", Live: true, Now: h.Now()}
+	open, next, err := h.Store.Tasks(ctx, db.TaskFilter{Of: me.ID, Roles: me.Roles}, db.Page{Cursor: c.QueryParam("cursor")})
+	if err != nil {
+		return err
+	}
+	p.Items, p.Open = open, len(open)
+	if p.Done {
+		if p.Items, next, err = h.Store.Tasks(ctx, db.TaskFilter{DoneBy: me.Email}, db.Page{Cursor: c.QueryParam("cursor")}); err != nil {
+			return err
+		}
+	}
+	p.Next, p.First = pages(c, next)
+	return h.Page(c, web.Bits{Title: "My tasks", Section: "tasks"}, views.Tasks(p))
+}
+
+// task is a task with what stands around it. Those may see it who are named for it or did it, or who may see workflows.
+func (h *Handlers) task(c echo.Context) (p views.TaskProps, err error) {
+	ctx := c.Request().Context()
+	p.Now = h.Now()
+	if p.Task, err = h.Store.Task(ctx, web.ID[model.TaskID](c)); err != nil {
+		return p, err
+	}
+	me, err := h.me(c)
+	if err != nil {
+		return p, err
+	}
+	mine := jobs.Assigned(p.Task, me.ID, me.Roles) || p.Task.CompletedBy == me.Email
+	p.SeeRun = h.may(c, model.Workflows.View())
+	if !mine && !p.SeeRun {
+		return p, fault.Missing(string(model.Workflows.View()))
+	}
+	p.CanDo = jobs.Assigned(p.Task, me.ID, me.Roles) || h.may(c, model.Workflows.Manage())
+	if p.Run, err = h.Store.Run(ctx, p.Task.RunID); err != nil {
+		return p, err
+	}
+	p.StepRun = p.Run.Step(p.Task.StepRunID)
+	v, err := h.Store.WorkflowVersion(ctx, p.Run.WorkflowID, p.Run.Definition)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return p, err
+	}
+	p.Step, _ = v.Definition.Step(p.Task.Step)
+	switch {
+	case p.Task.Status == model.TaskAbandoned:
+		p.Closed = "This task is no longer needed."
+	case p.Task.Status != model.TaskOpen:
+		p.Closed = "This task was done by " + p.Task.CompletedBy + "."
+	case p.Run.Status == model.RunPaused:
+		p.Closed = "The run is paused; the task can be done when it is resumed."
+	}
+	return p, nil
+}
+
+func (h *Handlers) showTask(c echo.Context) error {
+	p, err := h.task(c)
+	if err != nil {
+		return err
+	}
+	return h.taskPage(c, http.StatusOK, p)
+}
+
+func (h *Handlers) taskPage(c echo.Context, status int, p views.TaskProps) error {
+	return h.Page(c, web.Bits{Status: status, Title: p.Task.StepName, Section: "tasks", Crumbs: under(tasksCrumb, p.Task.StepName)}, views.Task(p))
+}
+
+func (h *Handlers) completeTask(c echo.Context) error {
+	p, err := h.task(c)
+	if err != nil {
+		return err
+	}
+	if p.Fill, err = h.filled(c, p.Step.Fields); err == nil {
+		_, err = h.o.Jobs.Act(c.Request().Context(), h.Actor(c), jobs.Act{Task: p.Task.ID, What: jobs.Complete, Fields: p.Fill.JSON(p.Step.Fields)})
+	}
+	return h.taskDone(c, p, err, "“"+p.Task.StepName+"” is done.")
+}
+
+func (h *Handlers) approveTask(c echo.Context) error { return h.decide(c, jobs.Approve, "Approved.") }
+func (h *Handlers) rejectTask(c echo.Context) error  { return h.decide(c, jobs.Reject, "Rejected.") }
+
+func (h *Handlers) decide(c echo.Context, what jobs.What, words string) error {
+	p, err := h.task(c)
+	if err != nil {
+		return err
+	}
+	p.Comment = strings.ReplaceAll(typed(c, "comment"), "\r\n", "\n")
+	_, err = h.o.Jobs.Act(c.Request().Context(), h.Actor(c), jobs.Act{Task: p.Task.ID, What: what, Comment: p.Comment})
+	return h.taskDone(c, p, err, words)
+}
+
+// taskDone leads on after a task was done, or shows it again with what was typed.
+func (h *Handlers) taskDone(c echo.Context, p views.TaskProps, err error, words string) error {
+	if f := fault.Of(err); f != nil && f.Kind == fault.Conflict { // somebody else was faster, or the run is paused
+		again, readErr := h.task(c)
+		if readErr != nil {
+			return readErr
+		}
+		again.Problems = views.Problems{Fields: map[string]string{"": f.Message}}
+		return h.taskPage(c, http.StatusConflict, again)
+	}
+	if problems, status, ok := wrong(err, ""); ok {
+		p.Problems = problems
+		return h.taskPage(c, status, p)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Tasks(), words)
+}
+
+// filled reads a form that was filled in, and stores the files that came with it.
+func (h *Handlers) filled(c echo.Context, form []model.FormField) (views.Fill, error) {
+	in, err := c.FormParams()
+	if err != nil {
+		return views.Fill{}, err
+	}
+	out := views.Fill{Typed: map[string][]string{}, Files: map[string]model.FileValue{}}
+	var bad fault.Check
+	for _, f := range form {
+		name := views.FillInput(f.Key)
+		if f.Type != model.TypeFile {
+			for _, v := range in[name] {
+				out.Typed[f.Key] = append(out.Typed[f.Key], strings.ReplaceAll(v, "\r\n", "\n"))
+			}
+			continue
+		}
+		if err := h.takeFile(c, f, in.Get(name+"_file"), &out, &bad); err != nil {
+			return out, err
+		}
+	}
+	return out, bad.Err()
+}
+
+// takeFile stores the file of one field; without one, that which was uploaded before counts.
+func (h *Handlers) takeFile(c echo.Context, f model.FormField, before string, out *views.Fill, bad *fault.Check) error {
+	head, err := c.FormFile(views.FillInput(f.Key))
+	if err != nil || head.Size == 0 && head.Filename == "" {
+		if before == "" {
+			return nil
+		}
+		kept, err := h.Store.File(c.Request().Context(), model.FileID(before))
+		if err == nil && kept.CreatedBy == h.Actor(c).UserID {
+			out.Files[f.Key] = kept.FileValue
+		}
+		return nil
+	}
+	if f.Max != nil && float64(head.Size) > *f.Max {
+		bad.Add("fields."+f.Key, "The file is too large.")
+		return nil
+	}
+	file, err := head.Open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	v, err := h.o.Jobs.SaveFile(c.Request().Context(), h.Actor(c), head.Filename, head.Header.Get("Content-Type"), file)
+	if err == nil {
+		out.Files[f.Key] = v
+	}
+	return err
+}
+
+// showFile gives a file that was given in a form, to those who may see the run that it belongs to.
+func (h *Handlers) showFile(c echo.Context) error {
+	ctx := c.Request().Context()
+	f, err := h.Store.File(ctx, web.ID[model.FileID](c))
+	if err != nil {
+		return err
+	}
+	me := h.Actor(c).UserID
+	if !h.may(c, model.Workflows.View()) && f.CreatedBy != me {
+		mine, err := h.myTasksOf(c, f.RunID)
+		if err != nil {
+			return err
+		}
+		if len(mine) == 0 || f.RunID == "" {
+			return fault.Missing(string(model.Workflows.View()))
+		}
+	}
+	body, err := h.o.Jobs.OpenFile(ctx, f.ID)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	w := c.Response()
+	w.Header().Set("Content-Type", "application/octet-stream") // never shown in the page's own origin
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.Name}))
+	w.Header().Set("Content-Length", itoa(f.Size))
+	w.WriteHeader(http.StatusOK)
+	_, err = io.Copy(w, body)
+	return err
+}

@@ -1,0 +1,456 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/jobs/scheme"
+	"waybill/views"
+	"waybill/views/href"
+	"waybill/views/ui"
+)
+
+func (h *Handlers) workflowRoutes() []web.Route {
+	view, manage, id := model.Workflows.View(), model.Workflows.Manage(), href.Pattern
+	return []web.Route{
+		web.Get(view, href.Workflows(), h.listWorkflows),
+		web.Get(manage, href.NewWorkflow(), h.newWorkflow),
+		web.Post(manage, href.Workflows(), h.createWorkflow),
+		web.Get(view, href.Workflow(id), h.showWorkflow),
+		web.Get(manage, href.EditWorkflow(id), h.editWorkflow),
+		web.Post(manage, href.EditWorkflow(id), h.updateWorkflow),
+		web.Post(manage, href.ToggleWorkflow(id), h.toggleWorkflow),
+		web.Get(manage, href.DeleteWorkflow(id), h.askDeleteWorkflow),
+		web.Post(manage, href.DeleteWorkflow(id), h.deleteWorkflow),
+		web.Get(manage, href.PublishWorkflow(id), h.askPublish),
+		web.Post(manage, href.PublishWorkflow(id), h.publishWorkflow),
+		web.Get(view, href.WorkflowVersions(id), h.listVersions),
+		web.Get(view, href.WorkflowVersion(id, ":number"), h.showVersion),
+		web.Post(manage, href.RestoreVersion(id, ":number"), h.restoreVersion),
+	}
+}
+
+var workflowsCrumb = crumb("Workflows", href.Workflows())
+
+func (h *Handlers) listWorkflows(c echo.Context) error {
+	ctx, q := c.Request().Context(), c.QueryParam("q")
+	list, next, err := h.Store.Workflows(ctx, db.WorkflowFilter{Query: q}, db.Page{Cursor: c.QueryParam("cursor")})
+	if err != nil {
+		return err
+	}
+	props := views.WorkflowsProps{Query: q, CanEdit: h.may(c, model.Workflows.Manage()), Now: h.Now()}
+	for _, w := range list {
+		item := views.WorkflowItem{Workflow: w}
+		runs, _, err := h.Store.Runs(ctx, db.RunFilter{WorkflowID: w.ID}, db.Page{Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(runs) > 0 {
+			item.LastRun = &runs[0]
+		}
+		props.Items = append(props.Items, item)
+	}
+	props.Next, props.First = pages(c, next)
+	return h.Page(c, web.Bits{Title: "Workflows", Section: "workflows"}, views.Workflows(props))
+}
+
+func (h *Handlers) newWorkflow(c echo.Context) error {
+	return h.workflowForm(c, http.StatusOK, views.NewWorkflowProps{Form: views.NewWorkflowForm{Template: "empty"}})
+}
+
+func (h *Handlers) workflowForm(c echo.Context, status int, p views.NewWorkflowProps) error {
+	for _, t := range examples() {
+		p.Templates = append(p.Templates, t.Template)
+	}
+	return h.Page(c, web.Bits{Status: status, Title: "New workflow", Section: "workflows", Crumbs: under(workflowsCrumb, "New")}, views.NewWorkflow(p))
+}
+
+func (h *Handlers) createWorkflow(c echo.Context) error {
+	f, err := web.Bind[views.NewWorkflowForm](c)
+	if err != nil {
+		return err
+	}
+	w := model.Workflow{Name: f.Name, Description: f.Description, Enabled: true}
+	for _, t := range examples() {
+		if t.Key == f.Template {
+			w.Draft = t.draft(h.Actor(c), h.myEmail(c))
+		}
+	}
+	err = h.o.Jobs.CheckWorkflow(&w, false)
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateWorkflow(&w, scheme.NewSigningSecret()) })
+	}
+	if p, status, ok := wrong(err, ""); ok {
+		return h.workflowForm(c, status, views.NewWorkflowProps{Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Workflow(w.ID), w.Name+" is made. Nothing runs before you publish it.")
+}
+
+// myEmail is that of whoever asks, "" when it is not known.
+func (h *Handlers) myEmail(c echo.Context) string {
+	u, err := h.Store.User(c.Request().Context(), h.Actor(c).UserID)
+	if err != nil {
+		return ""
+	}
+	return u.Email
+}
+
+func (h *Handlers) workflow(c echo.Context) (model.Workflow, error) {
+	return h.Store.Workflow(c.Request().Context(), web.ID[model.WorkflowID](c))
+}
+
+// stepURL leads to the page of a step of a draft, or of the trigger.
+func stepURL(id model.WorkflowID) func(key string) string {
+	return func(key string) string {
+		if key == model.TriggerKey {
+			return href.TriggerOf(id)
+		}
+		return href.WorkflowStep(id, key)
+	}
+}
+
+// designer is what all pages of a draft share; current is the key of the box that is edited.
+func (h *Handlers) designer(c echo.Context, w model.Workflow, current string) (views.DesignerProps, error) {
+	p := views.DesignerProps{Workflow: w, CanEdit: h.may(c, model.Workflows.Manage()), CanRun: h.may(c, model.RunWorkflows), Now: h.Now()}
+	p.Graph = views.Graph("Steps of "+w.Name, w.Draft, stepURL(w.ID))
+	whole := w
+	whole.Draft = copyOf(w.Draft)
+	f := fault.Of(h.o.Jobs.CheckWorkflow(&whole, true))
+	if f != nil {
+		for _, x := range f.Fields {
+			key := boxOf(w.Draft, x.Name)
+			p.Troubles = append(p.Troubles, views.Trouble{Words: x.Message, URL: troubleURL(w, key)})
+			for i := range p.Graph.Nodes {
+				if n := &p.Graph.Nodes[i]; n.Key == key && n.Bad == "" {
+					n.Bad = withoutStep(x.Message)
+				}
+			}
+		}
+	}
+	for i := range p.Graph.Nodes {
+		p.Graph.Nodes[i].Current = p.Graph.Nodes[i].Key == current
+	}
+	p.Delete = h.workflowDeletion(w)
+	return p, nil
+}
+
+// copyOf is a definition that can be cleaned without harm to the one it was made from.
+func copyOf(d model.Definition) model.Definition {
+	d.Trigger.Fields = slices.Clone(d.Trigger.Fields)
+	d.Steps = slices.Clone(d.Steps)
+	for i := range d.Steps {
+		s := &d.Steps[i]
+		s.Next, s.Webhooks, s.Fields, s.Assignees = slices.Clone(s.Next), slices.Clone(s.Webhooks), slices.Clone(s.Fields), slices.Clone(s.Assignees)
+		if s.Request != nil {
+			s.Request = new(*s.Request)
+		}
+		if s.Wait != nil {
+			s.Wait = new(*s.Wait)
+		}
+	}
+	return d
+}
+
+func troubleURL(w model.Workflow, key string) string {
+	if key == "" {
+		return href.NewStep(w.ID)
+	}
+	return stepURL(w.ID)(key)
+}
+
+var stepPlace = regexp.MustCompile(`^(?:draft\.)?steps\[(\d+)\]\.?`)
+
+// boxOf is the key of the step, or of the trigger, that a complaint is about; "" when it is about neither.
+func boxOf(d model.Definition, name string) string {
+	if strings.HasPrefix(name, "trigger") {
+		return model.TriggerKey
+	}
+	if m := stepPlace.FindStringSubmatch(name); m != nil {
+		if i, err := strconv.Atoi(m[1]); err == nil && i < len(d.Steps) {
+			return d.Steps[i].Key
+		}
+	}
+	return ""
+}
+
+var stepName = regexp.MustCompile(`^Step “[^”]*”: `)
+
+// withoutStep leaves the name of the step out of a complaint that stands on its page.
+func withoutStep(words string) string { return stepName.ReplaceAllString(words, "") }
+
+func (h *Handlers) showWorkflow(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	p, err := h.designer(c, w, "")
+	if err != nil {
+		return err
+	}
+	return h.Page(c, web.Bits{Title: w.Name, Section: "workflows", Crumbs: under(workflowsCrumb, w.Name)}, views.Designer(p))
+}
+
+func (h *Handlers) editWorkflow(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	f := views.WorkflowForm{Version: w.Version, Name: w.Name, Description: w.Description}
+	return h.workflowNameForm(c, http.StatusOK, views.WorkflowFormProps{Workflow: w, Form: f})
+}
+
+func (h *Handlers) workflowNameForm(c echo.Context, status int, p views.WorkflowFormProps) error {
+	bits := web.Bits{Status: status, Title: "Edit " + p.Workflow.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Edit"}}}
+	return h.Page(c, bits, views.EditWorkflow(p))
+}
+
+func (h *Handlers) updateWorkflow(c echo.Context) error {
+	old, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	f, err := web.Bind[views.WorkflowForm](c)
+	if err != nil {
+		return err
+	}
+	w := old
+	w.Name, w.Description, w.Version = f.Name, f.Description, f.Version
+	if err = h.o.Jobs.CheckWorkflow(&w, false); err == nil {
+		err = h.saveWorkflow(c, &w)
+	}
+	if p, status, ok := wrong(err, href.EditWorkflow(old.ID)); ok {
+		if p.Theirs != "" {
+			f.Version = old.Version
+		}
+		return h.workflowNameForm(c, status, views.WorkflowFormProps{Workflow: old, Form: f, Problems: p})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Workflow(w.ID), w.Name+" is saved.")
+}
+
+func (h *Handlers) saveWorkflow(c echo.Context, w *model.Workflow) error {
+	return h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateWorkflow(w) })
+}
+
+func (h *Handlers) toggleWorkflow(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	w.Enabled = switchedOn(c)
+	if err := h.saveWorkflow(c, &w); err != nil {
+		return err
+	}
+	words := w.Name + " is on."
+	if !w.Enabled {
+		words = w.Name + " is off. Nothing starts a run; runs that have begun go on."
+	}
+	return h.Done(c, href.Workflow(w.ID), words)
+}
+
+func (h *Handlers) workflowDeletion(w model.Workflow) views.DeleteProps {
+	return views.DeleteProps{Noun: "workflow", Name: w.Name, Action: href.DeleteWorkflow(w.ID), Cancel: href.Workflow(w.ID),
+		Consequence: "Its versions and the secrets of its webhooks are deleted. Runs that have ended stay as a record. This cannot be undone."}
+}
+
+func (h *Handlers) askDeleteWorkflow(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	return h.askWorkflow(c, http.StatusOK, w, "")
+}
+
+func (h *Handlers) askWorkflow(c echo.Context, status int, w model.Workflow, conflict string) error {
+	p := h.workflowDeletion(w)
+	p.Conflict = conflict
+	n, err := h.goingOn(c.Request().Context(), w.ID)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p.Force = true
+		p.Needs = []views.Need{{Kind: "Runs", Name: ui.Plural(n, "run") + " that go on; they are cancelled", URL: href.RunsOf(w.ID)}}
+	}
+	bits := web.Bits{Status: status, Title: "Delete " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Delete"}}}
+	return h.Page(c, bits, views.Delete(p))
+}
+
+// goingOn counts the runs of a workflow that have not ended, up to a page of each kind.
+func (h *Handlers) goingOn(ctx context.Context, id model.WorkflowID) (n int, err error) {
+	for _, status := range []model.RunStatus{model.RunRunning, model.RunWaiting, model.RunPaused} {
+		list, _, err := h.Store.Runs(ctx, db.RunFilter{WorkflowID: id, Status: status}, db.Page{Limit: db.MaxPage})
+		if err != nil {
+			return 0, err
+		}
+		n += len(list)
+	}
+	return n, nil
+}
+
+func (h *Handlers) deleteWorkflow(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	err = h.o.Jobs.DeleteWorkflow(c.Request().Context(), h.Actor(c), w.ID, typed(c, "force") == "true")
+	if words, yes := inTheWay(err); yes {
+		return h.askWorkflow(c, http.StatusConflict, w, words)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Workflows(), w.Name+" is deleted.")
+}
+
+func (h *Handlers) askPublish(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	return h.publishPage(c, http.StatusOK, w, views.PublishProps{})
+}
+
+func (h *Handlers) publishPage(c echo.Context, status int, w model.Workflow, p views.PublishProps) (err error) {
+	if p.DesignerProps, err = h.designer(c, w, ""); err != nil {
+		return err
+	}
+	if p.Open, err = h.goingOn(c.Request().Context(), w.ID); err != nil {
+		return err
+	}
+	var before model.Definition
+	if w.Published > 0 {
+		v, err := h.Store.WorkflowVersion(c.Request().Context(), w.ID, w.Published)
+		if err != nil {
+			return err
+		}
+		before = v.Definition
+	}
+	p.Changes = views.Changes(before, w.Draft)
+	bits := web.Bits{Status: status, Title: "Publish " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Publish"}}}
+	return h.Page(c, bits, views.Publish(p))
+}
+
+func (h *Handlers) publishWorkflow(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	f, err := web.Bind[views.PublishForm](c)
+	if err != nil {
+		return err
+	}
+	v, err := h.o.Jobs.PublishWorkflow(c.Request().Context(), h.Actor(c), w.ID, f.Version, f.Note)
+	if p, status, ok := wrong(err, href.Workflow(w.ID)); ok {
+		if p.Theirs == "" {
+			p.Fields = map[string]string{"note": p.Of("note"), "": cmp.Or(p.Of(""), "It is not complete yet.")}
+		}
+		return h.publishPage(c, status, w, views.PublishProps{Problems: p, Note: f.Note})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Workflow(w.ID), "Version "+itoa(v.Published)+" of "+w.Name+" is published.")
+}
+
+func (h *Handlers) listVersions(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	list, err := h.Store.WorkflowVersions(c.Request().Context(), w.ID)
+	if err != nil {
+		return err
+	}
+	p, err := h.designer(c, w, "")
+	if err != nil {
+		return err
+	}
+	bits := web.Bits{Title: "Versions of " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Versions"}}}
+	return h.Page(c, bits, views.Versions(views.VersionsProps{DesignerProps: p, Items: list}))
+}
+
+func (h *Handlers) version(c echo.Context, w model.Workflow) (model.WorkflowVersion, error) {
+	n, err := strconv.ParseInt(c.Param("number"), 10, 64)
+	if err != nil {
+		return model.WorkflowVersion{}, fault.Absent("version of this workflow")
+	}
+	return h.Store.WorkflowVersion(c.Request().Context(), w.ID, n)
+}
+
+func (h *Handlers) showVersion(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	v, err := h.version(c, w)
+	if err != nil {
+		return err
+	}
+	p, err := h.designer(c, w, "")
+	if err != nil {
+		return err
+	}
+	name := "Version " + strconv.FormatInt(v.Number, 10)
+	props := views.VersionProps{DesignerProps: p, Version: v, Picture: views.Graph("Steps of "+name, v.Definition, func(string) string { return "" })}
+	bits := web.Bits{Title: name + " of " + w.Name, Section: "workflows",
+		Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), crumb("Versions", href.WorkflowVersions(w.ID)), {Label: name}}}
+	return h.Page(c, bits, views.Version(props))
+}
+
+// restoreVersion makes a published version the draft again. Webhooks that the draft no longer has come back as new ones.
+func (h *Handlers) restoreVersion(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	v, err := h.version(c, w)
+	if err != nil {
+		return err
+	}
+	known := map[model.WebhookID]bool{}
+	for _, s := range w.Draft.Steps {
+		for _, x := range s.Webhooks {
+			known[x.ID] = true
+		}
+	}
+	w.Draft = copyOf(v.Definition)
+	lost := 0
+	for i := range w.Draft.Steps {
+		for j := range w.Draft.Steps[i].Webhooks {
+			x := &w.Draft.Steps[i].Webhooks[j]
+			if known[x.ID] {
+				continue
+			}
+			if x.ID = ""; x.Auth.Wants() != "" { // its secret went with it
+				x.Auth, x.Enabled = model.Auth{Type: model.AuthNone}, false
+				lost++
+			}
+		}
+	}
+	w.Version, _ = strconv.ParseInt(typed(c, "version"), 10, 64) // anything else overwrites, as without a version
+	if err := h.saveWorkflow(c, &w); err != nil {
+		return err
+	}
+	if lost > 0 {
+		h.Flash(c, ui.Warn, ui.Plural(lost, "webhook")+" came back without their secrets and switched off; type the secrets in again.")
+		return web.Redirect(c, href.Workflow(w.ID))
+	}
+	return h.Done(c, href.Workflow(w.ID), "The draft is version "+strconv.FormatInt(v.Number, 10)+" again.")
+}

@@ -1,0 +1,55 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/flow"
+)
+
+// TestStep makes one real exchange with the request of an outgoing step as the draft of w has it, saved or not. data
+// stands for the run's. Nothing is queued, no event is raised.
+func (s *Service) TestStep(ctx context.Context, w model.Workflow, key string, data json.RawMessage) (model.Attempt, error) {
+	if err := s.accepting(ctx); err != nil {
+		return model.Attempt{}, err
+	}
+	def, ok := w.Draft.Step(key)
+	if !ok {
+		return model.Attempt{}, fault.Absent("step")
+	}
+	run := StepSample(w, data, s.o.Now())
+	st := model.StepRun{ID: "srn_sample", Key: def.Key, Name: def.Name, Kind: def.Kind}
+	work := model.Work{Delivery: model.Delivery{ID: "dlv_sample", Step: def.Key, RunID: run.ID}, Payload: flow.Input(w.Draft, &run, &st)}
+	if def.DestinationID != "" {
+		d, err := s.o.Store.Destination(ctx, def.DestinationID)
+		if err != nil {
+			return model.Attempt{}, err
+		}
+		u, err := s.draft(ctx, d)
+		if err != nil {
+			return model.Attempt{}, err
+		}
+		work.Delivery.DestinationID, work.Delivery.Destination = d.ID, d.Name
+		return tested(s.previews.Deliver(ctx, u, work), s.o.Now(), d), nil
+	}
+	r, err := s.requestOf(ctx, def)
+	if err != nil {
+		return model.Attempt{}, err
+	}
+	if r.URL == "" {
+		var bad fault.Check
+		bad.Add("request.url", "Where the request goes, for instance https://api.example.com/orders.")
+		return model.Attempt{}, bad.Err()
+	}
+	snap, err := s.routing.current(ctx)
+	if err != nil {
+		return model.Attempt{}, err
+	}
+	u, err := s.requestSetup(ctx, snap, stepKey{workflow: w.ID, step: key}, def, r)
+	if err != nil {
+		return model.Attempt{}, err
+	}
+	return tested(s.previews.Deliver(ctx, u, work), s.o.Now(), u.Destination), nil
+}

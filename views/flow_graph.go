@@ -1,0 +1,278 @@
+package views
+
+import (
+	"strconv"
+	"strings"
+
+	"waybill/db/model"
+	"waybill/views/graph"
+	"waybill/views/ui"
+)
+
+// FlowNode is a box of a drawn workflow: the trigger or a step.
+type FlowNode struct {
+	Key     string
+	Title   string
+	Sub     string // what it is, in few words
+	Icon    string
+	URL     string // "" = leads nowhere
+	Status  string // in a run; "" = it was not come to, or there is no run
+	Hooks   int    // webhooks that are on
+	Bad     string // what is wrong with it, "" = nothing
+	Current bool
+	Times   int // how often a run came by, shown from 2 on
+}
+
+// FlowLine leads from one box to another.
+type FlowLine struct {
+	From, To string
+	Words    string // on the line; "" = none
+	Reject   bool
+	Taken    bool // a run went along it
+}
+
+// FlowGraph is a drawn workflow.
+type FlowGraph struct {
+	Label string // for assistive technology
+	Nodes []FlowNode
+	Lines []FlowLine
+	Run   bool // boxes have states
+}
+
+// layout is where everything stands.
+func (g FlowGraph) layout() graph.Picture {
+	nodes, edges := make([]graph.Node, len(g.Nodes)), make([]graph.Edge, len(g.Lines))
+	for i, n := range g.Nodes {
+		nodes[i] = graph.Node{ID: n.Key}
+	}
+	for i, l := range g.Lines {
+		edges[i] = graph.Edge{From: l.From, To: l.To, Label: l.Words != ""}
+	}
+	return graph.Layout(nodes, edges)
+}
+
+// drawnLine is a line with its path.
+type drawnLine struct {
+	FlowLine
+	graph.Edge
+}
+
+// lines are those that lead somewhere, the ones that were taken last, so that they lie on top.
+func (g FlowGraph) lines(p graph.Picture) []drawnLine {
+	var quiet, taken []drawnLine
+	at := 0
+	for _, l := range g.Lines {
+		_, from := p.Find(l.From)
+		_, to := p.Find(l.To)
+		if !from || !to {
+			continue
+		}
+		d := drawnLine{l, p.Edges[at]}
+		at++
+		if l.Taken {
+			taken = append(taken, d)
+		} else {
+			quiet = append(quiet, d)
+		}
+	}
+	return append(quiet, taken...)
+}
+
+func (l drawnLine) class() string {
+	c := "flow-line"
+	if l.Reject {
+		c += " flow-reject"
+	}
+	if l.Taken {
+		c += " flow-taken"
+	}
+	return c
+}
+
+func (l drawnLine) marker() string {
+	switch {
+	case l.Taken:
+		return "url(#flow-tip-taken)"
+	case l.Reject:
+		return "url(#flow-tip-reject)"
+	}
+	return "url(#flow-tip)"
+}
+
+// short is what fits on the line.
+func (l drawnLine) short() string { return cut(l.Words, 30) }
+
+// pill is the width of the words' ground.
+func (l drawnLine) pill() float64 { return float64(len([]rune(l.short())))*6.3 + 14 }
+
+// labelX keeps the words inside the picture.
+func (l drawnLine) labelX(width float64) float64 {
+	half := l.pill() / 2
+	return max(half+2, min(l.LabelX, width-half-2))
+}
+
+func px(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+// class of a box.
+func (n FlowNode) class(run bool) string {
+	c := "flow-node"
+	if n.Current {
+		c += " flow-current"
+	}
+	switch {
+	case n.Bad != "":
+		c += " flow-wrong"
+	case run && n.Status == "":
+		c += " flow-unseen"
+	case n.Status != "":
+		c += " flow-" + toneName(ui.StatusMark(n.Status).Tone)
+	}
+	return c
+}
+
+func toneName(t ui.Tone) string {
+	if t == ui.Neutral {
+		return "idle"
+	}
+	return string(t)
+}
+
+// name is what assistive technology says of a box: what stands in it, then what its marks say.
+func (n FlowNode) name() string {
+	parts := []string{cut(n.Title, n.room())}
+	if n.Status != "" {
+		parts = append(parts, n.stateWords())
+	} else {
+		parts = append(parts, cut(n.Sub, subRoom))
+	}
+	out := strings.Join(parts, " ")
+	if n.Hooks > 0 {
+		out += ", " + ui.Plural(n.Hooks, "webhook")
+	}
+	if n.Bad != "" {
+		out += ", " + n.Bad
+	}
+	return out
+}
+
+// subRoom is how many letters of the second line fit.
+const subRoom = 26
+
+// Graph draws a definition; href gives the address of a step's page, or of the trigger's for its key.
+func Graph(label string, d model.Definition, href func(key string) string) FlowGraph {
+	g := FlowGraph{Label: label}
+	t := FlowNode{Key: model.TriggerKey, Title: triggerWords(d.Trigger), Sub: "Starts a run", Icon: triggerIcon(d.Trigger.Kind), URL: href(model.TriggerKey)}
+	g.Nodes = append(g.Nodes, t)
+	if len(d.Steps) > 0 {
+		g.Lines = append(g.Lines, FlowLine{From: model.TriggerKey, To: d.Steps[0].Key})
+	}
+	for _, s := range d.Steps {
+		n := FlowNode{Key: s.Key, Title: s.Name, Sub: stepSub(s), Icon: stepIcon(s.Kind), URL: href(s.Key)}
+		for _, h := range s.Webhooks {
+			if h.Enabled {
+				n.Hooks++
+			}
+		}
+		g.Nodes = append(g.Nodes, n)
+		for _, x := range s.Next {
+			g.Lines = append(g.Lines, FlowLine{From: s.Key, To: x.To, Words: x.When})
+		}
+		if s.OnReject != nil && s.OnReject.To != "" {
+			g.Lines = append(g.Lines, FlowLine{From: s.Key, To: s.OnReject.To, Words: "rejected", Reject: true})
+		}
+	}
+	return g
+}
+
+// stepKinds are what a step can be, as people choose.
+var stepKinds = map[model.StepKind]struct{ icon, title, text string }{
+	model.StepTask:       {"edit", "Task", "A person fills in a form."},
+	model.StepApproval:   {"check", "Approval", "One person approves or rejects; the first decision counts."},
+	model.StepParallel:   {"users", "Parallel approval", "Several people are asked at once; all must approve."},
+	model.StepSequential: {"list", "Sequential approval", "Several people are asked one after another; all must approve."},
+	model.StepOutgoing:   {"send", "Outgoing", "Sends a request: a custom webhook, an integration, or a destination."},
+	model.StepWait:       {"clock", "Wait", "Waits for a time, or until an event arrives."},
+	model.StepScript:     {"code", "Script", "JavaScript that reshapes the data."},
+	model.StepEnd:        {"stop", "End", "The run is completed."},
+}
+
+// StepTitle names a kind of step.
+func StepTitle(k model.StepKind) string { return stepKinds[k].title }
+
+func stepIcon(k model.StepKind) string { return stepKinds[k].icon }
+
+// stepSub says in few words what a step does.
+func stepSub(s model.Step) string {
+	title := stepKinds[s.Kind].title
+	switch {
+	case s.Kind == model.StepTask && len(s.Fields) > 0:
+		return title + " · " + ui.Plural(len(s.Fields), "field")
+	case s.Kind.Human() && len(s.Assignees) == 1:
+		return title + " · " + assigneeWords(s.Assignees[0])
+	case s.Kind.Human() && len(s.Assignees) > 1:
+		return title + " · " + itoa(len(s.Assignees)) + " people"
+	case s.Kind == model.StepOutgoing && s.Request != nil && s.Request.URL != "":
+		base, _ := model.SplitURL(s.Request.URL)
+		return s.Request.Method + " " + base[strings.Index(base, "://")+3:]
+	case s.Kind == model.StepOutgoing && s.IntegrationID != "":
+		return "Integration"
+	case s.Kind == model.StepOutgoing && s.DestinationID != "":
+		return "Destination"
+	case s.Kind == model.StepWait && s.Wait != nil && s.Wait.Event != "":
+		return "Until " + s.Wait.Event
+	case s.Kind == model.StepWait && s.Wait != nil && s.Wait.Seconds > 0:
+		return "Wait " + SpanWords(s.Wait.Seconds)
+	}
+	return title
+}
+
+// assigneeWords say who an assignee is.
+func assigneeWords(a string) string {
+	if role, ok := strings.CutPrefix(a, "role:"); ok {
+		return "role " + role
+	}
+	if field, ok := strings.CutPrefix(a, "field:"); ok {
+		return "from " + field
+	}
+	return a
+}
+
+// SpanWords is a span of seconds for people: "2 days", "90 minutes".
+func SpanWords(seconds int64) string {
+	for _, u := range []struct {
+		size int64
+		word string
+	}{{86400, "day"}, {3600, "hour"}, {60, "minute"}} {
+		if seconds >= u.size && seconds%u.size == 0 {
+			return ui.Plural(seconds/u.size, u.word)
+		}
+	}
+	return ui.Plural(seconds, "second")
+}
+
+// triggerKinds are what can start a run, as people choose.
+var triggerKinds = map[model.TriggerKind]struct{ icon, title, text string }{
+	model.TriggerEvent:      {"pulse", "Event", "An event arrives and a filter holds."},
+	model.TriggerForm:       {"edit", "Form", "A signed-in person fills in a form."},
+	model.TriggerPublicForm: {"external", "Public form", "Anybody with the link fills in a form."},
+	model.TriggerSchedule:   {"calendar", "Schedule", "A time comes round, such as every weekday at 9."},
+	model.TriggerAudience:   {"users", "Audience", "Once for every record of a list."},
+	model.TriggerInbound:    {"inbox", "Inbound call", "Another system calls an inbound URL that starts this workflow."},
+	model.TriggerManual:     {"play", "By hand", "A person or a program starts it."},
+}
+
+func triggerIcon(k model.TriggerKind) string { return triggerKinds[k].icon }
+
+// triggerWords say what starts a run.
+func triggerWords(t model.Trigger) string {
+	switch {
+	case t.Kind == model.TriggerEvent && t.Event != "":
+		return t.Event
+	case t.Kind == model.TriggerSchedule && t.Cron != "":
+		return t.Cron
+	}
+	return triggerKinds[t.Kind].title
+}
+
+// TriggerTitle names a kind of trigger.
+func TriggerTitle(k model.TriggerKind) string { return triggerKinds[k].title }

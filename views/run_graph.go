@@ -1,0 +1,93 @@
+package views
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"waybill/db/model"
+)
+
+// RunGraph draws the version that a run keeps, with what its steps did and the way that it went.
+func RunGraph(r model.Run, d model.Definition) FlowGraph {
+	last := map[string]model.StepRun{}
+	times := map[string]int{}
+	keys := map[model.StepRunID]string{}
+	taken := map[[2]string]bool{}
+	for _, s := range r.Steps {
+		last[s.Key] = s
+		times[s.Key]++
+		keys[s.ID] = s.Key
+		for _, from := range s.Previous {
+			taken[[2]string{keys[from], s.Key}] = true
+		}
+		if len(s.Previous) == 0 {
+			taken[[2]string{model.TriggerKey, s.Key}] = true
+		}
+	}
+	g := Graph("Path of run "+strconv.FormatInt(r.Number, 10), d, func(key string) string {
+		if key == model.TriggerKey {
+			return "#run-" + key
+		}
+		if s, there := last[key]; there {
+			return "#run-" + string(s.ID)
+		}
+		return ""
+	})
+	g.Run = true
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		if n.Key == model.TriggerKey {
+			n.Status = "completed"
+			continue
+		}
+		if s, there := last[n.Key]; there {
+			n.Status, n.Times = stepWord(s.Status), times[n.Key]
+		}
+	}
+	for i := range g.Lines {
+		g.Lines[i].Taken = taken[[2]string{g.Lines[i].From, g.Lines[i].To}]
+	}
+	return g
+}
+
+// fileOf is the file that a field holds.
+func fileOf(f model.FieldValue) (model.FileValue, bool) {
+	var v model.FileValue
+	if f.Type != model.TypeFile || f.Value == nil {
+		return v, false
+	}
+	b, err := json.Marshal(f.Value)
+	if err != nil || json.Unmarshal(b, &v) != nil {
+		return v, false
+	}
+	return v, v.ID != ""
+}
+
+// fieldText is what a field holds, for people.
+func fieldText(f model.FieldValue) string {
+	switch v := f.Value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		return yesNo(v)
+	case []any:
+		parts := make([]string, len(v))
+		for i, x := range v {
+			parts[i] = fmt.Sprint(x)
+		}
+		return strings.Join(parts, ", ")
+	case []string:
+		return strings.Join(v, ", ")
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	b, err := json.Marshal(f.Value)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
