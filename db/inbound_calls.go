@@ -139,6 +139,9 @@ func (s *Store) ReceiveFresh(ctx context.Context, prepare func(Routing) (Recepti
 		if r, err = prepare(now); err != nil {
 			return err
 		}
+		if r.Actor.Kind != "" {
+			tx.actor = r.Actor
+		}
 		out, err = tx.receive(r)
 		return err
 	})

@@ -33,6 +33,14 @@ func (tx *Tx) Now() time.Time { return tx.now }
 // are rolled back. fn must not block.
 func (tx *Tx) After(fn func()) { tx.op.after = append(tx.op.after, fn) }
 
+// As runs fn on behalf of another actor: what it changes is that one's doing.
+func (tx *Tx) As(actor model.Actor, fn func() error) error {
+	before := tx.actor
+	tx.actor = actor
+	defer func() { tx.actor = before }()
+	return fn()
+}
+
 // Actor is who makes the change.
 func (tx *Tx) Actor() model.Actor { return tx.actor }
 

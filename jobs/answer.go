@@ -42,9 +42,9 @@ func (x *reception) waited(ctx context.Context, id model.ReceiptID, done db.Rece
 	r := x.a.route.Response
 	ctx, stop := context.WithTimeout(ctx, time.Duration(r.TimeoutSeconds)*time.Second)
 	defer stop()
-	more, ok := x.result(ctx, id, done)
-	if !ok {
-		return late(id, "Its result was not there in time.")
+	more, why := x.result(ctx, id, done)
+	if why != "" {
+		return late(id, why)
 	}
 	item := inbound.Item{Data: json.RawMessage("null")}
 	if len(x.content.Items) > 0 {
@@ -70,23 +70,11 @@ func (x *reception) waited(ctx context.Context, id model.ReceiptID, done db.Rece
 	return out
 }
 
-// result is what the response's template sees of the outcome besides the call: members of `it`.
-func (x *reception) result(_ context.Context, id model.ReceiptID, done db.Received) (more string, ok bool) {
-	b := appendText([]byte(`,"receipt":`), string(id))
-	b = append(b, `,"raised":[`...)
-	for i, p := range done.Published {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendText(b, string(p.ID))
-	}
-	return string(append(b, ']')), true
-}
-
 // Receipt is what became of a call, as its caller may know it.
 type Receipt struct {
 	Call       model.InboundCall
 	Events     []ReceiptEvent
+	Runs       []model.Run // those that were removed since have no status
 	Deliveries []model.Delivery
 }
 
@@ -122,6 +110,9 @@ func (s *Service) CallOutcome(ctx context.Context, endpoint model.InboundID, id 
 			return out, err
 		}
 		out.Deliveries = append(out.Deliveries, list...)
+	}
+	if err := s.outcomeOfRuns(ctx, &out); err != nil {
+		return out, err
 	}
 	for i := range out.Deliveries {
 		s.Now(&out.Deliveries[i])
@@ -220,10 +211,12 @@ func (s *Service) InboundURL(ctx context.Context, e model.InboundEndpoint) (path
 	return "/in/" + key.Reveal(), true, nil
 }
 
-// forgetInbound clears what is too old of calls.
-func (s *Service) forgetInbound(ctx context.Context, now time.Time) (int64, error) {
-	const rows, bodies = 30 * 24 * time.Hour, 7 * 24 * time.Hour
-	n, err := s.o.Store.ForgetInbound(ctx, now, now.Add(-bodies), now.Add(-rows))
+// forgetInbound clears what is too old of calls, by the same settings as deliveries.
+func (s *Service) forgetInbound(ctx context.Context, now time.Time) (n int64, err error) {
+	kept, err := s.house.Policy(ctx)
+	if err == nil {
+		n, err = s.o.Store.ForgetInbound(ctx, now, now.AddDate(0, 0, -kept.BodyDays), now.AddDate(0, 0, -kept.RowDays))
+	}
 	if errors.Is(err, context.Canceled) {
 		return 0, nil
 	}

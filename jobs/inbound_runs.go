@@ -1,7 +1,9 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -28,18 +30,34 @@ func (x *reception) effect(made outcome) func(*db.Tx, *model.InboundCall) error 
 			return nil
 		}
 		c.Runs = nil
-		for _, v := range made.values {
-			err := x.moves(tx, c, e, v)
-			if f := fault.Of(err); f != nil { // the call came all the same; its receipt says what it did not do
-				c.State, c.Reason = model.CallFailed, f.Error()
-				return nil
-			}
-			if err != nil {
-				return err
+		for i, v := range made.values {
+			if err := x.moves(tx, c, e, v); err != nil {
+				return undoing(err, i, len(made.values))
 			}
 		}
 		return nil
 	}
+}
+
+// undone says why a call cannot do what it is for. It rolls its commit back; the call is then stored as failed.
+type undone struct{ reason string }
+
+func (u *undone) Error() string { return u.reason }
+
+// undoing is err as undone when it is about the call or what it is for, err itself when it is about this server.
+func undoing(err error, i, of int) error {
+	f := fault.Of(err)
+	if f == nil || f.Kind == fault.Unavailable || f.Kind == fault.Throttled {
+		return err
+	}
+	reason := f.Message
+	for _, x := range f.Fields {
+		reason += " " + strings.TrimPrefix(x.Name+": ", ": ") + x.Message
+	}
+	if of > 1 {
+		reason = fmt.Sprintf("Event %d of the batch: %s", i+1, reason)
+	}
+	return &undone{strings.TrimSpace(reason)}
 }
 
 // moves starts a run, or settles what runs wait for, with one item of the call.
@@ -48,7 +66,17 @@ func (x *reception) moves(tx *db.Tx, c *model.InboundCall, e model.InboundEndpoi
 	if err != nil {
 		return err
 	}
+	if user.Disabled {
+		return fault.New(fault.Forbidden, "The user as whom calls act is disabled.")
+	}
 	if id := e.Effects.StartsWorkflowID; id != "" {
+		snap, err := x.s.routing.within(tx)
+		if err != nil {
+			return err
+		}
+		if w, ok := snap.Workflows[model.WorkflowID(id)]; ok && w.Trigger.Kind != model.TriggerInbound {
+			return fault.Coded(fault.Conflict, "other_trigger", "The workflow “%s”, as it is published, is not started by inbound calls.", w.Name)
+		}
 		run, err := x.s.StartIn(tx, NewRun{WorkflowID: model.WorkflowID(id), Trigger: model.TriggerInbound, Subject: v.event.Subject, Data: v.event.Data, Initiator: user.Email, Actor: user.ID})
 		if err != nil {
 			return err
@@ -74,7 +102,7 @@ func (x *reception) completes(tx *db.Tx, c *model.InboundCall, done model.Inboun
 	if err != nil {
 		return err
 	}
-	actor := model.Actor{Kind: model.ActorPartner, UserID: user.ID, Name: user.Email, Rights: user.Rights()}
+	actor := model.Actor{Kind: model.ActorPartner, UserID: user.ID, Name: user.Email + " through " + x.a.route.Name, Address: x.call.Address, Rights: user.Rights()}
 	moved := false
 	for _, id := range ids {
 		yes, err := x.complete(tx, id, done, v, actor)
@@ -115,7 +143,7 @@ func (x *reception) complete(tx *db.Tx, id model.RunID, done model.InboundComple
 	}
 	for _, t := range tasks {
 		if err = x.s.mayDo(tx, actor, t); err == nil {
-			return true, x.s.act(tx, actor, t, x.actOf(t, v))
+			return true, tx.As(actor, func() error { return x.s.act(tx, actor, t, x.actOf(t, v)) })
 		}
 	}
 	return false, err
@@ -141,20 +169,31 @@ func (x *reception) actOf(t model.Task, v mapped) Act {
 }
 
 // checkInboundEffects says what is wrong with what a call does besides raising an event.
-func (s *Service) checkInboundEffects(bad *fault.Check, e model.InboundEndpoint) {
-	snap := s.routing.now.Load()
-	known := func(field, id string) {
-		if _, ok := snap.Workflows[model.WorkflowID(id)]; !ok {
-			bad.Add(field, "Pick a workflow that is published.")
+func (s *Service) checkInboundEffects(bad *fault.Check, e model.InboundEndpoint) error {
+	starts, completes := e.Effects.StartsWorkflowID, e.Effects.Completes
+	if e.Response.Mode == model.ResponseRun && starts == "" && completes == nil {
+		bad.Add("response.mode", "There is no run to wait for: calls neither start one nor move one on.")
+	}
+	if starts == "" && completes == nil {
+		return nil
+	}
+	snap, err := s.routing.current(context.Background())
+	if err != nil {
+		return err
+	}
+	if starts != "" {
+		w, published := snap.Workflows[model.WorkflowID(starts)]
+		switch {
+		case !published:
+			bad.Add("starts_workflow_id", "Pick a workflow that is published.")
+		case w.Trigger.Kind != model.TriggerInbound:
+			bad.Add("starts_workflow_id", "“%s” is not started by inbound calls. Choose that as its trigger and publish it, or pick another one.", w.Name)
 		}
 	}
-	if id := e.Effects.StartsWorkflowID; id != "" {
-		known("starts_workflow_id", id)
+	if completes != nil && completes.WorkflowID != "" {
+		if _, published := snap.Workflows[model.WorkflowID(completes.WorkflowID)]; !published {
+			bad.Add("completes.workflow_id", "Pick a workflow that is published.")
+		}
 	}
-	if c := e.Effects.Completes; c != nil {
-		known("completes.workflow_id", c.WorkflowID)
-	}
-	if e.Response.Mode == model.ResponseRun {
-		bad.Add("response.mode", "A call is not kept waiting for a run; acknowledge it, or answer by a script.")
-	}
+	return nil
 }

@@ -95,7 +95,9 @@ func (s *Service) CheckInbound(e *model.InboundEndpoint, secrets model.Secrets) 
 	if names := e.Verification.SecretNames(); len(names) > 0 && secrets[names[0]] == "" && !e.HasSecret(names[0]) && e.Verification.PublicKey == "" {
 		bad.Add("verification.secret", "Type the secret that calls are signed with.")
 	}
-	s.checkInboundEffects(&bad, *e)
+	if err := s.checkInboundEffects(&bad, *e); err != nil {
+		return err
+	}
 	if len(e.Mapping) <= model.MaxTemplate && len(e.Response.Body) <= model.MaxTemplate {
 		for _, parts := range [][]script.Part{mappingParts(*e), responseParts(e.Response)} {
 			for _, p := range s.checkParts(parts) {

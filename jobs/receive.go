@@ -248,8 +248,19 @@ func (x *reception) event(item inbound.Item, name, subject string, data json.Raw
 	return NewEvent{ID: cut(item.ID, 500), Name: name, Subject: cut(subject, 500), Time: item.Time, Data: data}
 }
 
-// commit stores the call with what it causes, matching again while routing changes.
+// commit stores the call with what it causes. When a part of that cannot be done, nothing of it is: the call is stored as
+// failed, with the reason, and can be done again whole.
 func (x *reception) commit(ctx context.Context, made outcome) (db.Received, error) {
+	done, err := x.commitWhole(ctx, made)
+	var no *undone
+	if errors.As(err, &no) {
+		return x.commitWhole(ctx, outcome{state: model.CallFailed, reason: no.reason})
+	}
+	return done, err
+}
+
+// commitWhole stores all or nothing, matching again while routing changes.
+func (x *reception) commitWhole(ctx context.Context, made outcome) (db.Received, error) {
 	for range staleTries {
 		done, err := x.tryCommit(ctx, made)
 		if !errors.Is(err, db.ErrStale) {

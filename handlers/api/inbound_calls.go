@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 
 	"waybill/db"
@@ -110,8 +111,9 @@ type ReceiptDelivery struct {
 
 // ReceiptRun is a run that a call started or moved on.
 type ReceiptRun struct {
-	ID     string `json:"id"`
-	Status string `json:"status"`
+	ID         string            `json:"id"`
+	Status     string            `json:"status" doc:"Empty when it is no longer kept"`
+	Deliveries []ReceiptDelivery `json:"deliveries"`
 }
 
 // ShowReceipt is the answer to a caller who asks for a receipt.
@@ -126,6 +128,14 @@ func ShowReceipt(r jobs.Receipt) Receipt {
 			}
 		}
 		out.Events = append(out.Events, x)
+	}
+	for _, r := range r.Runs {
+		out.Runs = append(out.Runs, ReceiptRun{ID: string(r.ID), Status: string(r.Status), Deliveries: []ReceiptDelivery{}})
+	}
+	for _, d := range r.Deliveries {
+		if i := slices.IndexFunc(out.Runs, func(x ReceiptRun) bool { return x.ID == string(d.RunID) }); i >= 0 && d.RunID != "" {
+			out.Runs[i].Deliveries = append(out.Runs[i].Deliveries, ReceiptDelivery{string(d.ID), string(d.Status), d.Attempts})
+		}
 	}
 	return out
 }
