@@ -192,7 +192,7 @@ func (tx *Tx) mayServe(e model.InboundEndpoint) error {
 	if e.Raises() {
 		need[model.Events.Manage()] = true
 	}
-	if e.Effects.StartsWorkflowID != "" {
+	if e.Effects.StartsWorkflowID != "" || e.Effects.Completes != nil {
 		need[model.RunWorkflows] = true
 	}
 	if right := tx.actor.Rights.Lacks(need); right != "" {

@@ -81,11 +81,38 @@ func (h *Handlers) inboundItem(c echo.Context, e model.InboundEndpoint) (views.I
 		}
 		out.Connection = x.Name
 	}
+	if err := h.effectsOf(ctx, &out); err != nil {
+		return out, err
+	}
 	if out.Today, err = h.Store.InboundCounts(ctx, e.ID, h.Now().Add(-24*time.Hour)); err != nil {
 		return out, err
 	}
 	out.URL, err = h.inboundURL(ctx, e, out.Whole)
 	return out, err
+}
+
+// effectsOf says which workflows calls start and move on.
+func (h *Handlers) effectsOf(ctx context.Context, out *views.InboundItem) error {
+	name := func(id string) (string, error) {
+		w, err := h.Store.Workflow(ctx, model.WorkflowID(id))
+		if fault.Is(err, fault.NotFound) {
+			return "(deleted)", nil
+		}
+		return w.Name, err
+	}
+	var err error
+	if id := out.Effects.StartsWorkflowID; id != "" {
+		if out.Starts, err = name(id); err != nil {
+			return err
+		}
+	}
+	if x := out.Effects.Completes; x != nil {
+		if out.Moves, err = name(x.WorkflowID); err != nil {
+			return err
+		}
+		out.Moves += ", step " + x.Step
+	}
+	return nil
 }
 
 // inboundURL is the URL with the newest live key, or its beginning; "" when none is live.
@@ -157,9 +184,7 @@ func (h *Handlers) inboundForm(c echo.Context, status int, p views.InboundFormPr
 		}
 	}
 	slices.SortFunc(p.Connections, func(a, b model.Connection) int { return strings.Compare(a.Name, b.Name) })
-	if p.Workflows, err = h.inboundWorkflows(c); err != nil {
-		return err
-	}
+	h.offerWorkflows(c, &p, around.Workflows)
 	bits := web.Bits{Status: status, Title: "New inbound URL", Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb("New", href.NewInbound()), {Label: "Settings"}}}
 	if p.ID != "" {
 		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{inboundCrumb, crumb(p.Saved, href.InboundEndpoint(p.ID)), {Label: "Edit"}}

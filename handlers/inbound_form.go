@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"waybill/db"
 	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/handlers/web"
@@ -41,9 +43,14 @@ func (h *Handlers) inboundTyped(c echo.Context, old model.InboundEndpoint) (view
 	}
 	e.Response = model.InboundResponse{Mode: f.Response, Status: number(&bad, "response.status", f.Status), ContentType: strings.TrimSpace(f.ContentType), Body: f.Body,
 		TimeoutSeconds: number(&bad, "response.timeout_seconds", f.Timeout), Headers: old.Response.Headers}
-	e.Effects = model.InboundEffects{StartsWorkflowID: f.Workflow}
-	if f.CompleteFlow != "" || f.CompleteStep != "" || f.Correlation != "" {
-		e.Effects.Completes = &model.InboundComplete{WorkflowID: f.CompleteFlow, Step: f.CompleteStep, Correlation: f.Correlation, Decision: f.Decision}
+	if f.AfterRun && f.Response == model.ResponseScript {
+		e.Response.Mode = model.ResponseRun
+	}
+	if h.may(c, model.RunWorkflows) { // others do not see these fields, and leave them as they are
+		e.Effects = model.InboundEffects{StartsWorkflowID: f.Workflow}
+		if f.CompleteFlow != "" || f.CompleteStep != "" || f.Correlation != "" {
+			e.Effects.Completes = &model.InboundComplete{WorkflowID: f.CompleteFlow, Step: f.CompleteStep, Correlation: f.Correlation, Decision: f.Decision}
+		}
 	}
 	secrets := h.presetTyped(c, &f, &e, &bad)
 	if e.Verification.Preset != old.Verification.Preset {
@@ -105,6 +112,9 @@ func inboundFilled(e model.InboundEndpoint) views.InboundForm {
 		DedupeHeader: e.Dedupe.Header, DedupeFields: strings.Join(e.Dedupe.Fields, ", "), DedupeWindow: some(e.Dedupe.WindowSeconds), ContentTypes: strings.Join(e.ContentTypes, ", "),
 		MaxKiB: strconv.Itoa((e.MaxBytes + 1023) / 1024), Rate: strconv.Itoa(e.Rate), Response: e.Response.Mode, Status: some(e.Response.Status), ContentType: e.Response.ContentType,
 		Body: e.Response.Body, Timeout: some(e.Response.TimeoutSeconds), PartnerRotates: e.PartnerRotates, Workflow: e.Effects.StartsWorkflowID, Typed: map[string]string{}}
+	if e.Response.Mode == model.ResponseRun {
+		f.Response, f.AfterRun = model.ResponseScript, true
+	}
 	switch {
 	case e.Dedupe.Off:
 		f.Dedupe = "off"
@@ -144,5 +154,31 @@ func storedSecrets(e model.InboundEndpoint) []string {
 	return out
 }
 
-// inboundWorkflows are the workflows that calls may start, for whoever asks; nil = he may start none.
-func (h *Handlers) inboundWorkflows(echo.Context) ([]ui.Option, error) { return nil, nil }
+// offerWorkflows puts the workflows that calls can start, and those whose runs they can move on, into the form of whoever
+// may run workflows. What is chosen stays there to be seen when it is not published any more.
+func (h *Handlers) offerWorkflows(c echo.Context, p *views.InboundFormProps, published map[model.WorkflowID]db.Starter) {
+	if !h.may(c, model.RunWorkflows) {
+		return
+	}
+	p.Workflows, p.Movable = []ui.Option{}, []ui.Option{}
+	for id, w := range published {
+		o := ui.Option{Value: string(id), Label: w.Name}
+		p.Movable = append(p.Movable, o)
+		if w.Trigger.Kind == model.TriggerInbound {
+			p.Workflows = append(p.Workflows, o)
+		}
+	}
+	p.Workflows = offered(p.Workflows, p.Form.Workflow, "Start none")
+	p.Movable = offered(p.Movable, p.Form.CompleteFlow, "Move none on")
+}
+
+// offered are options by their labels, after one for nothing.
+func offered(list []ui.Option, chosen, none string) []ui.Option {
+	slices.SortFunc(list, func(a, b ui.Option) int {
+		return cmp.Or(strings.Compare(a.Label, b.Label), strings.Compare(a.Value, b.Value))
+	})
+	if chosen != "" && !slices.ContainsFunc(list, func(o ui.Option) bool { return o.Value == chosen }) {
+		list = append(list, ui.Option{Value: chosen, Label: chosen + " (cannot be used)"})
+	}
+	return append([]ui.Option{{Label: none}}, list...)
+}

@@ -87,6 +87,9 @@ func (h *Handlers) showInboundCall(c echo.Context) error {
 	if h.may(c, model.Deliveries.View()) {
 		p.Deliveries = out.Deliveries
 	}
+	if h.may(c, model.Workflows.View()) {
+		p.Runs = out.Runs
+	}
 	bits := web.Bits{Title: "Call", Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(item.Name, href.InboundEndpoint(item.ID)), crumb("Calls", href.InboundCalls(item.ID)), {Label: "Call"}}}
 	return h.Page(c, bits, views.InboundCall(p))
 }

@@ -38,6 +38,7 @@ type InboundForm struct {
 	ContentType    string            `form:"content_type"`
 	Body           string            `form:"body"`
 	Timeout        string            `form:"timeout_seconds"`
+	AfterRun       bool              `form:"after_run"`
 	PartnerRotates bool              `form:"partner_rotation"`
 	Workflow       string            `form:"starts_workflow_id"`
 	CompleteFlow   string            `form:"complete_workflow_id"`
@@ -58,6 +59,7 @@ type InboundFormProps struct {
 	Users       []model.User
 	Connections []model.Connection // that have no inbound URL yet
 	Workflows   []ui.Option        // that calls can start; nil = none may be chosen
+	Movable     []ui.Option        // whose runs they can move on
 }
 
 // PresetInput is the name of the input for one field of a preset.
@@ -106,7 +108,7 @@ func EditInbound(p InboundFormProps) templ.Component {
 		var templ_7745c5c3_Var2 templ.SafeURL
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(p.action()))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/inbound_form.templ`, Line: 65, Col: 51}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/inbound_form.templ`, Line: 67, Col: 51}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {
@@ -119,7 +121,7 @@ func EditInbound(p InboundFormProps) templ.Component {
 		var templ_7745c5c3_Var3 string
 		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(p.Problems.guard())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/inbound_form.templ`, Line: 65, Col: 98}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/inbound_form.templ`, Line: 67, Col: 98}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 		if templ_7745c5c3_Err != nil {
@@ -132,7 +134,7 @@ func EditInbound(p InboundFormProps) templ.Component {
 		var templ_7745c5c3_Var4 string
 		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(itoa(p.Form.Version))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/inbound_form.templ`, Line: 66, Col: 66}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/inbound_form.templ`, Line: 68, Col: 66}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 		if templ_7745c5c3_Err != nil {
@@ -575,11 +577,11 @@ func inboundEffects(p InboundFormProps) templ.Component {
 			templ_7745c5c3_Var19 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "starts_workflow_id", Label: "Start a workflow", Value: p.Form.Workflow, Error: p.Problems.Of("starts_workflow_id"), Hint: "With the mapped body as the run’s data. Without an event name above, no event is raised then."}, p.Workflows).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "starts_workflow_id", Label: "Start a workflow", Value: p.Form.Workflow, Error: p.Problems.Of("starts_workflow_id"), Hint: "A published one whose trigger is an inbound call; what was sent, or what the mapping makes of it, is the run’s data. Without an event name above, no event is raised then."}, p.Workflows).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "complete_workflow_id", Label: "Move a run on", Value: p.Form.CompleteFlow, Error: p.Problems.Of("completes"), Hint: "Settles an open task, approval or waiting step of the run whose subject is the correlation value."}, p.Workflows).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "complete_workflow_id", Label: "Move a run on", Value: p.Form.CompleteFlow, Error: p.Problems.Of("completes") + p.Problems.Of("completes.workflow_id"), Hint: "Settles an open task, approval or waiting step of the run whose subject is the correlation value. A task must be assigned to the user as whom calls act, unless that user may manage workflows."}, p.Movable).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -652,7 +654,7 @@ func inboundResponse(p InboundFormProps) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = ui.Textarea(ui.FieldProps{Name: "body", Label: "Body of that answer", Value: p.Form.Body, Error: p.Problems.Of("response.body"), Rows: 4, Mono: true, Placeholder: `{"ok": true, "receipt": "{{ it.receipt }}"}`, Hint: "A template; it.receipt and it.run beside what a mapping sees."}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Textarea(ui.FieldProps{Name: "body", Label: "Body of that answer", Value: p.Form.Body, Error: p.Problems.Of("response.body"), Rows: 4, Mono: true, Placeholder: `{"ok": true, "receipt": "{{ it.receipt }}"}`, Hint: "A template; it.receipt and it.run (status, subject, data, error, steps) beside what a mapping sees."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -679,6 +681,21 @@ func inboundResponse(p InboundFormProps) templ.Component {
 				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "timeout_seconds", Label: "Waits at most", Value: p.Form.Timeout, Error: p.Problems.Of("response.timeout_seconds"), Narrow: true, Suffix: "seconds", Placeholder: "5", Hint: "After that the answer says that the call was accepted.", Attrs: templ.Attributes{"inputmode": "numeric"}}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				if p.Workflows != nil {
+					templ_7745c5c3_Err = ui.Switch(ui.FieldProps{Name: "after_run", Label: "Wait until the run has ended", Hint: "The run that the call starts or moves on."}, p.Form.AfterRun).Render(ctx, templ_7745c5c3_Buffer)
+					if templ_7745c5c3_Err != nil {
+						return templ_7745c5c3_Err
+					}
+				} else if p.Form.AfterRun {
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<input type=\"hidden\" name=\"after_run\" value=\"true\">")
+					if templ_7745c5c3_Err != nil {
+						return templ_7745c5c3_Err
+					}
 				}
 				return nil
 			})

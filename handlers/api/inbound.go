@@ -101,7 +101,7 @@ type inboundResponse struct {
 	Status         int            `json:"status"`
 	ContentType    string         `json:"content_type"`
 	Headers        []model.Header `json:"headers"`
-	Body           string         `json:"body" doc:"Template; it.receipt, it.raised and it.run beside what a mapping sees"`
+	Body           string         `json:"body" doc:"Template; it.receipt, it.raised and it.run (as in steps, with status, error and steps) beside what a mapping sees"`
 	TimeoutSeconds int            `json:"timeout_seconds" doc:"From 1 to 30; then the answer says that the call was accepted"`
 }
 
@@ -205,7 +205,11 @@ func secretNames(e model.InboundEndpoint) []string {
 const inboundText = `A URL that a third party calls: POST or PUT on url, or on /in/{id} with the key as a bearer token. It answers 202
 {"receipt"} when the call and what it causes are on disk; GET url/receipts/{receipt} tells what became of it. Calls act as the
 service user. Saving one needs every right of that user, Manage Events when calls raise an event, and Run Workflows when they
-start one.`
+start or move on a run. starts_workflow_id names a published workflow whose trigger is inbound; the mapped body is run.data, the
+endpoint's subject the run's. completes settles the open task or waiting step of the runs whose subject is the correlation value:
+tasks need the service user among their assignees, or Manage Workflows; waiting steps need Run Workflows. A call does all that it
+is for, or nothing: then its receipt is failed, says why, and can be replayed. With response.mode run the answer is made when the
+run has ended; when that takes longer than timeout_seconds it is 202 with the receipt.`
 
 func (a *API) inboundEndpoints() {
 	view, manage := model.Inbound.View(), model.Inbound.Manage()
