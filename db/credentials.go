@@ -41,7 +41,7 @@ func (s *Store) Credentials(ctx context.Context, f CredentialFilter, p Page) ([]
 
 // Whatever else can carry a credential joins here.
 const usersOfCredential = `
-SELECT 'connection', id, name FROM connections WHERE credential_id = $1
+SELECT 'connection', id, name FROM connections WHERE credential_id = $1 OR client_certificate_id = $1
 UNION ALL SELECT 'integration', id, name FROM integrations WHERE instr(draft, '"' || $1 || '"') > 0 OR instr(published, '"' || $1 || '"') > 0
 UNION ALL
 SELECT 'workflow', w.id, w.name FROM workflows w LEFT JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
@@ -178,9 +178,23 @@ func (tx *Tx) UpdateCredential(c *model.Credential, s model.Secrets) error {
 	return tx.audit("credential", "updated", string(n.ID), n.Name, diff)
 }
 
+const showersOf = `SELECT name FROM connections WHERE client_certificate_id = $1 ORDER BY name`
+
 // stillFits complains when what uses the credential could not carry it once it is of another type.
 func (tx *Tx) stillFits(old, n model.Credential) error {
-	if n.Type == old.Type || n.Type != model.CredentialClientSecret {
+	if n.Type == old.Type {
+		return nil
+	}
+	if old.Type == model.CredentialCertificate {
+		names, err := all(tx, text[string], showersOf, n.ID)
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			return complain("type", "The connection “%s” shows this certificate in its TLS handshake; it must stay a client certificate.", names[0])
+		}
+	}
+	if n.Type != model.CredentialClientSecret {
 		return nil
 	}
 	users, err := credentialUsage(tx, n.ID)

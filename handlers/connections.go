@@ -15,7 +15,9 @@ import (
 	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/handlers/web"
+	"waybill/jobs"
 	"waybill/jobs/connector"
+	"waybill/jobs/scheme"
 	"waybill/views"
 	"waybill/views/href"
 	"waybill/views/ui"
@@ -73,7 +75,9 @@ func (h *Handlers) listConnections(c echo.Context) error {
 // connectionItem is x with what stands around it.
 func (h *Handlers) connectionItem(x model.Connection, around db.Routing) views.ConnectionItem {
 	kind, _ := connector.ByType(x.Type)
+	shown := around.Credentials[x.ClientCertificateID]
 	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Refused: strings.Join(h.o.Jobs.Warnings(x), " "),
+		Handshake: jobs.HandshakeWarnings(x, shown, h.Now()), Certificate: shown, Authorities: shownCertificates(scheme.Authorities(x.CA)),
 		Credential: around.Credentials[x.CredentialID].Name, Destinations: len(destinationsOf(around, x.ID))}
 }
 
@@ -144,7 +148,8 @@ func (h *Handlers) newConnection(c echo.Context) error {
 	if !ok {
 		return fault.Absent("type of connection")
 	}
-	f := views.ConnectionForm{Type: string(t.Type), Auth: views.CredentialChoice{Use: "none"}, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true}
+	none := views.CredentialChoice{Use: "none"}
+	f := views.ConnectionForm{Type: string(t.Type), Auth: none, Certificate: none, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true}
 	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{Form: f})
 }
 
@@ -154,10 +159,13 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 	if !ok {
 		return fault.Absent("type of connection")
 	}
-	p.Kind = connectionKind(t)
+	p.Kind, p.Now = connectionKind(t), h.Now()
 	p.Auth = views.ChooseCredentialProps{Legend: "Requests to this system", NoneLabel: "Carry no credential", NoneHint: "They can still be signed: a setting of each destination.",
 		Choice: p.Form.Auth, Problems: p.Problems}
 	if err := h.credentialChoices(c, &p.Auth, false); err != nil {
+		return err
+	}
+	if err := h.certificateChoices(c, &p); err != nil {
 		return err
 	}
 	if err := h.connectionServants(c, &p); err != nil {
@@ -171,16 +179,16 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 }
 
 // connectionTyped is the posted form, the connection that it describes over old, and the credential that it carries.
-func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.ConnectionForm, model.Connection, chosen, error) {
+func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.ConnectionForm, model.Connection, proofs, error) {
 	f, err := web.Bind[views.ConnectionForm](c)
 	if err != nil {
-		return f, old, chosen{}, err
+		return f, old, proofs{}, err
 	}
 	var bad fault.Check
 	x := old
 	x.Name, x.Description, x.BaseURL, x.Type = f.Name, f.Description, f.BaseURL, model.ConnectionType(f.Type)
 	x.TimeoutMessage, x.Enabled, x.Version = f.TimeoutMessage, f.Enabled, f.Version
-	x.RetryOn = model.RetryOn(f.RetryOn)
+	x.RetryOn, x.CA = model.RetryOn(f.RetryOn), f.CA
 	if x.RetrySchedule, err = views.ParseSchedule(f.RetrySchedule); err != nil {
 		bad.Add("retry_schedule", "%s", err)
 	}
@@ -188,11 +196,15 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	if old.ID != "" {
 		x.Type, f.Type = old.Type, string(old.Type)
 	}
-	var auth chosen
-	if f.Auth, auth, err = h.chosenCredential(c, "", old.CredentialID, strings.Join(strings.Fields(x.Name), " "), &bad); err != nil {
+	var auth proofs
+	if f.Auth, auth.chosen, err = h.chosenCredential(c, "", old.CredentialID, strings.Join(strings.Fields(x.Name), " "), &bad); err != nil {
 		return f, x, auth, err
 	}
 	x.CredentialID = auth.id
+	if f.Certificate, auth.shown, err = h.chosenCertificate(c, old, x, &bad); err != nil {
+		return f, x, auth, err
+	}
+	x.ClientCertificateID = auth.shown.id
 	err = h.o.Jobs.CheckConnection(&x)
 	if host := newHost(old, x); host != "" && auth.made == nil && !f.KeepCredential {
 		bad.Add("keep_credential", "Say whether the credential may go to %s.", host)
@@ -212,8 +224,7 @@ func (h *Handlers) createConnection(c echo.Context) error {
 	f, x, auth, err := h.connectionTyped(c, model.Connection{})
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
-			var err error
-			if x.CredentialID, err = auth.store(tx); err != nil {
+			if err := auth.storeAll(tx, &x); err != nil {
 				return err
 			}
 			if err := tx.CreateConnection(&x); err != nil {
@@ -286,17 +297,12 @@ func (h *Handlers) editConnection(c echo.Context) error {
 		return err
 	}
 	f := views.ConnectionForm{Version: x.Version, Type: string(x.Type), Name: x.Name, Description: x.Description, BaseURL: x.BaseURL,
-		Auth: views.CredentialChoice{Use: "none", ID: string(x.CredentialID)}, TimeoutSeconds: strconv.Itoa(x.TimeoutSeconds), TimeoutMessage: x.TimeoutMessage, Enabled: x.Enabled,
+		TimeoutSeconds: strconv.Itoa(x.TimeoutSeconds), TimeoutMessage: x.TimeoutMessage, Enabled: x.Enabled,
 		RetrySchedule: views.Schedule(x.RetrySchedule), RetryOn: string(x.RetryOn)}
 	if x.Port > 0 {
 		f.Port = strconv.Itoa(x.Port)
 	}
-	if x.CredentialID != "" {
-		f.Auth.Use = "keep"
-		if h.may(c, model.Credentials.View()) {
-			f.Auth.Use = "pick"
-		}
-	}
+	f.CA, f.Auth, f.Certificate = x.CA, h.choiceOf(c, x.CredentialID), h.choiceOf(c, x.ClientCertificateID)
 	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{ID: x.ID, Saved: x.Name, Form: f})
 }
 
@@ -308,8 +314,7 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 	f, x, auth, err := h.connectionTyped(c, old)
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
-			var err error
-			if x.CredentialID, err = auth.store(tx); err != nil {
+			if err := auth.storeAll(tx, &x); err != nil {
 				return err
 			}
 			if err := tx.UpdateConnection(&x); err != nil {

@@ -112,6 +112,7 @@ func (h *Handlers) listCredentials(c echo.Context) error {
 	users := map[model.CredentialID]int{}
 	for _, x := range around.Connections {
 		users[x.CredentialID]++
+		users[x.ClientCertificateID]++ // never the same as the one before
 	}
 	props := views.CredentialsProps{Query: q, CanEdit: h.may(c, model.Credentials.Manage()), Now: h.Now()}
 	lives, err := h.Store.CredentialLives(ctx)

@@ -340,9 +340,7 @@ func (h *Handlers) testDestination(c echo.Context) error {
 		return err
 	}
 	e.Test = &a
-	if a.Class == model.ClassTimeout {
-		e.TestNote = e.connection.TimeoutMessage
-	}
+	e.TestNote = a.UserMessage
 	return h.editorPage(c, http.StatusOK, e)
 }
 

@@ -95,6 +95,7 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 			return nil, err
 		}
 		out = append(out, destinationsOff(around)...)
+		out = append(out, h.authoritiesEnding(around)...)
 	}
 	if h.may(c, model.Credentials.View()) {
 		ending, err := h.credentialsEnding(ctx)

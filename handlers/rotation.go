@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,11 +22,14 @@ import (
 
 // certificates are those of a credential, for its page.
 func certificates(x model.Credential) []views.Certificate {
-	var out []views.Certificate
-	if x.Type != "client_certificate" {
+	if x.Type != model.CredentialCertificate {
 		return nil
 	}
-	for _, y := range scheme.Certificates(x.Config) {
+	return shownCertificates(scheme.Certificates(x.Config))
+}
+
+func shownCertificates(list []scheme.Certificate) (out []views.Certificate) {
+	for _, y := range list {
 		out = append(out, views.Certificate{Role: y.Role, Subject: y.Subject, Issuer: y.Issuer, Serial: y.Serial, Key: y.Key, From: y.From, To: y.To})
 	}
 	return out
@@ -68,7 +72,7 @@ func (h *Handlers) rotationInto(ctx context.Context, p *views.CredentialProps) e
 		return err
 	}
 	for _, choice := range choices(around) {
-		if around.Connections[around.Destinations[choice.ID].ConnectionID].CredentialID == p.Credential.ID {
+		if x := around.Connections[around.Destinations[choice.ID].ConnectionID]; x.CredentialID == p.Credential.ID || x.ClientCertificateID == p.Credential.ID {
 			p.Places = append(p.Places, ui.Option{Value: string(choice.ID), Label: choice.Connection + " → " + choice.Name})
 		}
 	}
@@ -217,4 +221,17 @@ func (h *Handlers) credentialsEnding(ctx context.Context) ([]views.Finding, erro
 		}
 	}
 	return out, nil
+}
+
+// authoritiesEnding are the private authorities of connections that have ended or will within 30 days.
+func (h *Handlers) authoritiesEnding(around db.Routing) (out []views.Finding) {
+	for _, x := range around.Connections {
+		for _, a := range scheme.Authorities(x.CA) {
+			if e := views.Ending(a.To, h.Now()); e.Text != "" {
+				out = append(out, views.Finding{Tone: e.Tone, Text: "Private authority of " + x.Name + ": " + e.Text + ".", Label: "Open it", URL: href.Connection(x.ID)})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b views.Finding) int { return strings.Compare(a.Text, b.Text) })
+	return out
 }

@@ -26,6 +26,11 @@ func (s *Service) CheckConnection(c *model.Connection) error {
 	if _, ok := connector.ByType(c.Type); !ok {
 		bad.Add("type", "%s", unknownType(string(c.Type)))
 	}
+	if c.CA != "" && len(c.CA) <= model.MaxCA {
+		if w := scheme.CheckCA(c.CA); w != "" {
+			bad.Add("ca", "%s", w)
+		}
+	}
 	for name := range c.Settings {
 		bad.Add("settings."+name, "Connections of this type have no such setting.")
 	}

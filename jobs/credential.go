@@ -49,7 +49,7 @@ func (s *Service) TestCredential(ctx context.Context, id model.CredentialID) (Cr
 			out.Preview = Preview{Method: http.MethodGet, URL: sampleURL, Headers: []model.Header{{Name: "Authorization", Value: "Bearer " + model.Mask}}}
 		}
 		return out, nil
-	case "client_certificate":
+	case model.CredentialCertificate:
 		out.Certificates = scheme.Certificates(c.Config)
 	}
 	redact := scheme.NewRedactor([]scheme.Material{m})
@@ -99,7 +99,8 @@ func (s *Service) TryRotation(ctx context.Context, actor model.Actor, id model.C
 		return model.Attempt{}, err
 	}
 	d, ok := snap.Destinations[destination]
-	if conn := snap.Connections[d.ConnectionID]; !ok || conn.CredentialID != id {
+	conn := snap.Connections[d.ConnectionID]
+	if !ok || (conn.CredentialID != id && conn.ClientCertificateID != id) {
 		var bad fault.Check
 		bad.Add("destination_id", "Choose a destination whose connection uses this credential.")
 		return model.Attempt{}, bad.Err()
@@ -107,7 +108,7 @@ func (s *Service) TryRotation(ctx context.Context, actor model.Actor, id model.C
 	if err := s.MayAct(ctx, actor.Rights, d.ConnectionID); err != nil {
 		return model.Attempt{}, err
 	}
-	u, err := s.routing.prepare(ctx, snap.Connections[d.ConnectionID], d, snap.Credentials)
+	u, err := s.routing.prepare(ctx, conn, d, snap.Credentials)
 	if err != nil {
 		return model.Attempt{}, err
 	}
@@ -116,9 +117,14 @@ func (s *Service) TryRotation(ctx context.Context, actor model.Actor, id model.C
 		return model.Attempt{}, err
 	}
 	trial := *u
-	trial.Secrets = pending
+	tried := &trial.Credential
+	if conn.CredentialID == id {
+		trial.Secrets = pending
+	} else {
+		tried, trial.CertificateSecrets = &trial.Certificate, pending
+	}
 	// A name of its own: tokens and connections of the secret in use are not touched.
-	trial.Credential.ID, trial.Credential.Version, trial.Credential.Config = id+" on trial", x.StartedAt.UnixMilli(), x.Config
+	tried.ID, tried.Version, tried.Config = id+" on trial", x.StartedAt.UnixMilli(), x.Config
 	r := s.trials.Deliver(ctx, trial.Ready(), sampleWork(d, e))
 	a := tested(r, s.o.Now(), d)
 	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) error {
@@ -132,6 +138,7 @@ func tested(r deliver.Result, now time.Time, d model.Destination) model.Attempt 
 	if r.Attempt == nil {
 		r.Attempt = &model.Attempt{StartedAt: now, Method: d.Method, Class: model.ClassTemplate, Error: r.Error}
 	}
+	r.Attempt.UserMessage = r.UserMessage
 	switch r.Kind {
 	case deliver.Sent:
 		r.Attempt.Verdict = model.Delivered

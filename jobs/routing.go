@@ -111,7 +111,8 @@ func (s *snapshot) fits(u *deliver.Setup) bool {
 	d, ok := s.Destinations[u.Destination.ID]
 	c := s.Connections[d.ConnectionID]
 	return ok && d.Version == u.Destination.Version && c.ID == u.Connection.ID && c.Version == u.Connection.Version &&
-		c.CredentialID == u.Credential.ID && s.Credentials[c.CredentialID].Version == u.Credential.Version
+		c.CredentialID == u.Credential.ID && s.Credentials[c.CredentialID].Version == u.Credential.Version &&
+		c.ClientCertificateID == u.Certificate.ID && s.Credentials[c.ClientCertificateID].Version == u.Certificate.Version
 }
 
 // met is every action whose pattern fits the event's name.
@@ -197,6 +198,12 @@ func (r *routing) prepare(ctx context.Context, c model.Connection, d model.Desti
 		u.Credential = credentials[c.CredentialID]
 		if u.Secrets, err = r.store.OpenCredential(ctx, c.CredentialID); err != nil {
 			return nil, fmt.Errorf("open the credential: %w", err)
+		}
+	}
+	if c.ClientCertificateID != "" {
+		u.Certificate = credentials[c.ClientCertificateID]
+		if u.CertificateSecrets, err = r.store.OpenCredential(ctx, c.ClientCertificateID); err != nil {
+			return nil, fmt.Errorf("open the client certificate: %w", err)
 		}
 	}
 	if d.Sign && d.ID != "" {

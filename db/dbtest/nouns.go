@@ -36,6 +36,33 @@ func connections(t *testing.T, s *db.Store) {
 	wantFault(t, "unknown credential", err, fault.Invalid, "")
 	equal(t, "field", "credential_id", fault.Of(err).Fields[0].Name)
 
+	shown := model.Credential{Name: "Certificate", Type: model.CredentialCertificate, Config: model.Config{"certificate": "x"}}
+	key := model.Credential{Name: "Key", Type: model.CredentialBearer}
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateCredential(&shown, nil) })
+	Write(t, s, func(tx *db.Tx) error { return tx.CreateCredential(&key, nil) })
+	for id, want := range map[model.CredentialID]string{"crd_none": "There is no such credential.", key.ID: "“Key” is no client certificate"} {
+		c.CredentialID, c.ClientCertificateID = "", id
+		err = write(func(tx *db.Tx) error { return tx.CreateConnection(c) })
+		wantFault(t, "shown", err, fault.Invalid, "")
+		equal(t, "field", "client_certificate_id", fault.Of(err).Fields[0].Name)
+		equal(t, "says so", true, strings.HasPrefix(fault.Of(err).Fields[0].Message, want))
+	}
+	b.CA, b.CredentialID, b.ClientCertificateID = "-----BEGIN CERTIFICATE-----", key.ID, shown.ID
+	Write(t, s, func(tx *db.Tx) error { return tx.UpdateConnection(b) })
+	got, err = s.Connection(ctx, b.ID)
+	ok(t, "read", err)
+	equal(t, "stored", fmt.Sprintf("%+v", *b), fmt.Sprintf("%+v", got))
+	use, err := s.CredentialUsage(ctx, shown.ID)
+	ok(t, "usage", err)
+	equal(t, "used by", "[connection “100% other_shop”]", fmt.Sprint(use))
+	list, _, err := s.Connections(ctx, db.ConnectionFilter{CredentialID: shown.ID}, db.Page{})
+	ok(t, "list", err)
+	equal(t, "that show it", 1, len(list))
+	wantFault(t, "delete what is shown", write(func(tx *db.Tx) error { return tx.DeleteCredential(shown.ID) }), fault.Conflict, "in_use")
+	other := shown
+	other.Type = model.CredentialBearer
+	wantFault(t, "another kind of what is shown", write(func(tx *db.Tx) error { return tx.UpdateCredential(&other, nil) }), fault.Invalid, "")
+
 	first := *a
 	a.Name, a.Settings = "Shop 2", model.Config{"region": "us"}
 	Write(t, s, func(tx *db.Tx) error { return tx.UpdateConnection(a) })

@@ -86,6 +86,7 @@ const (
 	CredentialHeader       CredentialType = "header"
 	CredentialPlatform     CredentialType = "platform_api_key"
 	CredentialClientSecret CredentialType = "client_secret" // for the body of step webhooks only
+	CredentialCertificate  CredentialType = "client_certificate"
 )
 
 // Clean puts what was typed into its stored form.
@@ -106,22 +107,27 @@ func (c Credential) Check() []fault.Field {
 
 // Connection is a system that we talk to.
 type Connection struct {
-	ID             ConnectionID
-	Name           string // unique
-	Description    string
-	Type           ConnectionType
-	BaseURL        string
-	Port           int          // 0 = as in BaseURL
-	CredentialID   CredentialID // "" = none
-	TimeoutSeconds int
-	TimeoutMessage string // shown to people when the other side does not answer in time
-	Enabled        bool
-	RetrySchedule  []int   // as a Destination's; nil = DefaultSchedule
-	RetryOn        RetryOn // which answers are retried, where that differs from the usual
-	Settings       Config
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Version        int64
+	ID           ConnectionID
+	Name         string // unique
+	Description  string
+	Type         ConnectionType
+	BaseURL      string
+	Port         int          // 0 = as in BaseURL
+	CredentialID CredentialID // "" = none
+	// CA are certificates in PEM form that the system's is checked against, in place of the public authorities; "" = those.
+	CA string
+	// ClientCertificateID is a credential whose certificate is shown in the TLS handshake, beside the one that requests
+	// carry; "" = none.
+	ClientCertificateID CredentialID
+	TimeoutSeconds      int
+	TimeoutMessage      string // shown to people when the other side does not answer in time
+	Enabled             bool
+	RetrySchedule       []int   // as a Destination's; nil = DefaultSchedule
+	RetryOn             RetryOn // which answers are retried, where that differs from the usual
+	Settings            Config
+	CreatedAt           time.Time
+	UpdatedAt           time.Time
+	Version             int64
 }
 
 // ConnectionType names a type of jobs/connector.
@@ -139,6 +145,9 @@ const (
 	MaxTimeout     = 300
 )
 
+// MaxCA is the longest text of certificates, in characters.
+const MaxCA = 64 << 10
+
 // Clean puts what was typed into its stored form.
 func (c *Connection) Clean() {
 	c.Name, c.Description = clean(c.Name), strings.TrimSpace(c.Description)
@@ -153,6 +162,7 @@ func (c *Connection) Clean() {
 		c.RetrySchedule = nil
 	}
 	c.RetryOn = c.RetryOn.Clean()
+	c.CA = strings.TrimSpace(strings.ReplaceAll(c.CA, "\r\n", "\n"))
 }
 
 // Check lists what is wrong with the connection by itself; whether its address may be reached is egress's word.
@@ -161,6 +171,10 @@ func (c Connection) Check() []fault.Field {
 	checkName(&bad, c.Name)
 	checkText(&bad, "description", c.Description, 2000)
 	checkText(&bad, "timeout_message", c.TimeoutMessage, 500)
+	checkText(&bad, "ca", c.CA, MaxCA)
+	if c.ClientCertificateID != "" && c.ClientCertificateID == c.CredentialID {
+		bad.Add("client_certificate_id", "Requests carry this credential already, and it shows its certificate; name it once.")
+	}
 	if c.TimeoutSeconds < MinTimeout || c.TimeoutSeconds > MaxTimeout {
 		bad.Add("timeout_seconds", "Between %d and %d seconds.", MinTimeout, MaxTimeout)
 	}

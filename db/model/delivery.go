@@ -104,6 +104,8 @@ type Attempt struct {
 	Template   int64      // version of the destination that was rendered
 	Verdict    Status     // what the delivery became
 	NextAt     time.Time  // zero = no further attempt planned
+	// UserMessage is what people are told about a test that was not answered in time; of deliveries it is not kept here.
+	UserMessage string
 }
 
 // Message is one side of an exchange.

@@ -3,10 +3,13 @@ package api
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"waybill/db"
 	"waybill/db/fault"
 	"waybill/db/model"
+	"waybill/jobs"
+	"waybill/jobs/scheme"
 )
 
 // connection is a connection as it is answered.
@@ -18,6 +21,9 @@ type connection struct {
 	BaseURL        string         `json:"base_url"`
 	Port           int            `json:"port" doc:"0 = as in base_url"`
 	CredentialID   string         `json:"credential_id" doc:"Empty = no authentication"`
+	CA             string         `json:"ca" doc:"Certificates in PEM form that the system's is checked against; empty = the public authorities"`
+	CertificateID  string         `json:"client_certificate_id" doc:"Credential whose certificate is shown in the TLS handshake; empty = none of its own"`
+	CAExpiresAt    *string        `json:"ca_expires_at" format:"date-time" readOnly:"true" doc:"When the first of the certificates in ca ends; null = ca is empty"`
 	TimeoutSeconds int            `json:"timeout_seconds"`
 	TimeoutMessage string         `json:"timeout_message"`
 	Enabled        bool           `json:"enabled"`
@@ -27,12 +33,15 @@ type connection struct {
 	Settings       map[string]any `json:"settings"`
 	EffectiveURL   string         `json:"effective_url" readOnly:"true" doc:"base_url with the port in it"`
 	InboundURL     string         `json:"inbound_url" readOnly:"true" doc:"Whole for those with Manage Inbound"`
-	Warnings       []string       `json:"warnings" readOnly:"true" doc:"What will be refused when something is sent"`
+	Warnings       []string       `json:"warnings" readOnly:"true" doc:"What will be refused when something is sent, and which certificates end within 30 days"`
 }
 
 // twoWay is a connection as the caller may see it, with the fields that are a view of its inbound endpoint.
 func (a *API) twoWay(c call, x model.Connection) (connection, error) {
 	out := a.connection(x)
+	if err := a.handshake(c, x, &out); err != nil {
+		return out, err
+	}
 	e, err := a.store.InboundOfConnection(c, x.ID)
 	if fault.Is(err, fault.NotFound) {
 		return out, nil
@@ -42,6 +51,26 @@ func (a *API) twoWay(c call, x model.Connection) (connection, error) {
 		out.InboundURL, err = a.inboundURL(c, e)
 	}
 	return out, err
+}
+
+// handshake adds what is to be said of the certificates of a connection.
+func (a *API) handshake(c call, x model.Connection, out *connection) error {
+	var shown model.Credential
+	var err error
+	if x.ClientCertificateID != "" {
+		if shown, err = a.store.Credential(c, x.ClientCertificateID); err != nil {
+			return err
+		}
+	}
+	var first time.Time
+	for _, y := range scheme.Authorities(x.CA) {
+		if first.IsZero() || y.To.Before(first) {
+			first = y.To
+		}
+	}
+	out.CAExpiresAt = stamp(first)
+	out.Warnings = append(out.Warnings, jobs.HandshakeWarnings(x, shown, a.web.Now())...)
+	return nil
 }
 
 // serve makes a connection two-way as the caller asks; absent or unchanged it stays as it is.
@@ -54,7 +83,7 @@ func (in connectionInput) serve(tx *db.Tx, c model.Connection, was model.UserID)
 
 func (a *API) connection(c model.Connection) connection {
 	out := connection{Meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Description: c.Description, Type: string(c.Type),
-		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
+		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), CA: c.CA, CertificateID: string(c.ClientCertificateID), TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
 		Enabled: c.Enabled, RetrySchedule: model.Destination{}.Schedule(c), RetryOn: string(c.RetryOn), Settings: c.Settings, EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
 	if out.Settings == nil {
 		out.Settings = map[string]any{}
@@ -70,6 +99,8 @@ type connectionInput struct {
 	BaseURL        string         `json:"base_url" doc:"Scheme and host, perhaps a port and a path; never templated"`
 	Port           int            `json:"port" minimum:"0" maximum:"65535" doc:"0 = as in base_url"`
 	CredentialID   string         `json:"credential_id" doc:"Empty = no authentication"`
+	CA             string         `json:"ca" doc:"Certificates in PEM form that the system's is checked against, in place of the public authorities; empty = those"`
+	CertificateID  string         `json:"client_certificate_id" doc:"A credential of type client_certificate: its certificate is shown in the TLS handshake, whatever credential_id puts on the request"`
 	TimeoutSeconds int            `json:"timeout_seconds" minimum:"0" maximum:"300" doc:"0 = 30"`
 	TimeoutMessage string         `json:"timeout_message" doc:"What people see when the other side does not answer in time"`
 	Enabled        *bool          `json:"enabled" doc:"true when absent"`
@@ -82,7 +113,7 @@ type connectionInput struct {
 func (in connectionInput) connection() (model.Connection, []fault.Field) {
 	var bad fault.Check
 	return model.Connection{Name: in.Name, Description: in.Description, Type: model.ConnectionType(in.Type), BaseURL: in.BaseURL, Port: in.Port,
-		CredentialID: model.CredentialID(in.CredentialID), TimeoutSeconds: in.TimeoutSeconds, TimeoutMessage: in.TimeoutMessage,
+		CredentialID: model.CredentialID(in.CredentialID), CA: in.CA, ClientCertificateID: model.CredentialID(in.CertificateID), TimeoutSeconds: in.TimeoutSeconds, TimeoutMessage: in.TimeoutMessage,
 		Enabled: or(in.Enabled, true), RetrySchedule: own(in.RetrySchedule), RetryOn: model.RetryOn(in.RetryOn), Settings: in.Settings, Version: in.Version}, bad.Fields()
 }
 

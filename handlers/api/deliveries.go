@@ -74,6 +74,8 @@ type attempt struct {
 	Verdict    string        `json:"verdict" doc:"What the delivery became"`
 	NextAt     *string       `json:"next_at" format:"date-time"`
 	Template   int64         `json:"template_version" doc:"Version of the destination that was rendered"`
+	// UserMessage is of tests.
+	UserMessage string `json:"user_message,omitempty" doc:"Of a test that was not answered in time: the connection's timeout message, which people see in place of the error"`
 }
 
 type request struct {
@@ -96,7 +98,7 @@ type response struct {
 
 func showAttempt(x model.Attempt) attempt {
 	out := attempt{Number: x.Number, StartedAt: stamp(x.StartedAt), Address: x.Address, TimingsUS: x.Timings, ErrorClass: string(x.Class), Error: x.Error,
-		Verdict: string(x.Verdict), NextAt: stamp(x.NextAt), Template: x.Template}
+		Verdict: string(x.Verdict), NextAt: stamp(x.NextAt), Template: x.Template, UserMessage: x.UserMessage}
 	out.Request = request{Method: x.Method, URL: x.URL, Headers: full(x.Request.Headers), Size: x.Request.Size}
 	out.Request.Body, out.Request.BodyEncoding = bodyText(x.Request.Body)
 	if x.StatusCode != 0 {

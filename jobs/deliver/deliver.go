@@ -79,16 +79,25 @@ func (s *Sender) Deliver(ctx context.Context, u *Setup, w model.Work) Result {
 // noted tells what an attempt says of the credential: that it could not be had or was not accepted, or that the other
 // side answered something else.
 func (s *Sender) noted(u *Setup, r Result) Result {
-	if s.Note == nil || u.Credential.ID == "" || r.Attempt == nil {
+	if r.Attempt == nil {
 		return r
 	}
 	switch status := r.Attempt.StatusCode; {
 	case r.Attempt.Class == model.ClassAuth || status == http.StatusUnauthorized || status == http.StatusForbidden:
-		s.Note(u.Credential.ID, u.Connection.Name+": "+r.Attempt.Error)
+		s.note(u.Credential.ID, u.Connection.Name+": "+r.Attempt.Error)
 	case status != 0:
-		s.Note(u.Credential.ID, "")
+		s.note(u.Credential.ID, "")
+	}
+	if r.Attempt.StatusCode != 0 { // whatever it says: the handshake went well
+		s.note(u.Certificate.ID, "")
 	}
 	return r
+}
+
+func (s *Sender) note(id model.CredentialID, failure string) {
+	if s.Note != nil && id != "" {
+		s.Note(id, failure)
+	}
 }
 
 // Failure is why a request could not be made.
@@ -180,14 +189,19 @@ func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared
 	if err := scheme.Stamp(&p.Request, u.Signing, w.MessageID(), now, u.Older...); err != nil {
 		return nil, &Failure{Kind: Final, Class: model.ClassAuth, Words: err.Error()}
 	}
-	if u.Credential.ID == "" {
-		return p, nil
+	if u.Credential.ID != "" {
+		// Applied last: some kinds sign what is sent.
+		m := u.material()
+		m.Depth = max(w.Event.Depth, u.Depth)
+		if p.Applied, err = s.Keeper.Apply(ctx, &p.Request, m); err != nil {
+			return nil, refusedOr(err, Again, model.ClassAuth)
+		}
 	}
-	// Applied last: some kinds sign what is sent.
-	m := u.material()
-	m.Depth = max(w.Event.Depth, u.Depth)
-	if p.Applied, err = s.Keeper.Apply(ctx, &p.Request, m); err != nil {
-		return nil, refusedOr(err, Again, model.ClassAuth)
+	if err := s.Keeper.Handshake(&p.Request, u.handshake()); err != nil {
+		s.note(u.Certificate.ID, u.Connection.Name+": "+err.Error())
+		f := refusedOr(err, Again, model.ClassTLS)
+		f.Class = model.ClassTLS // not the doing of the credential that the request carries
+		return nil, f
 	}
 	return p, nil
 }
@@ -269,7 +283,7 @@ func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
 	}
 	a.Class, a.Error = v.Class, redact.Text(v.Words)
 	r.Error, r.Bound = a.Error, a.StatusCode == http.StatusRequestEntityTooLarge
-	if a.Class == model.ClassTimeout || a.Class == model.ClassConnect {
+	if a.Class == model.ClassTimeout {
 		r.UserMessage = u.Connection.TimeoutMessage
 	}
 	if v.Disable {

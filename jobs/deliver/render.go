@@ -19,10 +19,13 @@ import (
 type Setup struct {
 	Connection  model.Connection
 	Destination model.Destination
-	Credential  model.Credential    // zero = none
-	Secrets     model.Secrets       // of the credential, opened
-	Signing     model.Secret        // "" = not signed
-	Older       []model.OlderSecret // that were replaced and still sign
+	Credential  model.Credential // zero = none
+	Secrets     model.Secrets    // of the credential, opened
+	// Certificate is shown in the TLS handshake, whatever the credential is; zero = none. CertificateSecrets are its own.
+	Certificate        model.Credential
+	CertificateSecrets model.Secrets
+	Signing            model.Secret        // "" = not signed
+	Older              []model.OlderSecret // that were replaced and still sign
 	// ClientSecret goes into the body, which is a JSON object, as its last member client_secret; "" = none.
 	ClientSecret model.Secret
 	Depth        int // of the events that the receiver may raise on this account, where there is no event
@@ -43,7 +46,7 @@ func (u Setup) Ready() *Setup {
 	for _, o := range u.Older {
 		signing = append(signing, o.Secret)
 	}
-	u.Redact = scheme.NewRedactor([]scheme.Material{u.material()}, signing...)
+	u.Redact = scheme.NewRedactor([]scheme.Material{u.material(), u.certificate()}, signing...)
 	u.readyInput()
 	parts := Parts(u.Destination)
 	if len(parts) == 0 {
@@ -77,6 +80,19 @@ func (u Setup) Ready() *Setup {
 
 func (u *Setup) material() scheme.Material {
 	return scheme.Material{Type: u.Credential.Type, Config: u.Credential.Config, Secrets: u.Secrets, ID: u.Credential.ID, Version: u.Credential.Version}
+}
+
+func (u *Setup) certificate() scheme.Material {
+	return scheme.Material{Type: u.Certificate.Type, Config: u.Certificate.Config, Secrets: u.CertificateSecrets, ID: u.Certificate.ID, Version: u.Certificate.Version}
+}
+
+// handshake is what the connection asks of TLS. A credential that shows a certificate itself joins its authorities.
+func (u *Setup) handshake() scheme.Handshake {
+	h := scheme.Handshake{Certificate: u.certificate(), CA: u.Connection.CA, For: u.Connection.ID, Version: u.Connection.Version}
+	if h.Certificate.Type == "" && h.CA != "" && u.Credential.Type == model.CredentialCertificate {
+		h.Certificate = u.material()
+	}
+	return h
 }
 
 // Parts are the texts of a destination that hold tags.

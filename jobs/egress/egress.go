@@ -74,7 +74,7 @@ func New(o Options) *Client {
 	c.transport = &http.Transport{
 		Proxy:                  nil, // a proxy from the environment would be the only address that is checked
 		DialContext:            c.dialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(512)},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(512), GetClientCertificate: presenting(tls.Certificate{})},
 		TLSHandshakeTimeout:    dialTimeout,
 		DisableCompression:     true,
 		MaxIdleConns:           4 * idlePerHost,
@@ -115,7 +115,7 @@ type Exchange struct {
 // Do performs one exchange: no retry, no redirect. The error is always an *Error. Timeout (0 = 30 s) covers everything
 // from the look-up to the last byte of the body.
 func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
-	f := &flight{start: time.Now()}
+	f := &flight{start: time.Now(), identity: r.Identity}
 	defer func() {
 		if v := recover(); v != nil {
 			err = &Error{Class: model.ClassBroken, Message: "The request could not be made because of a defect in Waybill.", Cause: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
@@ -217,6 +217,9 @@ type flight struct {
 	got   int64        // µs from start until a connection was there; 0 = never
 	reuse bool
 	addr  string
+
+	identity *Identity
+	wanted   atomic.Bool // the other side asked for a client certificate
 }
 
 type flightKey struct{}

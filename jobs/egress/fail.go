@@ -55,11 +55,14 @@ func explain(err error, f *flight, timeout time.Duration, status int) *Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return say(model.ClassTimeout, "%s", timeoutWords(f, host, timeout, status))
 	}
-	if words := tlsWords(err, f.host); words != "" {
+	if words := tlsWords(err, f); words != "" {
 		return say(model.ClassTLS, "%s", words)
 	}
 	if errors.As(err, &op) && op.Timeout() {
 		return say(model.ClassTimeout, "%s stopped answering.", host)
+	}
+	if words := f.unwelcome(err, host); words != "" && status == 0 {
+		return say(model.ClassTLS, "%s", words)
 	}
 	return say(model.ClassBroken, "%s", brokenWords(err, host, status))
 }
@@ -103,7 +106,23 @@ func dialWords(op *net.OpError, host string, err error) *Error {
 	return e
 }
 
-func tlsWords(err error, host string) string {
+// refusal is what a server says of a client certificate, or of there being none, in the words of crypto/tls for its alert
+// (RFC 8446 6.2); "" when err is no such alert.
+func refusal(err error) string {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return ""
+	}
+	switch text := strings.TrimPrefix(op.Err.Error(), "tls: "); text {
+	case "bad certificate", "unsupported certificate", "revoked certificate", "expired certificate", "unknown certificate", "unknown certificate authority",
+		"access denied", "certificate required", "handshake failure":
+		return text
+	}
+	return ""
+}
+
+func tlsWords(err error, f *flight) string {
+	host := f.host
 	var (
 		unknown  x509.UnknownAuthorityError
 		name     x509.HostnameError
@@ -114,6 +133,8 @@ func tlsWords(err error, host string) string {
 		netError net.Error
 	)
 	switch {
+	case errors.As(err, &unknown) && f.identity != nil && f.identity.private:
+		return fmt.Sprintf("The certificate of %s is not signed by an authority that this connection trusts: a private one is set, which takes the place of the public ones.", host)
 	case errors.As(err, &unknown):
 		return fmt.Sprintf("The certificate of %s is not signed by an authority that this machine trusts.", host)
 	case errors.As(err, &name):
@@ -124,6 +145,11 @@ func tlsWords(err error, host string) string {
 		return fmt.Sprintf("The certificate of %s is not valid.", host)
 	case errors.As(err, &record):
 		return fmt.Sprintf("%s does not speak TLS at this port; perhaps it is a plain HTTP port.", host)
+	case f.wanted.Load() && refusal(err) != "":
+		if !f.shows() {
+			return fmt.Sprintf("%s asks for a client certificate, and the request has none to show.", host)
+		}
+		return fmt.Sprintf("%s does not accept the client certificate: %s.", host, refusal(err))
 	case errors.As(err, &alert):
 		return fmt.Sprintf("%s ended the TLS handshake: %s.", host, strings.TrimPrefix(alert.Error(), "tls: "))
 	case errors.As(err, &netError) && netError.Timeout() && strings.Contains(err.Error(), "TLS handshake"):
@@ -136,12 +162,29 @@ func tlsWords(err error, host string) string {
 	return ""
 }
 
+func (f *flight) shows() bool { return f.identity != nil && f.identity.shows }
+
+// unwelcome says that a new connection was closed after a client certificate was asked for, "" when it was not: in TLS 1.3
+// a server that does not like what it is shown may close before its alert is read.
+func (f *flight) unwelcome(err error, host string) string {
+	if !f.wanted.Load() || f.reuse || !cutOff(err) {
+		return ""
+	}
+	if !f.shows() {
+		return fmt.Sprintf("%s asked for a client certificate, was shown none, and closed the connection.", host)
+	}
+	return fmt.Sprintf("%s closed the connection after it was shown the client certificate; perhaps it does not accept it.", host)
+}
+
+func cutOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
 func brokenWords(err error, host string, status int) string {
-	cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	switch {
 	case status != 0:
 		return fmt.Sprintf("The answer of %s began (status %d) and broke off.", host, status)
-	case cut:
+	case cutOff(err):
 		return fmt.Sprintf("%s closed the connection without an answer.", host)
 	case strings.Contains(err.Error(), "server response headers exceeded"):
 		return fmt.Sprintf("The headers of the answer of %s exceed %d KiB.", host, maxHeaderBytes>>10)

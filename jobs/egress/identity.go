@@ -6,19 +6,36 @@ import (
 	"net/http"
 )
 
-// Identity is a client certificate and the authorities that are trusted with it. It has connections of its own, so that
-// none is ever shared with requests that do not show it: keep one for as long as the certificate is used, then Close it.
-type Identity struct{ transport *http.Transport }
+// Identity is a client certificate, authorities that are trusted, or both. It has connections of its own, so that none
+// is ever shared with requests that have another: keep one for as long as it is used, then Close it.
+type Identity struct {
+	transport *http.Transport
+	shows     bool // a certificate
+	private   bool // it trusts authorities of its own
+}
 
-// NewIdentity makes an identity; roots = nil trusts what the client trusts. All rules of the client hold as ever.
+// NewIdentity makes an identity; a zero cert is none, roots = nil trusts what the client trusts. All rules of the client
+// hold as ever.
 func (c *Client) NewIdentity(cert tls.Certificate, roots *x509.CertPool) *Identity {
 	t := c.transport.Clone()
-	t.TLSClientConfig.Certificates = []tls.Certificate{cert}
+	i := &Identity{transport: t, shows: len(cert.Certificate) > 0, private: roots != nil}
+	t.TLSClientConfig.GetClientCertificate = presenting(cert)
 	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(64)
-	if roots != nil {
+	if i.private {
 		t.TLSClientConfig.RootCAs = roots
 	}
-	return &Identity{t}
+	return i
+}
+
+// presenting shows cert to whoever asks for one, zero = none, and notes that somebody did. Like other HTTP clients it
+// does not look whether the other side names the authority: a refusal in the other side's words says more than silence.
+func presenting(cert tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if f, _ := asked.Context().Value(flightKey{}).(*flight); f != nil {
+			f.wanted.Store(true)
+		}
+		return &cert, nil
+	}
 }
 
 // Close drops the connections that are open and idle.

@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"strings"
-	"sync"
-	"time"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -16,7 +14,7 @@ import (
 // clientCertificate is mutual TLS: the certificate is shown in the handshake, nothing is added to the request.
 func clientCertificate() Kind {
 	return Kind{
-		Type: "client_certificate", Title: "Client certificate",
+		Type: model.CredentialCertificate, Title: "Client certificate",
 		Summary: "Shows a certificate when the connection is made (mutual TLS), and can trust a private authority.",
 		Glyph:   "M5 4h14v11H5zM9 8h6M9 11h3m2 4v6l2-1.5 2 1.5v-6",
 		Fields: []model.Field{
@@ -28,18 +26,7 @@ func clientCertificate() Kind {
 		},
 		check: checkCertificate,
 		apply: func(_ context.Context, k *Keeper, req *egress.Request, m Material) (Applied, error) {
-			if !strings.HasPrefix(strings.ToLower(req.URL), "https://") {
-				return Applied{}, unusable("A client certificate can be shown over HTTPS only.")
-			}
-			i, err := k.identity(m)
-			if err != nil {
-				return Applied{}, err
-			}
-			if k.now().After(i.end) {
-				return Applied{}, unusable("The client certificate ended on " + model.Stamp(i.end) + ".")
-			}
-			req.Identity = i.Identity
-			return Applied{}, nil
+			return Applied{}, k.Handshake(req, Handshake{Certificate: m})
 		},
 	}
 }
@@ -79,43 +66,4 @@ func checkCertificate(in typed, bad *fault.Check) {
 	} else if _, _, words := (Material{Config: in.config, Secrets: in.secrets}).certificate(); words != "" {
 		bad.Add("private_key", "This is no private key in PEM form, or not that of the certificate.")
 	}
-}
-
-// identity is an opened certificate with its connections.
-type identity struct {
-	version int64
-	end     time.Time
-	*egress.Identity
-}
-
-// identities keeps the last identity of each credential; its zero value is ready.
-type identities struct {
-	mu   sync.Mutex
-	kept map[model.CredentialID]identity
-}
-
-// identity is the one that is kept for m, or a new one in place of an earlier version's.
-func (k *Keeper) identity(m Material) (identity, error) {
-	k.identities.mu.Lock()
-	defer k.identities.mu.Unlock()
-	old, kept := k.identities.kept[m.ID]
-	if kept && old.version == m.Version {
-		return old, nil
-	}
-	cert, roots, words := m.certificate()
-	if words != "" {
-		return identity{}, unusable("The client certificate cannot be used: " + words)
-	}
-	n := identity{m.Version, cert.Leaf.NotAfter, k.egress.NewIdentity(cert, roots)}
-	if m.ID == "" {
-		return n, nil
-	}
-	if kept {
-		old.Close()
-	}
-	if k.identities.kept == nil {
-		k.identities.kept = map[model.CredentialID]identity{}
-	}
-	k.identities.kept[m.ID] = n
-	return n, nil
 }

@@ -126,8 +126,8 @@ func TestClientCertificates(t *testing.T) {
 		}
 	}
 	m := material("crd_9", 1, ours, "ada", ours.pem)
-	one, err := k.identity(m)
-	two, _ := k.identity(m)
+	one, err := k.identity(Handshake{Certificate: m})
+	two, _ := k.identity(Handshake{Certificate: m})
 	if err != nil || one.Identity != two.Identity {
 		t.Error("connections are not kept")
 	}

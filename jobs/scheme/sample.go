@@ -43,7 +43,7 @@ func Sample(t model.CredentialType, c model.Config, have []string, issuer string
 		return []Step{{"First, when no token is kept", tokenSample(c, text, secret)}, request("Authorization: Bearer ‹the access_token of the answer›")}
 	case "aws_sigv4":
 		return awsSample(c, text, secret, request)
-	case "client_certificate":
+	case model.CredentialCertificate:
 		return certificateSample(c, secret, request)
 	case model.CredentialPlatform:
 		claims := fmt.Sprintf("{\"iss\": %q, \"aud\": \"https://%s\", \"sub\": \"‹the key's user›\",\n \"waybill_key\": %q, \"waybill_depth\": ‹depth of the event›,\n \"exp\": ‹in %d minutes›, \"jti\": ‹anew for each request›}",

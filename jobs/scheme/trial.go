@@ -112,7 +112,7 @@ func read(text string) (out []*x509.Certificate) {
 // false when nothing that says it was typed now, so that what was known before still holds.
 func Ends(t model.CredentialType, c model.Config, s model.Secrets) (end time.Time, known bool) {
 	switch t {
-	case "client_certificate":
+	case model.CredentialCertificate:
 		for _, x := range read(c.Text("certificate")) {
 			if end.IsZero() || x.NotAfter.Before(end) {
 				end = x.NotAfter.UTC()
