@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // User is a person, or the identity under which programs act.
 type User struct {
@@ -111,8 +114,11 @@ const (
 
 // System is Waybill acting on its own; why is what the audit log shows as its name.
 func System(why string) Actor {
-	return Actor{Kind: ActorSystem, Name: why, Rights: NewRights(AllRights()...)}
+	return Actor{Kind: ActorSystem, Name: why, Rights: everything()}
 }
+
+// everything is one set for all: the writer acts as System for every event. Nobody changes an actor's rights.
+var everything = sync.OnceValue(func() Rights { return NewRights(AllRights()...) })
 
 // Audit is one line of the audit log: who did what to which object, with what changed. Rows are chained by hash.
 type Audit struct {
