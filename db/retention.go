@@ -45,7 +45,8 @@ func (s *Store) DiskUse(ctx context.Context) (model.DiskUse, error) {
 	if err := syscall.Statfs(s.dir, &disk); err != nil {
 		return out, fmt.Errorf("measure the disk: %w", err)
 	}
-	out.Free = int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // the types differ between systems
+	block := int64(disk.Bsize) //nolint:unconvert // the types differ between systems
+	out.Free, out.Disk = int64(disk.Bavail)*block, int64(disk.Blocks)*block
 	return out, nil
 }
 

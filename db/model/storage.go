@@ -21,6 +21,14 @@ func DefaultStorage() Storage {
 	return Storage{RowDays: 30, BodyDays: 7, Budget: 10 << 30, MinFree: 64 << 20}
 }
 
+// Fits is s for a disk of that size: where nobody set how much must be free, a small disk need not keep all of it.
+func (s Storage) Fits(disk int64, fixed Storage) Storage {
+	if s.Version == 0 && fixed.MinFree == 0 && disk > 0 {
+		s.MinFree = min(s.MinFree, disk/20)
+	}
+	return s
+}
+
 // Over is s with what fixed says (0 = nothing) in its place: the environment of the server wins.
 func (s Storage) Over(fixed Storage) Storage {
 	if fixed.RowDays > 0 {
@@ -69,6 +77,7 @@ type DiskUse struct {
 	Spare int64 // bytes of the file that hold nothing
 	Log   int64 // bytes of the log of writes (WAL)
 	Free  int64 // bytes of the disk that are free
+	Disk  int64 // bytes of the disk in all
 }
 
 // Growth is how many bytes a day were added between the first and the last of uses (oldest first), over at least a day; 0 when unknown.

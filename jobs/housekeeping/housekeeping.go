@@ -149,7 +149,7 @@ func (k *Keeper) watch() {
 	if use.Log > longLog {
 		k.o.Log.Warn("the log of writes is long: something reads for very long", "bytes", use.Log)
 	}
-	why := k.judge(use, p)
+	why := k.judge(use, p.Fits(use.Disk, k.o.Fixed))
 	if before := k.Blocked(); before != why && (before == "" || why == "") {
 		k.o.Log.Warn("the disk: what is accepted changed", "blocked", why, "free", use.Free, "used", use.Used)
 	}
@@ -178,6 +178,7 @@ func (k *Keeper) Pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p = p.Fits(k.Use().Disk, k.o.Fixed)
 	if err := k.byAge(ctx, p); err != nil {
 		return err
 	}
