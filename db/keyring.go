@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/db/seal"
 )
@@ -23,29 +22,27 @@ func (k *keyring) current() masterKey {
 	return k.now
 }
 
-// again reads the file once more; false when it holds nothing new. A file that shares no key with what is known is
-// none of ours: who puts another key in place starts the program anew.
-func (k *keyring) again() bool {
+// again reads the file once more when it may hold the key with the id wanted, and gives what is known then. A file that
+// holds neither that key nor one that is known is none of ours: who puts another key in place starts the program anew.
+// The id of a key cannot be made without the key, so a file that holds the wanted one was written by who sealed with it,
+// also when the whole change went by meanwhile and the file holds that key alone.
+func (k *keyring) again(wanted string) masterKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.from.Text != "" || len(k.now.boxes) == 0 {
-		return false
+	if k.from.Text != "" || len(k.now.boxes) == 0 || k.now.box(wanted) != nil { // another one may have read it just now
+		return k.now
 	}
 	text, err := readKey(k.now.where)
 	if err != nil {
-		return false
+		return k.now
 	}
 	next := parsed(k.now.where, text)
-	known, fresh := false, false
+	known := next.box(wanted) != nil
 	for _, b := range next.boxes {
-		if k.now.box(b.KeyID()) != nil {
-			known = true
-		} else {
-			fresh = true
-		}
+		known = known || k.now.box(b.KeyID()) != nil
 	}
-	if !known || !fresh {
-		return false
+	if !known {
+		return k.now
 	}
 	for _, b := range k.now.boxes { // what was known stays known: rows may have been read before the change
 		if next.box(b.KeyID()) == nil {
@@ -53,22 +50,26 @@ func (k *keyring) again() bool {
 		}
 	}
 	k.now = next
-	return true
+	return next
 }
 
 // sealer is the key that seals now; an error says why nothing may be sealed.
 func (s *Store) sealer(q querier) (*seal.Box, error) {
-	box, err := s.keys.current().usable(q)
-	if f := fault.Of(err); f != nil && f.Code == "key_wrong" && s.keys.again() {
-		box, err = s.keys.current().usable(q)
+	k := s.keys.current()
+	newest, err := all(q, scanText, newestKey)
+	if err != nil {
+		return nil, err
 	}
-	return box, err
+	if len(newest) > 0 && k.box(newest[0]) == nil {
+		k = s.keys.again(newest[0])
+	}
+	return k.usable(q)
 }
 
 func (s *Store) open(b box) (model.Secret, error) {
 	k := s.keys.current()
-	if len(k.boxes) > 0 && k.box(b.key) == nil && s.keys.again() {
-		k = s.keys.current()
+	if k.box(b.key) == nil {
+		k = s.keys.again(b.key)
 	}
 	return k.open(b)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"waybill/db/model"
 	"waybill/db/seal"
@@ -39,6 +40,11 @@ type Rekeyed struct {
 // to be set, the new one first. moved hears how many are still to move, and stops the change with an error.
 func (s *Store) Rekey(ctx context.Context, actor model.Actor, moved func(left int64) error) (Rekeyed, error) {
 	out := Rekeyed{Where: s.keys.current().where}
+	release, err := s.single()
+	if err != nil {
+		return out, err
+	}
+	defer release()
 	if err := s.rekeyable(ctx); err != nil {
 		return out, err
 	}
@@ -50,16 +56,19 @@ func (s *Store) Rekey(ctx context.Context, actor model.Actor, moved func(left in
 	if err != nil {
 		return out, err
 	}
-	for {
+	for done := false; !done; {
 		left, err := one(s.reader(ctx), "secret", number, countOthers, next.KeyID())
 		if err != nil {
 			return out, err
 		}
-		if err := moved(left); err != nil || left == 0 {
-			if err != nil {
+		if err := moved(left); err != nil {
+			return out, err
+		}
+		if left == 0 {
+			if done, err = s.forgetFormer(ctx, actor, next.KeyID()); err != nil {
 				return out, err
 			}
-			break
+			continue
 		}
 		n, err := s.moveSome(ctx, actor, next)
 		if err != nil {
@@ -67,18 +76,39 @@ func (s *Store) Rekey(ctx context.Context, actor model.Actor, moved func(left in
 		}
 		out.Moved += n
 	}
-	err = s.Write(ctx, actor, func(tx *Tx) error {
-		if err := tx.exec(forgetKeys, next.KeyID()); err != nil {
-			return err
-		}
-		tx.touch()
-		return tx.audit("master_key", "rotated", next.KeyID(), "Master key", nil)
-	})
-	if err != nil || s.keys.from.Text != "" {
-		return out, err
+	if s.keys.from.Text != "" {
+		return out, nil
 	}
 	out.Former, err = keepFormer(out.Where, keys)
 	return out, err
+}
+
+// forgetFormer ends the change in the database, when nothing is sealed under another key by then.
+func (s *Store) forgetFormer(ctx context.Context, actor model.Actor, next string) (done bool, err error) {
+	err = s.Write(ctx, actor, func(tx *Tx) error {
+		left, err := one(tx, "secret", number, countOthers, next)
+		if done = left == 0; err != nil || !done {
+			return err
+		}
+		if err := tx.exec(forgetKeys, next); err != nil {
+			return err
+		}
+		tx.touch()
+		return tx.audit("master_key", "rotated", next, "Master key", nil)
+	})
+	return done && err == nil, err
+}
+
+// single keeps two changes of the master key apart, until release: each would put a key of its own into the file.
+func (s *Store) single() (release func(), err error) {
+	f, err := os.Open(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock the master key: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(errors.New("the master key is being changed by another process; wait for it to end"), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 // rekeyable refuses while something does not open: it would be lost with the former key.
@@ -115,9 +145,6 @@ func (s *Store) twoKeys() ([]string, error) {
 	keys = []string{newMasterKey(), keys[0]}
 	if err := replaceKey(where, keys); err != nil {
 		return nil, err
-	}
-	if !s.keys.again() {
-		return nil, errors.New("the new master key could not be read back")
 	}
 	return keys, nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"waybill/db/model"
@@ -72,6 +73,71 @@ func TestRekeyGoesOn(t *testing.T) {
 	}
 	if left, err := one(s.reader(ctx), "key", number, `SELECT count(*) FROM seal_keys`); left != 1 || err != nil {
 		t.Errorf("%d keys are known, %v", left, err)
+	}
+}
+
+// A store that was opened before and looked at nothing meanwhile finds the key that everything moved to, for all who
+// ask at once; a file with a key of somebody else's changes nothing.
+func TestRekeyGoesBy(t *testing.T) {
+	dir, ctx := t.TempDir(), context.Background()
+	server := open(t, dir, KeySource{})
+	defer closed(t, server)
+	empty := open(t, dir, KeySource{})
+	defer closed(t, empty)
+	change := func() {
+		t.Helper()
+		s := open(t, dir, KeySource{})
+		defer closed(t, s)
+		if _, err := s.Rekey(ctx, model.System("test"), func(int64) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change() // with nothing sealed yet
+	c, d, err := secretive(t, empty, "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlocked(t, server, c, d)
+	for range 3 {
+		change()
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				if secrets, err := server.OpenCredential(ctx, c.ID); err != nil || secrets["password"].Reveal() != canary {
+					t.Errorf("%d secrets, %v", len(secrets), err)
+				}
+			})
+		}
+		all.Wait()
+		unlocked(t, server, c, d)
+	}
+	change()
+	if _, _, err := secretive(t, server, "two"); err != nil {
+		t.Error(err)
+	}
+	path := filepath.Join(dir, KeyFile)
+	last, _ := os.ReadFile(path)
+	if err := os.WriteFile(path, []byte(testKey(7)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unlocked(t, server, c, d)
+	if _, _, err := secretive(t, server, "three"); err != nil {
+		t.Error(err)
+	}
+	_, err = empty.OpenCredential(ctx, c.ID)
+	wantCode(t, "a file of somebody else's", err, "key_wrong")
+	if err := os.WriteFile(path, last, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unlocked(t, empty, c, d)
+
+	release, err := server.single()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if _, err := empty.Rekey(ctx, model.System("test"), func(int64) error { return nil }); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("two changes at once: %v", err)
 	}
 }
 

@@ -123,8 +123,9 @@ func (s *Service) TryRotation(ctx context.Context, actor model.Actor, id model.C
 	} else {
 		tried, trial.CertificateSecrets = &trial.Certificate, pending
 	}
-	// A name of its own: tokens and connections of the secret in use are not touched.
-	tried.ID, tried.Version, tried.Config = id+" on trial", x.StartedAt.UnixMilli(), x.Config
+	// A name of its own: tokens and connections of the secret in use are not touched. And a version for every trial: what
+	// the one before was granted, or refused a moment ago, says nothing of this one.
+	tried.ID, tried.Version, tried.Config = id+" on trial", s.tried.Add(1), x.Config
 	r := s.trials.Deliver(ctx, trial.Ready(), sampleWork(d, e))
 	a := tested(r, s.o.Now(), d)
 	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) error {

@@ -57,6 +57,7 @@ type Service struct {
 	platform platform
 	lives    lives
 	trials   deliver.Sender // as previews, for secrets that are not in use yet
+	tried    atomic.Int64   // trials so far
 	steps    steps
 	programs programs
 	timers   *timers

@@ -140,6 +140,41 @@ func TestTestOfOAuth(t *testing.T) {
 	}
 }
 
+// A trial asks the token endpoint anew each time: what the one before was told a moment ago does not answer for it.
+func TestTrialOfOAuth(t *testing.T) {
+	d := newDesk(t)
+	var good atomic.Value
+	good.Store("one-canary-1")
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.FormValue("client_secret") != good.Load().(string) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"error":"invalid_client"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"access_token":"token-canary","token_type":"Bearer","expires_in":3600}`)
+	}))
+	t.Cleanup(tokens.Close)
+	rx := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(rx.Close)
+	config := map[string]any{"token_url": tokens.URL, "client_id": "me", "client_secret": "one-canary-1", "grant": "client_credentials"}
+	cred := d.do("POST", "/api/v1/credentials", map[string]any{"name": "Login", "type": "oauth2", "config": config}).want(201).id()
+	conn := d.do("POST", "/api/v1/connections", map[string]any{"name": "Shop", "base_url": rx.URL, "credential_id": cred}).want(201).id()
+	dest := d.do("POST", "/api/v1/connections/"+conn+"/destinations", `{"name":"Orders"}`).want(201).id()
+	at := "/api/v1/credentials/" + cred + "/rotation"
+	d.do("PUT", at, `{"config":{"client_secret":"two-canary-2"}}`).want(200)
+	for _, x := range []struct {
+		known string
+		code  float64
+	}{{"one-canary-1", 0}, {"two-canary-2", 404}, {"one-canary-1", 0}} {
+		good.Store(x.known)
+		d.do("POST", at+"/try", map[string]any{"destination_id": dest}).want(200)
+		if got := d.do("GET", at, nil).want(200).object()["trial"].(map[string]any); got["status_code"] != x.code {
+			t.Errorf("while the endpoint knows %s: %v", x.known, got)
+		}
+	}
+}
+
 // When a credential was used and what went wrong is known, and what it says of its own end.
 func TestLifeOfACredential(t *testing.T) {
 	d := newDesk(t)
