@@ -186,6 +186,7 @@ func (b *browser) filters() {
 // template compares an edited template with real deliveries, formats it, and puts an old version back.
 func (b *browser) template(p *program, destination string) {
 	b.Helper()
+	b.forget() // what was tried on the filter
 	b.open("/destinations/" + destination)
 	b.fill("template", `{"id":{{ it.data[0].total > 150 ? it.none.x : it.data[0].id }}}`)
 	if b.scripts {

@@ -75,7 +75,7 @@ type attempt struct {
 	NextAt     *string       `json:"next_at" format:"date-time"`
 	Template   int64         `json:"template_version" doc:"Version of the destination that was rendered"`
 	// UserMessage is of tests.
-	UserMessage string `json:"user_message,omitempty" doc:"Of a test that was not answered in time: the connection's timeout message, which people see in place of the error"`
+	UserMessage string `json:"user_message" doc:"Of a test that was not answered in time: the connection's timeout message, which people see in place of the error"`
 }
 
 type request struct {
