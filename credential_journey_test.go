@@ -68,7 +68,6 @@ func TestCredentialJourney(t *testing.T) {
 	b.sees(`"access_token":"•••"`)
 	b.misses("canary")
 	b.shoot()
-	b.inspect()
 
 	// Another secret, which the other side does not know yet.
 	b.press("New secret")
@@ -80,20 +79,15 @@ func TestCredentialJourney(t *testing.T) {
 	b.press("Send one request")
 	b.sees("The new secret was tried: The token endpoint")
 	b.shoot()
+	b.inspect()
 	secret.Store("second-canary")
 	b.press("Send one request")
 	b.sees("The destination accepted the new secret.")
-	b.inspect()
 	b.press("Put the new secret in use")
 	b.sees("The new secret is in use everywhere.")
 	b.sees("The former one is kept until")
-	b.press("Test")
-	b.sees("The endpoint granted a token")
-	secret.Store("first-canary")
 	b.press("Go back to the former secret")
 	b.sees("The former secret is in use again.")
-	b.press("Test")
-	b.sees("The endpoint granted a token")
 	b.misses("canary")
 
 	// To another host only when somebody says so.
