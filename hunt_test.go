@@ -3,12 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"html"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -26,43 +25,6 @@ import (
 
 	"waybill/db/model"
 )
-
-// canary is a secret that must be found nowhere but where it is meant to be.
-type canary struct {
-	what  string
-	text  string
-	pair  string   // a longer text that travels in one piece with it, "" = none
-	core  int      // the first bytes, which are letters and digits and survive most encodings; 0 = none
-	meant []string // beginnings of the places where it may stand
-}
-
-// spelled are the ways in which somebody may write s.
-func spelled(s string) []string {
-	text, _ := json.Marshal(s) // a string always encodes
-	out := []string{s, string(text[1 : len(text)-1]), html.EscapeString(s), url.QueryEscape(s), url.PathEscape(s),
-		hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s)))}
-	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-		out = append(out, e.EncodeToString([]byte(s)))
-	}
-	return out
-}
-
-// needles are what to look for: every spelling, and the core also within the base64 of something longer.
-func (c canary) needles() []string {
-	out := spelled(c.text)
-	if c.pair != "" {
-		out = append(out, spelled(c.pair)...)
-	}
-	if c.core > 0 {
-		out = append(out, spelled(c.text[:c.core])...)
-		for lead := range 3 {
-			text := append(make([]byte, lead), c.text[:c.core]...)
-			out = append(out, base64.RawStdEncoding.EncodeToString(text)[(lead*8+5)/6:len(text)*8/6])
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
 
 // hunt gathers everything in which a secret could show. As the default RoundTripper it keeps every answer of the program.
 type hunt struct {
@@ -118,28 +80,26 @@ func (h *hunt) RoundTrip(r *http.Request) (*http.Response, error) {
 // report searches all places for all secrets.
 func (h *hunt) report() {
 	h.t.Helper()
-	size, found := 0, map[string]bool{}
+	type seen struct {
+		secret int
+		place  string
+	}
+	a, size, found, used := newAtlas(h.t, h.secrets), 0, map[seen]bool{}, map[seen]bool{}
 	for _, p := range h.places {
 		size += len(p.text)
-	}
-	for _, c := range h.secrets {
-		used := make([]bool, len(c.meant))
-		for _, needle := range c.needles() {
-			for _, p := range h.places {
-				at := strings.Index(p.text, needle)
-				if at < 0 {
-					continue
-				}
-				if i := slices.IndexFunc(c.meant, func(m string) bool { return p.name == m }); i >= 0 {
-					used[i] = true
-				} else if !found[c.what+p.name] {
-					found[c.what+p.name] = true
-					h.t.Errorf("%s stands in %s as %s: …%s…", c.what, p.name, needle, p.text[max(0, at-120):min(len(p.text), at+len(needle)+40)])
-				}
+		a.find(p.text, func(at int, s sought) {
+			c, here := h.secrets[s.secret], seen{s.secret, p.name}
+			if slices.Contains(c.meant, p.name) {
+				used[here] = true
+			} else if !found[here] {
+				found[here] = true
+				h.t.Errorf("%s stands in %s as %s: …%s…", c.what, p.name, s.needle, p.text[max(0, at-120):min(len(p.text), at+len(s.needle)+40)])
 			}
-		}
-		for i, m := range c.meant {
-			if !used[i] {
+		})
+	}
+	for i, c := range h.secrets {
+		for _, m := range c.meant {
+			if !used[seen{i, m}] {
 				h.t.Errorf("%s was not found in %s, where it is meant to be: the search is blind", c.what, m)
 			}
 		}
@@ -291,10 +251,14 @@ func (h *hunt) pages(p *program, c *http.Client) {
 	h.t.Logf("%d pages, %d answers of the API", len(seen), n)
 }
 
-// shape is what makes a link worth following once: a span of time has no end of neighbours.
+// shape is what makes a link worth following once: a span of time has no end of neighbours, and of the ways to narrow the
+// list of deliveries by several things at once one each will do.
 func shape(link string) string {
 	path, query, _ := strings.Cut(link, "?")
 	values, err := url.ParseQuery(query)
+	if err == nil && strings.HasPrefix(path, "/deliveries") && len(values) > 1 {
+		return path + "?" + strings.Join(slices.Sorted(maps.Keys(values)), "&")
+	}
 	if err != nil || (!values.Has("from") && !values.Has("to")) {
 		return link
 	}
