@@ -77,7 +77,7 @@ func (d *Dispatcher) formed(x run, list, formed []model.Work, a Target, err erro
 		x.t.pause = d.o.Now().Add(claimAgain)
 	default:
 		for _, w := range list {
-			d.gates.drop(w)
+			d.drop(w)
 		}
 		for _, w := range formed { // without those that were cancelled, with those that joined
 			d.gates.hold(w)
@@ -85,7 +85,7 @@ func (d *Dispatcher) formed(x run, list, formed []model.Work, a Target, err erro
 	}
 	if err != nil || len(formed) == 0 || d.stopping {
 		for _, w := range formed { // stopping: they are given back
-			d.gates.drop(w)
+			d.drop(w)
 		}
 		d.left(x)
 		d.turn()

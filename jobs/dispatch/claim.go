@@ -21,6 +21,12 @@ func (d *Dispatcher) dueAt(q *lane, due time.Time) {
 	}
 }
 
+// drop gives back the places of work that leaves memory, which rows of the database may wait for.
+func (d *Dispatcher) drop(w model.Work) {
+	d.gates.drop(w)
+	d.look = d.look || d.starved
+}
+
 // claimDue takes on rows of the database that are due, and sets the timer for those that will be. It looks at the
 // targets only when something changed that may let one claim, or when the first of them is due.
 func (d *Dispatcher) claimDue() {

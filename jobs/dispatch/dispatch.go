@@ -157,6 +157,7 @@ func (d *Dispatcher) Run() {
 		select {
 		case <-d.mail.wake:
 		case <-d.timer.C:
+			d.look = true // by a wall clock that was set back meanwhile nothing is due yet: the timer is set again
 		case <-tick.C:
 			d.look = true
 			d.post(d.pumpAll) // alarms stand while the machine sleeps
@@ -230,8 +231,7 @@ func (d *Dispatcher) Forget(id model.TargetID, delivery model.DeliveryID) {
 		}
 		for _, q := range t.lanes {
 			if w, ok := q.remove(delivery); ok {
-				d.gates.drop(w)
-				d.look = d.look || d.starved
+				d.drop(w)
 			}
 		}
 		d.pump(t)
@@ -289,13 +289,12 @@ func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
 		return
 	}
 	d.records--
-	d.gates.drop(w)
+	d.drop(w)
 	if !o.NextAt.IsZero() {
 		for _, m := range w.Each() {
 			d.dueAt(d.target(m.Delivery.TargetID).lane(cmp.Or(o.Lane, m.Delivery.Lane)), o.NextAt)
 		}
 	}
-	d.look = d.look || d.starved
 	if o.Held == model.HeldDisabled && d.o.Target(w.Delivery.TargetID).Off == "" { // switched on before it was held
 		d.sweep()
 	}

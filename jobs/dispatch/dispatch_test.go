@@ -29,6 +29,7 @@ type bed struct {
 	limit   int
 	asks    Target // besides limit, schedule and off
 	made    atomic.Int64
+	back    atomic.Int64 // how far the dispatcher's clock was set back
 }
 
 func newBed(t *testing.T, o Options, attempt func(context.Context, model.Work) deliver.Result) *bed {
@@ -38,7 +39,8 @@ func newBed(t *testing.T, o Options, attempt func(context.Context, model.Work) d
 }
 
 func (b *bed) boot(o Options) {
-	o.Store, o.Node, o.Now, o.Log = b.store, model.NewNodeID(time.Now()), time.Now, slog.New(slog.DiscardHandler)
+	o.Store, o.Node, o.Log = b.store, model.NewNodeID(time.Now()), slog.New(slog.DiscardHandler)
+	o.Now = func() time.Time { return time.Now().Add(-time.Duration(b.back.Load())) }
 	b.store.OnReady(func(id model.TargetID) { b.d.Ready(id) })
 	o.Attempt = func(ctx context.Context, w model.Work) deliver.Result {
 		b.mu.Lock()

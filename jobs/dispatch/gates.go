@@ -96,6 +96,7 @@ func (d *Dispatcher) Reserve(id model.TargetID, l model.Lane, bytes int) bool {
 // Unreserve gives a place up: the commit did not happen.
 func (d *Dispatcher) Unreserve(id model.TargetID, l model.Lane, bytes int) {
 	d.gates.release(id, l, int64(bytes))
+	d.post(func() { d.look = d.look || d.starved })
 }
 
 // Spill says that deliveries wait in the database without a place in memory, the first one due at due.

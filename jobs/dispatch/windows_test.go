@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"waybill/db"
@@ -67,6 +68,55 @@ func TestDueIsWallTime(t *testing.T) {
 	d.dueAt(q, due)
 	if q.due != due.Round(0) {
 		t.Errorf("due %v has a monotonic reading", q.due)
+	}
+}
+
+// A timer that fires before its time on the wall (the clock was set back meanwhile) is set again: nothing else comes along.
+func TestTimerComesEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last time.Duration
+		start := time.Now()
+		b := newBed(t, Options{}, func(ctx context.Context, w model.Work) deliver.Result {
+			last = time.Since(start)
+			return failing(ctx, w)
+		})
+		b.asks.Schedule = []int{0, 30} // 24 to 36 s, well before the clock is looked at anyway
+		b.publish("dst_a")
+		time.Sleep(time.Second)
+		b.back.Store(int64(10 * time.Second))
+		time.Sleep(5 * time.Minute)
+		if last < 33*time.Second || last > 47*time.Second {
+			t.Errorf("the retry came after %s", last)
+		}
+		if err := b.d.Stop(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Rows that wait for memory are looked for again by whatever leaves it.
+func TestRoomIsNoticed(t *testing.T) {
+	d := still(t, Options{})
+	d.starved = true
+	w := model.Work{Delivery: model.Delivery{ID: "dlv_1", TargetID: "dst_a", Lane: model.Realtime}}
+	d.gates.hold(w)
+	x := run{t: d.target("dst_a")}
+	x.t.inflight, d.inflight, d.forming = 1, 1, 1
+	d.formed(x, []model.Work{w}, nil, Target{}, nil) // all of a batch were cancelled before it was formed
+	if got := d.Load().InMemory; !d.look || got != 0 {
+		t.Errorf("after a batch of none: look %t, %d in memory", d.look, got)
+	}
+	d.look = false
+	if !d.Reserve("dst_a", model.Realtime, 1) {
+		t.Fatal("no place")
+	}
+	d.Unreserve("dst_a", model.Realtime, 1)
+	d.step(t)
+	if !d.look {
+		t.Error("a place that was given up is not noticed")
 	}
 }
 
