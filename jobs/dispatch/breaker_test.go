@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,18 +175,18 @@ func TestHopeless(t *testing.T) {
 		if err := b.d.Stop(time.Second); err != nil {
 			t.Fatal(err)
 		}
-		var why string
+		var why atomic.Value // string
 		b.boot(Options{Settle: settling(func(o model.Outcome) {
-			if o.Disable != "" && why == "" {
-				why = o.Disable
+			if o.Disable != "" {
+				why.CompareAndSwap(nil, o.Disable)
 			}
 		})})
 		time.Sleep(24 * time.Hour)
-		if why != "" {
+		if why := why.Load(); why != nil {
 			t.Errorf("after 4 days: %s", why)
 		}
 		time.Sleep(3 * 24 * time.Hour)
-		if !strings.Contains(why, "5 days") {
+		if why, _ := why.Load().(string); !strings.Contains(why, "5 days") {
 			t.Errorf("after 7 days: %q", why)
 		}
 		b.become(id, model.Retrying)
