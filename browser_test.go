@@ -206,12 +206,23 @@ func (b *browser) choose(name, text string) {
 // press clicks the first visible button or link of main (or of the page) with that text and waits for the next page.
 func (b *browser) press(text string) {
 	b.Helper()
-	b.mark(text)
-	ctx, cancel := context.WithTimeout(b.ctx, within)
-	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("[data-pressed]"))); err != nil {
-		b.failed()
-		b.Fatalf("press %s: %v at %s\n%s", text, err, b.where(), tail(b.text(), 2000))
+	for tries := 3; ; tries-- {
+		b.mark(text)
+		link := eval[bool](b, "document.querySelector('[data-pressed]')?.matches('a[href]') ?? false")
+		wait := within
+		if link && tries > 1 { // a live list may put another row under the pointer; following a link twice harms nobody
+			wait = within / 3
+		}
+		ctx, cancel := context.WithTimeout(b.ctx, wait)
+		_, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("[data-pressed]")))
+		cancel()
+		if err == nil {
+			return
+		}
+		if !link || tries == 1 {
+			b.failed()
+			b.Fatalf("press %s: %v at %s\n%s", text, err, b.where(), tail(b.text(), 2000))
+		}
 	}
 }
 
