@@ -206,23 +206,12 @@ func (b *browser) choose(name, text string) {
 // press clicks the first visible button or link of main (or of the page) with that text and waits for the next page.
 func (b *browser) press(text string) {
 	b.Helper()
-	for tries := 3; ; tries-- {
-		b.mark(text)
-		link := eval[bool](b, "document.querySelector('[data-pressed]')?.matches('a[href]') ?? false")
-		wait := within
-		if link && tries > 1 { // a live list may put another row under the pointer; following a link twice harms nobody
-			wait = within / 3
-		}
-		ctx, cancel := context.WithTimeout(b.ctx, wait)
-		_, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("[data-pressed]")))
-		cancel()
-		if err == nil {
-			return
-		}
-		if !link || tries == 1 {
-			b.failed()
-			b.Fatalf("press %s: %v at %s\n%s", text, err, b.where(), tail(b.text(), 2000))
-		}
+	b.mark(text)
+	ctx, cancel := context.WithTimeout(b.ctx, within)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("[data-pressed]"))); err != nil {
+		b.failed()
+		b.Fatalf("press %s: %v at %s\n%s", text, err, b.where(), tail(b.text(), 2000))
 	}
 }
 
@@ -268,13 +257,14 @@ func (b *browser) misses(text string) {
 	}
 }
 
-// still waits until nothing moves and the page is laid out as it now is.
+// still waits until nothing moves and the page is laid out as it now is. Messages that would go by themselves go now.
 func (b *browser) still() {
 	b.Helper()
 	if !b.scripts { // nothing of the page's time can be waited for; nothing moves either
 		return
 	}
-	eval[bool](b, `Promise.all(document.getAnimations().filter(a => a.effect?.getComputedTiming().endTime !== Infinity).map(a => a.finished.catch(() => {}))).then(() =>
+	eval[bool](b, `document.getAnimations().forEach(a => a.animationName === "leave" && a.finish()),
+		Promise.all(document.getAnimations().filter(a => a.effect?.getComputedTiming().endTime !== Infinity).map(a => a.finished.catch(() => {}))).then(() =>
 		new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
 }
 
@@ -299,6 +289,7 @@ func (b *browser) inspect() {
 		}
 	}
 	b.size(1280, 860)
+	b.still() // a click at once would land where things were on the phone
 	if !b.thorough || b.seen[b.where()] {
 		return
 	}
