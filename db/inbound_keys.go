@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"crypto/rand"
-	"strings"
 	"time"
 
 	"waybill/db/fault"
@@ -27,12 +26,6 @@ func newInboundKey() (key model.Secret, hash []byte, hint string) {
 	text := InboundKeyPrefix + base32Text.EncodeToString(raw[:])
 	text += checkSum(text)
 	return model.Secret(text), HashKey(text), text[:len(InboundKeyPrefix)+6]
-}
-
-// InboundKeyFormed reports whether key can be the key of an inbound endpoint.
-func InboundKeyFormed(key string) bool {
-	body := strings.TrimPrefix(key, InboundKeyPrefix)
-	return body != key && len(body) == 39 && checkSum(key[:len(key)-7]) == key[len(key)-7:]
 }
 
 const (

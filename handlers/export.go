@@ -48,7 +48,7 @@ func (h *Handlers) export(c echo.Context, x exported) error {
 			for i := range row {
 				row[i] = harmless(row[i])
 			}
-			broken = w.Write(row)
+			_ = w.Write(row) // its error stays, for Error below
 		}
 		w.Flush()
 		if broken = w.Error(); broken != nil || next == "" {

@@ -85,8 +85,6 @@ type StepProps struct {
 	Sample       string // data that a test is sent with
 }
 
-func (p StepProps) editable() bool { return p.CanEdit }
-
 // nextRows are the transitions and two blank ones.
 func (p StepProps) nextRows() []NextRow {
 	var out []NextRow

@@ -137,9 +137,7 @@ func (in inboundInput) endpoint() (model.InboundEndpoint, model.Secrets) {
 		Dedupe:   model.Dedupe{Header: in.Dedupe.Header, Fields: in.Dedupe.Fields, WindowSeconds: in.Dedupe.WindowSeconds, Off: in.Dedupe.Off},
 		Effects:  model.InboundEffects{StartsWorkflowID: in.StartsWorkflowID},
 		Response: model.InboundResponse{Mode: in.Response.Mode, Status: in.Response.Status, ContentType: in.Response.ContentType, Body: in.Response.Body, TimeoutSeconds: in.Response.TimeoutSeconds}}
-	for _, h := range in.Response.Headers {
-		e.Response.Headers = append(e.Response.Headers, h)
-	}
+	e.Response.Headers = append(e.Response.Headers, in.Response.Headers...)
 	if in.Completes != (completion{}) {
 		c := model.InboundComplete(in.Completes)
 		e.Effects.Completes = &c
@@ -157,9 +155,7 @@ func (a *API) inbound(c call, e model.InboundEndpoint) (inboundEndpoint, error) 
 		Dedupe: dedupe{e.Dedupe.Header, full(e.Dedupe.Fields), e.Dedupe.WindowSeconds, e.Dedupe.Off}, Event: e.Event, Subject: e.Subject, Mapping: e.Mapping,
 		StartsWorkflowID: e.Effects.StartsWorkflowID, PartnerRotation: e.PartnerRotates, Keys: []inboundKeyInfo{}, Secrets: []inboundSecret{},
 		Response: inboundResponse{e.Response.Mode, e.Response.Status, e.Response.ContentType, []model.Header{}, e.Response.Body, e.Response.TimeoutSeconds}}
-	for _, h := range e.Response.Headers {
-		out.Response.Headers = append(out.Response.Headers, h)
-	}
+	out.Response.Headers = append(out.Response.Headers, e.Response.Headers...)
 	if x := e.Effects.Completes; x != nil {
 		out.Completes = completion(*x)
 	}

@@ -49,9 +49,7 @@ func showCallRow(c model.InboundCall) CallRow {
 
 func showInboundCall(c model.InboundCall) inboundCall {
 	out := inboundCall{CallRow: showCallRow(c), Query: c.Query, Headers: []model.Header{}, Body: strings.ToValidUTF8(string(c.Body), "\uFFFD")}
-	for _, h := range c.Headers {
-		out.Headers = append(out.Headers, h)
-	}
+	out.Headers = append(out.Headers, c.Headers...)
 	return out
 }
 

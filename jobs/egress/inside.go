@@ -3,6 +3,7 @@ package egress
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,11 +19,15 @@ func answerInside(req *http.Request, h http.Handler, r Request) (*http.Response,
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
-			if v := recover(); v == http.ErrAbortHandler {
+			v := recover()
+			err, _ := v.(error)
+			switch {
+			case v == nil:
+			case errors.Is(err, http.ErrAbortHandler):
 				done <- io.EOF
-			} else if err, ok := v.(x509.UnknownAuthorityError); ok { // a handler that plays a receiver with a wrong certificate
+			case errors.As(err, new(x509.UnknownAuthorityError)): // a handler that plays a receiver with a wrong certificate
 				done <- err
-			} else if v != nil {
+			default:
 				done <- fmt.Errorf("the handler of %s: panic: %v", req.URL.Host, v)
 			}
 		}()

@@ -24,9 +24,7 @@ func (w *walk) resolve(assignee string) []string {
 	var out []string
 	switch v := w.field(key, field).(type) {
 	case string:
-		for _, one := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
-			out = append(out, one)
-		}
+		out = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ';' || r == ' ' })
 	case []any:
 		for _, x := range v {
 			if s, ok := x.(string); ok && s != "" {

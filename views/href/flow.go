@@ -1,7 +1,5 @@
 package href
 
-import "net/url"
-
 // Event definitions stand under events.
 
 func EventDefinitions() string   { return "/events/definitions" }
@@ -36,7 +34,6 @@ func Integrations() string                        { return "/integrations" }
 func NewIntegration() string                      { return "/integrations/new" }
 func Integration[ID ~string](id ID) string        { return path("integrations", string(id)) }
 func PublishIntegration[ID ~string](id ID) string { return path("integrations", string(id), "publish") }
-func TestIntegration[ID ~string](id ID) string    { return path("integrations", string(id), "test") }
 func DeleteIntegration[ID ~string](id ID) string  { return path("integrations", string(id), "delete") }
 
 // Workflows. A step of a draft is reached by its key; TriggerOf is its trigger.
@@ -48,7 +45,6 @@ func EditWorkflow[ID ~string](id ID) string     { return path("workflows", strin
 func DeleteWorkflow[ID ~string](id ID) string   { return path("workflows", string(id), "delete") }
 func ToggleWorkflow[ID ~string](id ID) string   { return path("workflows", string(id), "enabled") }
 func PublishWorkflow[ID ~string](id ID) string  { return path("workflows", string(id), "publish") }
-func CompareWorkflow[ID ~string](id ID) string  { return path("workflows", string(id), "compare") }
 func WorkflowVersions[ID ~string](id ID) string { return path("workflows", string(id), "versions") }
 func WorkflowVersion[ID ~string](id ID, number string) string {
 	return path("workflows", string(id), "versions", number)
@@ -85,14 +81,10 @@ func StepWebhook[ID, W ~string](id ID, key string, hook W) string {
 func DeleteWebhook[ID, W ~string](id ID, key string, hook W) string {
 	return path("workflows", string(id), "steps", key, "webhooks", string(hook), "delete")
 }
-func EnableTarget[ID, T ~string](id ID, target T) string {
-	return path("workflows", string(id), "targets", string(target), "enable")
-}
 
 // Runs. Forms that signed-in people begin a run with are under StartWorkflow.
 
 func Runs() string                      { return "/runs" }
-func RunsWith(q url.Values) string      { return WithValues(Runs(), q) }
 func RunsOf[ID ~string](id ID) string   { return With(Runs(), "workflow_id", string(id)) }
 func Run[ID ~string](id ID) string      { return path("runs", string(id)) }
 func PauseRun[ID ~string](id ID) string { return path("runs", string(id), "pause") }
@@ -115,11 +107,3 @@ func RejectTask[ID ~string](id ID) string   { return path("tasks", string(id), "
 
 func PublicForm(token string) string { return path("f", token) }
 func FormSent(token string) string   { return path("f", token, "sent") }
-
-// Starting a workflow over an audience.
-
-func StartAudience[ID ~string](id ID) string { return path("audiences", string(id), "start") }
-func AudienceRun[ID ~string](id ID) string   { return path("audience-runs", string(id)) }
-func StopAudienceRun[ID ~string](id ID) string {
-	return path("audience-runs", string(id), "stop")
-}

@@ -59,9 +59,6 @@ func WithValues(base string, q url.Values) string {
 	return base + sep + kept.Encode()
 }
 
-// Static is the URL of an embedded asset by its hashed name.
-func Static(name string) string { return "/static/" + name }
-
 // The pages around signing in.
 
 func Home() string                  { return "/" }
@@ -86,20 +83,18 @@ func RemoveSecondFactor() string  { return "/account/second-factor/remove" }
 func RevokeSession[ID ~string](id ID) string {
 	return path("account", "sessions", string(id), "revoke")
 }
-func RevokeOtherSessions() string   { return "/account/sessions/revoke-others" }
-func Shortcuts() string             { return "/account/shortcuts" }
-func Palette() string               { return "/palette" }
-func Search() string                { return "/search" }
-func SearchFor(q string) string     { return With(Search(), "q", q) }
-func Docs() string                  { return "/docs" }
-func OpenAPI() string               { return "/api/v1/openapi.json" }
-func Components() string            { return "/dev/components" }
-func Settings() string              { return "/settings" }
-func Audit() string                 { return "/audit" }
-func AuditWith(q url.Values) string { return WithValues(Audit(), q) }
-func AuditCSV() string              { return "/audit.csv" }
-func DeliveriesCSV() string         { return "/deliveries.csv" }
-func EventsCSV() string             { return "/events.csv" }
+func RevokeOtherSessions() string { return "/account/sessions/revoke-others" }
+func Shortcuts() string           { return "/account/shortcuts" }
+func Palette() string             { return "/palette" }
+func Search() string              { return "/search" }
+func Docs() string                { return "/docs" }
+func OpenAPI() string             { return "/api/v1/openapi.json" }
+func Components() string          { return "/dev/components" }
+func Settings() string            { return "/settings" }
+func Audit() string               { return "/audit" }
+func AuditCSV() string            { return "/audit.csv" }
+func DeliveriesCSV() string       { return "/deliveries.csv" }
+func EventsCSV() string           { return "/events.csv" }
 func Receiver(rest string) string {
 	return "http://receiver.waybill.internal/" + strings.TrimPrefix(rest, "/")
 }

@@ -8,7 +8,6 @@ import (
 // Credentials. New and edit are forms; the plain paths take the POST.
 
 func Credentials() string                       { return "/credentials" }
-func CredentialsWith(q url.Values) string       { return WithValues(Credentials(), q) }
 func NewCredential() string                     { return "/credentials/new" }
 func NewCredentialOf[K ~string](kind K) string  { return path("credentials", "new", string(kind)) }
 func Credential[ID ~string](id ID) string       { return path("credentials", string(id)) }
@@ -32,14 +31,12 @@ func RotationStep[ID ~string](id ID, step string) string {
 // Connections. NewConnection shows the type cards.
 
 func Connections() string                       { return "/connections" }
-func ConnectionsWith(q url.Values) string       { return WithValues(Connections(), q) }
 func NewConnection() string                     { return "/connections/new" }
 func NewConnectionOf[K ~string](kind K) string  { return path("connections", "new", string(kind)) }
 func Connection[ID ~string](id ID) string       { return path("connections", string(id)) }
 func EditConnection[ID ~string](id ID) string   { return path("connections", string(id), "edit") }
 func DeleteConnection[ID ~string](id ID) string { return path("connections", string(id), "delete") }
 func ToggleConnection[ID ~string](id ID) string { return path("connections", string(id), "enabled") }
-func CheckConnection[ID ~string](id ID) string  { return path("connections", string(id), "check") }
 
 // Destinations live under a connection when listed and made, and alone after.
 // Destination is the template editor.
@@ -84,9 +81,8 @@ func RestoreTemplate[ID ~string](id ID, version int64) string {
 
 // Actions.
 
-func Actions() string                 { return "/actions" }
-func ActionsWith(q url.Values) string { return WithValues(Actions(), q) }
-func NewAction() string               { return "/actions/new" }
+func Actions() string   { return "/actions" }
+func NewAction() string { return "/actions/new" }
 func NewActionTo[ID ~string](destination ID) string {
 	return With(NewAction(), "destination_id", string(destination))
 }
@@ -102,7 +98,6 @@ func TryFilterOf[ID ~string](id ID) string { return path("actions", string(id), 
 // Events. NewEvent publishes one by hand.
 
 func Events() string                 { return "/events" }
-func EventsWith(q url.Values) string { return WithValues(Events(), q) }
 func NewEvent() string               { return "/events/new" }
 func Event[ID ~string](id ID) string { return path("events", string(id)) }
 
@@ -120,7 +115,6 @@ func CancelDelivery[ID ~string](id ID) string { return path("deliveries", string
 // NewReplay takes the filter of DeliveriesWith, event (a name) and id, any number of times.
 
 func NewReplay() string                     { return "/deliveries/replay" }
-func NewReplayWith(q url.Values) string     { return WithValues(NewReplay(), q) }
 func Replays() string                       { return "/replays" }
 func Replay[ID ~string](id ID) string       { return path("replays", string(id)) }
 func CancelReplay[ID ~string](id ID) string { return path("replays", string(id), "cancel") }
@@ -142,10 +136,8 @@ func DeliveriesOfRun[ID ~string](id ID) string { return With(Deliveries(), "run_
 // People and keys.
 
 func Users() string                        { return "/users" }
-func UsersWith(q url.Values) string        { return WithValues(Users(), q) }
 func NewUser() string                      { return "/users/new" }
 func User[ID ~string](id ID) string        { return path("users", string(id)) }
-func EditUser[ID ~string](id ID) string    { return path("users", string(id), "edit") }
 func DisableUser[ID ~string](id ID) string { return path("users", string(id), "disable") }
 func EnableUser[ID ~string](id ID) string  { return path("users", string(id), "enable") }
 func ResetUser[ID ~string](id ID) string   { return path("users", string(id), "password") }
