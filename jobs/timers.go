@@ -362,7 +362,7 @@ func (s *Service) beginScript(t db.Timer) error {
 		err := s.runScript(context.Background(), t)
 		if err != nil {
 			s.o.Log.Warn("the result of a script could not be stored; trying again", "run", t.RunID, "error", err)
-			time.Sleep(timerAgain)
+			s.rest(timerAgain)
 		}
 		s.timers.mu.Lock()
 		delete(s.timers.work, t.ID)
@@ -371,6 +371,16 @@ func (s *Service) beginScript(t db.Timer) error {
 		s.timers.poke()
 	}()
 	return nil
+}
+
+// rest waits, but not beyond the end of the service.
+func (s *Service) rest(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s.stopped:
+	case <-t.C:
+	}
 }
 
 // runScript runs one script step and tells the run of its result.

@@ -128,6 +128,16 @@ func (k *Keeper) stopped() bool {
 	}
 }
 
+// rest waits, but not beyond the end.
+func (k *Keeper) rest(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-k.stop:
+	case <-t.C:
+	}
+}
+
 // watch measures the disk, and opens and closes the door.
 func (k *Keeper) watch() {
 	ctx := context.Background()
@@ -220,7 +230,7 @@ func (k *Keeper) sweep(ctx context.Context, do step, before time.Time, w *db.Swe
 			}
 		}
 		if next.Gone > 0 {
-			time.Sleep(time.Since(start))
+			k.rest(time.Since(start))
 		}
 	}
 	return nil
@@ -326,7 +336,7 @@ func (k *Keeper) giveBack(ctx context.Context, p model.Storage) error {
 		if gave = true; after.Spare >= use.Spare { // a file that was made without it
 			break
 		}
-		time.Sleep(time.Since(start))
+		k.rest(time.Since(start))
 	}
 	if gave {
 		return k.o.Store.Checkpoint()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"waybill/db"
@@ -213,4 +214,19 @@ func TestReserve(t *testing.T) {
 			t.Errorf("given up %t, %v, want %t", gone, err, want)
 		}
 	}
+}
+
+// A rest ends with the program.
+func TestRestHeedsStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		k := New(Options{})
+		k.stop = stop
+		time.AfterFunc(time.Second, func() { close(stop) })
+		start := time.Now()
+		k.rest(time.Hour)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("rested for %s", took)
+		}
+	})
 }
