@@ -50,7 +50,7 @@ func (h *hunt) grants(p *program) []kind {
 		p.must(http.StatusOK, http.MethodPost, "credentials/"+k.id+"/test", nil)
 		return k
 	}
-	for i, how := range []string{"post_body", "post_query", "get_query", "basic", "basic_raw"} {
+	for i, how := range []string{"post_body", "post_query", "get_query", "basic", "basic_raw", "post_json"} {
 		config := map[string]any{"grant": "password", "client_auth": how, "token_url": tell.URL + "/ok", "client_id": "waybill", "username": "ada",
 			"client_secret": h.invent("a client secret by "+how, odd), "password": h.invent("a password by "+how, odd)}
 		k := put("grant "+how, "oauth2", config)

@@ -28,6 +28,7 @@ const (
 	authBasic    = "basic"
 	authBasicRaw = "basic_raw"
 	authKey      = "private_key_jwt"
+	authJSON     = "post_json"
 )
 
 // Bounds and defaults, in seconds.
@@ -48,12 +49,15 @@ func oauth2() Kind {
 		Fields:  slices.Concat(oauth2Fields(), assertionFields(), oauth2MoreFields()),
 		check:   checkOAuth2,
 		apply: func(ctx context.Context, k *Keeper, req *egress.Request, m Material) (Applied, error) {
-			token, refusal := k.tokens.get(ctx, m.tokenKey(), k.now, func(ctx context.Context) grant { return k.obtain(ctx, m) })
-			if refusal != nil {
-				return Applied{}, refusal
+			g := k.tokens.get(ctx, m.tokenKey(), k.now, func(ctx context.Context) grant { return k.obtain(ctx, m) })
+			if g.err != nil {
+				return Applied{}, g.err
 			}
-			a, err := set(req, "Authorization", "Bearer "+token.Reveal())
-			a.Token, a.Renews = token, true
+			if err := k.moveTo(req, g.origins[m.Origin]); err != nil {
+				return Applied{}, err
+			}
+			a, err := set(req, "Authorization", "Bearer "+g.token.Reveal())
+			a.Token, a.Renews = g.token, true
 			return a, err
 		},
 		derived: func(m Material) []string {
@@ -77,7 +81,9 @@ func oauth2Fields() []model.Field {
 		{Name: "client_auth", Label: "How the request is made", Kind: model.FieldSelect, Default: authBody, Help: "As the documentation of the token endpoint says.", Options: []model.Option{
 			{Value: authBody, Label: "POST, all in the form body"}, {Value: authBasic, Label: "POST, id and secret in the header (client_secret_basic)"},
 			{Value: authBasicRaw, Label: "POST, id and secret in the header as typed (not form-encoded)"}, {Value: authKey, Label: "POST, signed with the key (private_key_jwt)"},
-			{Value: authQuery, Label: "POST, all in the query"}, {Value: authGet, Label: "GET, all in the query (legacy: secrets end up in logs)"}}},
+			{Value: authJSON, Label: "POST, all in a JSON body (Salesforce Marketing Cloud)"}, {Value: authQuery, Label: "POST, all in the query"}, {Value: authGet, Label: "GET, all in the query (legacy: secrets end up in logs)"}}},
+		{Name: "account_id", Label: "Account id (MID)", Kind: model.FieldText, Max: 64, When: []string{authJSON}, Placeholder: "7281698",
+			Help: "The business unit that the token is for. Empty = the one that the client belongs to."},
 		{Name: "scope", Label: "Scope", Kind: model.FieldText, Placeholder: "orders.read orders.write", Help: "Parted by spaces or commas; sent parted by spaces."},
 		{Name: "username", Label: "User name", Kind: model.FieldText, When: []string{grantPassword}, Placeholder: "integration@example.com", Help: "Of an account that may do nothing else."},
 		{Name: "password", Label: "Password", Kind: model.FieldSecret, When: []string{grantPassword}},
@@ -138,6 +144,9 @@ func checkOAuth2(in typed, bad *fault.Check) {
 	}
 	if how == authKey && !in.has("signing_key") {
 		bad.Add("signing_key", "Signing key is needed: the request is signed with it.")
+	}
+	if c.Text("account_id") != "" && how != authJSON {
+		bad.Add("account_id", "Sent only where the request has a JSON body; choose that under “How the request is made”, or use an extra parameter.")
 	}
 	checkSigningKey(in, bad)
 	checkSeconds(c, "assertion_seconds", minAssertion, maxAssertion, bad)
@@ -213,7 +222,7 @@ func checkExtra(c model.Config, bad *fault.Check) {
 // ownParameter reports whether Waybill sends this parameter of a token request by itself.
 func ownParameter(name string) bool {
 	switch name {
-	case "grant_type", "client_id", "client_secret", "scope", "username", "password", "assertion", "client_assertion", "client_assertion_type":
+	case "grant_type", "account_id", "client_id", "client_secret", "scope", "username", "password", "assertion", "client_assertion", "client_assertion_type":
 		return true
 	}
 	return false

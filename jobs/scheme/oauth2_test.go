@@ -97,6 +97,8 @@ func TestTokenRequests(t *testing.T) {
 			"POST\n/token\nBasic " + base64.StdEncoding.EncodeToString([]byte("id%3A1:a+b%3Ac%25%C3%A4")) + "\naudience=https%3A%2F%2Fa.example%2Fx+y&grant_type=client_credentials&resource="},
 		"raw basic": {model.Config{"grant": "client_credentials", "client_id": "id", "client_auth": "basic_raw"},
 			"POST\n/token\nBasic " + base64.StdEncoding.EncodeToString([]byte("id:a b:c%ä")) + "\ngrant_type=client_credentials"},
+		"json": {model.Config{"grant": "client_credentials", "client_id": "id", "client_auth": "post_json", "account_id": "7281698", "scope": "a,b", "query": "?tenant=7"},
+			"POST\n/token?tenant=7\n\n" + `{"account_id":"7281698","client_id":"id","client_secret":"a b:c%ä","grant_type":"client_credentials","scope":"a b"}`},
 		"password": {model.Config{"grant": "password", "client_id": "id", "username": "ada@example.com"},
 			"POST\n/token\n\nclient_id=id&client_secret=a+b%3Ac%25%C3%A4&grant_type=password&password=p%26w%3Dd&username=ada%40example.com"},
 		"pasted assertion": {model.Config{"grant": "jwt_bearer", "client_id": "id", "client_auth": "basic_raw"},
@@ -277,5 +279,37 @@ func TestEndpointsThatCannotBeAsked(t *testing.T) {
 	plain := NewKeeper(egress.New(egress.Options{}), time.Now)
 	if _, _, err := authorize(plain, clientCredentials("http://login.example.com/token")); err == nil || err.Class != model.ClassRefused || !strings.Contains(err.Message, "plain_http") {
 		t.Errorf("plain HTTP: %v", err)
+	}
+}
+
+func TestRequestsGoWhereTheTokenSays(t *testing.T) {
+	says := ""
+	i := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"access_token":"tok","rest_instance_url":%q,"soap_instance_url":"https://soap.example.com/"}`, says)
+	})
+	for _, tc := range []struct{ says, member, want, wrong string }{
+		{"https://abc.rest.example.com/", "rest_instance_url", "https://abc.rest.example.com/x/y?z=1", ""},
+		{"https://abc.rest.example.com:444/base/", "rest_instance_url", "https://abc.rest.example.com:444/base/x/y?z=1", ""},
+		{"https://abc.rest.example.com/", "soap_instance_url", "https://soap.example.com/x/y?z=1", ""},
+		{"https://abc.rest.example.com/", "", "https://api.example.com/x/y?z=1", ""},
+		{"https://abc.rest.example.com/", "other_url", "https://api.example.com/x/y?z=1", ""},
+		{"nonsense", "rest_instance_url", "https://api.example.com/x/y?z=1", ""},
+		{"https://user:word@abc.example.com/", "rest_instance_url", "https://api.example.com/x/y?z=1", ""},
+		{"http://10.0.0.1/", "rest_instance_url", "", "The token's answer says to send requests to http://10.0.0.1."},
+		{"https://10.0.0.1/", "rest_instance_url", "", "The token's answer says to send requests to https://10.0.0.1."},
+	} {
+		says = tc.says
+		m := clientCredentials(i.URL)
+		m.ID, m.Origin = "", tc.member
+		req := egress.Request{Method: "POST", URL: "https://api.example.com/x/y?z=1"}
+		_, err := NewKeeper(local(t), time.Now).Apply(context.Background(), &req, m)
+		if tc.wrong != "" {
+			var e *egress.Error
+			if !errors.As(err, &e) || e.Class != model.ClassRefused || !strings.HasPrefix(e.Message, tc.wrong) || req.Header.Get("Authorization") != "" {
+				t.Errorf("%+v: %v", tc, err)
+			}
+		} else if diff := cmp.Diff(tc.want, req.URL); diff != "" || err != nil || req.Header.Get("Authorization") != "Bearer tok" {
+			t.Errorf("%+v: %v %s", tc, err, diff)
+		}
 	}
 }

@@ -53,7 +53,7 @@ func (k *Keeper) ask(ctx context.Context, m Material) (grant, egress.Request, eg
 	if words != "" {
 		return grant{err: unusable("The token endpoint " + host + " " + words)}, made, x
 	}
-	return grant{token: model.Secret(token), until: asked.Add(keptFor(m.Config, life)), life: life}, made, x
+	return grant{token: model.Secret(token), until: asked.Add(keptFor(m.Config, life)), life: life, origins: origins(answered(x))}, made, x
 }
 
 func endpoint(c model.Config) string {
@@ -84,6 +84,11 @@ func sent(req egress.Request) []model.Secret {
 	var out []model.Secret
 	for _, text := range []string{query, string(req.Body)} {
 		form, _ := url.ParseQuery(text)
+		if fields := map[string]string{}; json.Unmarshal([]byte(text), &fields) == nil {
+			for name, v := range fields {
+				form.Set(name, v)
+			}
+		}
 		for _, name := range []string{"assertion", "client_assertion"} {
 			if v := form.Get(name); v != "" {
 				out = append(out, model.Secret(v))
@@ -114,6 +119,10 @@ func tokenRequest(m Material, now time.Time) (egress.Request, *egress.Error) {
 		base, query, _ := strings.Cut(req.URL, "?")
 		req.URL = base + "?" + strings.TrimPrefix(query+"&"+form.Encode(), "&")
 		return req, nil
+	case authJSON:
+		req.Header.Set("Content-Type", "application/json")
+		req.Body = jsonForm(form)
+		return req, nil
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Body = []byte(form.Encode())
@@ -122,6 +131,16 @@ func tokenRequest(m Material, now time.Time) (egress.Request, *egress.Error) {
 
 func basicPair(id, secret string) string {
 	return base64.StdEncoding.EncodeToString([]byte(id + ":" + secret))
+}
+
+// jsonForm is a form as a JSON object of texts, as Salesforce Marketing Cloud wants it.
+func jsonForm(form url.Values) []byte {
+	fields := make(map[string]string, len(form))
+	for name := range form {
+		fields[name] = form.Get(name)
+	}
+	body, _ := json.Marshal(fields) // texts always encode
+	return body
 }
 
 // tokenForm are the parameters, those of the client's authentication included unless they stand in the header.
@@ -136,6 +155,7 @@ func tokenForm(m Material, now time.Time) (url.Values, *egress.Error) {
 		form.Set(name, value)
 	}
 	put("scope", scopes(c))
+	put("account_id", c.Text("account_id"))
 	switch c.Text("grant") {
 	case grantClient:
 		form.Set("grant_type", grantClient)
@@ -237,6 +257,33 @@ func readToken(x egress.Exchange, mask func(string) string) (token string, secon
 		return "", 0, "granted a token of type " + kind + ", which needs a proof with every request; Waybill sends Bearer tokens."
 	}
 	return token, expiry(fields["expires_in"]), ""
+}
+
+// origins are the addresses in a token's answer, without a path's last slash; those that are no addresses are left out.
+func origins(fields map[string]any) map[string]string {
+	out := map[string]string{}
+	for name, v := range fields {
+		address, _ := v.(string)
+		u, err := url.Parse(address)
+		if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" {
+			out[name] = strings.TrimRight(address, "/")
+		}
+	}
+	return out
+}
+
+// moveTo sends a request to another origin, keeping its path and query; "" leaves it as it is. The address rules hold for
+// the other one when it is dialled; that the token does not travel in the clear is asked here.
+func (k *Keeper) moveTo(req *egress.Request, origin string) *egress.Error {
+	u, err := url.Parse(req.URL)
+	if origin == "" || err != nil {
+		return nil
+	}
+	req.URL = origin + strings.TrimPrefix(req.URL, u.Scheme+"://"+u.Host)
+	if r := k.egress.Check(req.URL); r != nil {
+		return &egress.Error{Class: model.ClassRefused, Refusal: r, Message: "The token's answer says to send requests to " + origin + ". " + r.Message}
+	}
+	return nil
 }
 
 // answered are the fields of an answer, nil when it holds none.

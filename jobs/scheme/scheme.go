@@ -45,6 +45,9 @@ type Material struct {
 	Version int64
 	// Depth is that of the event on whose account the request is made; platform tokens carry it along.
 	Depth int
+	// Origin is the member of the token's answer that says where requests go, in place of their own scheme, host and port;
+	// "" = they go where they were made for, and so they do when the answer has no such member.
+	Origin string
 }
 
 // Applied names where the credential stands in the request, so that records can leave it out whatever its value is.

@@ -24,6 +24,8 @@ type grant struct {
 	err   *egress.Error
 	until time.Time // kept no longer than this
 	life  int64     // seconds that the endpoint gave it
+	// origins are the addresses that were answered beside the token, by the name of their member ("rest_instance_url").
+	origins map[string]string
 }
 
 // tokenKey is what a token was granted for. A credential that is edited has another Version, hence other tokens.
@@ -44,15 +46,14 @@ type tokens struct {
 	flights singleflight.Group
 }
 
-// get is the token that is kept for key, or what fetch obtains; all who ask meanwhile get the same. fetch goes on when
+// get is what is kept for key, or what fetch obtains; all who ask meanwhile get the same. fetch goes on when
 // ctx ends, for the others that wait.
-func (t *tokens) get(ctx context.Context, key tokenKey, now func() time.Time, fetch func(context.Context) grant) (model.Secret, *egress.Error) {
+func (t *tokens) get(ctx context.Context, key tokenKey, now func() time.Time, fetch func(context.Context) grant) grant {
 	if key.id == "" {
-		g := fetch(ctx)
-		return g.token, g.err
+		return fetch(ctx)
 	}
 	if g, ok := t.look(key, now()); ok {
-		return g.token, g.err
+		return g
 	}
 	flight := t.flights.DoChan(fmt.Sprintf("%s %d %q %q", key.id, key.version, key.url, key.scope), func() (any, error) {
 		g, ok := t.look(key, now()) // another flight may have landed since
@@ -67,10 +68,9 @@ func (t *tokens) get(ctx context.Context, key tokenKey, now func() time.Time, fe
 	})
 	select {
 	case <-ctx.Done():
-		return "", &egress.Error{Class: model.ClassAuth, Message: "The attempt ended before the token endpoint had answered.", Cause: ctx.Err()}
+		return grant{err: &egress.Error{Class: model.ClassAuth, Message: "The attempt ended before the token endpoint had answered.", Cause: ctx.Err()}}
 	case r := <-flight:
-		g := r.Val.(grant)
-		return g.token, g.err
+		return r.Val.(grant)
 	}
 }
 

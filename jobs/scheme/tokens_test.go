@@ -158,7 +158,7 @@ func TestOneWhoLeavesDoesNotTakeTheTokenAlong(t *testing.T) {
 
 func TestAPanicStaysInItsFlight(t *testing.T) {
 	var store tokens
-	_, err := store.get(context.Background(), tokenKey{id: "crd_1"}, time.Now, func(context.Context) grant { panic("boom") })
+	err := store.get(context.Background(), tokenKey{id: "crd_1"}, time.Now, func(context.Context) grant { panic("boom") }).err
 	if err == nil || err.Class != model.ClassAuth || strings.Contains(err.Message, "boom") {
 		t.Error(err)
 	}
