@@ -12,8 +12,10 @@ import (
 )
 
 type benchCmd struct {
-	Seconds     int `help:"How long each load runs, in seconds." default:"4"`
-	Connections int `help:"Connections of the load." default:"256"`
+	Scenario    string `arg:"" optional:"" enum:"main,hanging,idle,overload,stored" default:"main" help:"main: against a bare loop; hanging: one bad destination among 50; idle: 1,000 destinations; overload: ten times what a receiver takes; stored: beside a full store."`
+	Stored      int    `help:"Events that the full store of scenario stored holds." default:"200000"`
+	Seconds     int    `help:"How long each load runs, in seconds." default:"4"`
+	Connections int    `help:"Connections of the load." default:"256"`
 }
 
 // Run drives this very program as another process, on a data folder of its own.
@@ -27,5 +29,6 @@ func (c benchCmd) Run(io streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return bench.Run(ctx, bench.Options{Self: self, Out: io.out, Load: time.Duration(c.Seconds) * time.Second, Connections: c.Connections})
+	return bench.Run(ctx, bench.Options{Self: self, Out: io.out, Load: time.Duration(c.Seconds) * time.Second, Connections: c.Connections,
+		Scenario: c.Scenario, Stored: c.Stored})
 }

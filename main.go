@@ -40,6 +40,7 @@ type commands struct {
 	} `cmd:"" help:"The master key."`
 	Bench        benchCmd        `cmd:"" help:"Measure this program on this machine."`
 	Doctor       doctorCmd       `cmd:"" help:"Check this installation."`
+	History      historyCmd      `cmd:"" hidden:"" help:"Fill a data folder with a past, for measuring."`
 	Version      versionCmd      `cmd:"" help:"Print the version."`
 	RenderWorker renderWorkerCmd `cmd:"" hidden:"" name:"render-worker"`
 }

@@ -28,6 +28,8 @@ type Options struct {
 	Out         io.Writer     // the report
 	Load        time.Duration // each load runs this long
 	Connections int           // of the load
+	Scenario    string        // one of Scenarios, "" = the first
+	Stored      int           // events that scenario stored begins with
 }
 
 // Run measures and prints. Everything that it makes is gone afterwards.
@@ -44,19 +46,31 @@ func Run(ctx context.Context, o Options) error {
 	defer rx.close()
 	s := &server{o: o, dir: dir}
 	defer s.stop()
+	if s.key, err = s.account(ctx); err != nil {
+		return err
+	}
 	if err := s.start(ctx); err != nil {
 		return err
 	}
 	if err := s.setUp(ctx, rx.url); err != nil {
 		return err
 	}
+	for _, sc := range scenarios() {
+		if sc.name == o.Scenario {
+			return sc.run(ctx, s, rx)
+		}
+	}
 	return s.report(ctx, rx)
 }
+
+func (s *server) say(format string, args ...any) { fmt.Fprintf(s.o.Out, format+"\n", args...) }
+
+const benchPassword = "a password of the bench"
 
 const template = `{{! return JSON.stringify(it.data[0]); }}`
 
 func (s *server) report(ctx context.Context, rx *receiver) error {
-	say := func(format string, args ...any) { fmt.Fprintf(s.o.Out, format+"\n", args...) }
+	say := s.say
 	say("%d connections, %s a load, events of %d bytes with ten flat fields; everything shares this machine", s.o.Connections, s.o.Load, len(payload(0)))
 	say("start to ready   %d ms", s.ready.Milliseconds())
 	time.Sleep(time.Second)
@@ -118,7 +132,7 @@ type server struct {
 
 // environment of the program: nothing of ours but what it needs.
 func (s *server) environment() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "WAYBILL_DATA_DIR=" + s.dir, "WAYBILL_ADDR=" + s.addr, "WAYBILL_ALLOW_HOSTS=127.0.0.1/32"}
+	return []string{"PATH=" + os.Getenv("PATH"), "WAYBILL_DATA_DIR=" + s.dir, "WAYBILL_ADDR=" + s.addr, "WAYBILL_ALLOW_HOSTS=127.0.0.1/32", "WAYBILL_BASE_URL=http://" + s.addr}
 }
 
 func (s *server) start(ctx context.Context) error {
@@ -128,9 +142,6 @@ func (s *server) start(ctx context.Context) error {
 	}
 	s.addr = l.Addr().String()
 	if err := l.Close(); err != nil {
-		return err
-	}
-	if s.key, err = s.account(ctx); err != nil {
 		return err
 	}
 	s.cmd = exec.CommandContext(ctx, s.o.Self, "serve")
@@ -164,7 +175,7 @@ func (s *server) account(ctx context.Context) (string, error) {
 		}
 		return strings.TrimSpace(string(out)), err
 	}
-	if _, err := run("a password of the bench\n", "user", "create", "--email", "bench@example.com", "--name", "Bench", "--role", "Administrator", "--password-stdin"); err != nil {
+	if _, err := run(benchPassword+"\n", "user", "create", "--email", "bench@example.com", "--name", "Bench", "--role", "Administrator", "--password-stdin"); err != nil {
 		return "", err
 	}
 	return run("", "apikey", "create", "--name", "bench", "--user", "bench@example.com")
@@ -176,6 +187,7 @@ func (s *server) stop() {
 	}
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
+	s.cmd = nil
 }
 
 // setUp makes a connection, two destinations and their actions through the API.

@@ -29,6 +29,8 @@ type receiver struct {
 	twice  atomic.Int64
 	count  atomic.Int64
 	base   time.Time
+	slow   atomic.Int64 // nanoseconds that every answer takes
+	hangs  atomic.Bool  // whether what is sent to /hang is never answered
 }
 
 func listen() (*receiver, error) {
@@ -47,6 +49,13 @@ func (rx *receiver) close() { _ = rx.server.Close() }
 func (rx *receiver) take(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
+		return
+	}
+	if d := rx.slow.Load(); d > 0 {
+		time.Sleep(time.Duration(d))
+	}
+	if r.URL.Path == "/hang" && rx.hangs.Load() {
+		<-r.Context().Done()
 		return
 	}
 	if r.URL.Path == "/hook" {
@@ -115,18 +124,23 @@ var next atomic.Int64
 type target struct {
 	path, head string
 	body       func(n int) []byte
+	lost       func(n int) bool // those that are not expected to arrive, nil = all are
 }
 
 // events is the target of a load that publishes events of that name.
 func (s *server) events(name string) target {
-	return target{"/api/v1/events", "Authorization: Bearer " + s.key + "\r\n", func(n int) []byte {
-		return fmt.Appendf(nil, `{"name":%q,"data":%s}`, name, payload(n))
+	return s.named(func(int) string { return name })
+}
+
+func (s *server) named(name func(n int) string) target {
+	return target{path: "/api/v1/events", head: "Authorization: Bearer " + s.key + "\r\n", body: func(n int) []byte {
+		return fmt.Appendf(nil, `{"name":%q,"data":%s}`, name(n), payload(n))
 	}}
 }
 
 func (s *server) drive(ctx context.Context, rx *receiver, to target, connections int, due func(i int) time.Time) (result, error) {
 	first, twice, count := next.Load(), rx.twice.Load(), rx.count.Load()
-	var accepted, turn atomic.Int64
+	var accepted, expected, turn atomic.Int64
 	sent := make([]time.Time, most-first)
 	begin, worked := time.Now(), s.cpu()
 	end := begin.Add(s.o.Load)
@@ -149,6 +163,9 @@ func (s *server) drive(ctx context.Context, rx *receiver, to target, connections
 						return err
 					}
 					accepted.Add(1)
+					if to.lost == nil || !to.lost(int(n)) {
+						expected.Add(1)
+					}
 				}
 				return ctx.Err()
 			})
@@ -162,12 +179,12 @@ func (s *server) drive(ctx context.Context, rx *receiver, to target, connections
 	}
 	spent := time.Since(begin)
 	r := result{accepted: float64(accepted.Load()) / spent.Seconds(), memory: s.memory()}
-	for wait := time.Now(); rx.count.Load()-count < accepted.Load() && time.Since(wait) < 2*time.Minute; {
+	for wait := time.Now(); rx.count.Load()-count < expected.Load() && time.Since(wait) < 2*time.Minute; {
 		time.Sleep(5 * time.Millisecond)
 	}
 	rx.measure(&r, first, next.Load(), sent)
 	r.cpu = float64((s.cpu() - worked).Microseconds()) / float64(max(1, accepted.Load()))
-	r.missing = int(accepted.Load() - (rx.count.Load() - count))
+	r.missing = int(expected.Load() - (rx.count.Load() - count))
 	r.twice = int(rx.twice.Load() - twice)
 	return r, nil
 }
