@@ -78,21 +78,23 @@ func unreached(host string, err error) *egress.Error {
 	return out
 }
 
-// sent are the values of a token request that are secret and made for it alone.
+// sent are the values of a token request that are secret and made for it alone, and the secrets in the spelling in which a
+// JSON body carries them: an answer may quote that body as a text of its own.
 func sent(req egress.Request) []model.Secret {
 	_, query, _ := strings.Cut(req.URL, "?")
 	var out []model.Secret
 	for _, text := range []string{query, string(req.Body)} {
 		form, _ := url.ParseQuery(text)
-		if fields := map[string]string{}; json.Unmarshal([]byte(text), &fields) == nil {
-			for name, v := range fields {
-				form.Set(name, v)
-			}
-		}
 		for _, name := range []string{"assertion", "client_assertion"} {
 			if v := form.Get(name); v != "" {
 				out = append(out, model.Secret(v))
 			}
+		}
+	}
+	var fields map[string]string
+	if json.Unmarshal(req.Body, &fields) == nil {
+		for _, name := range []string{"assertion", "client_assertion", "client_secret", "password"} {
+			out = append(out, model.Secret(fields[name]), model.Secret(jsonText(fields[name], true)))
 		}
 	}
 	return out
