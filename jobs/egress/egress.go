@@ -12,8 +12,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -21,6 +23,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -91,12 +94,17 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Request is one request to make.
 type Request struct {
-	Method  string
-	URL     string
-	Header  http.Header // names in canonical form; Do takes the map over
-	Body    []byte      // sent with Content-Length, never chunked
+	Method string
+	URL    string
+	Header http.Header // names in canonical form; Do takes the map over
+	Body   []byte      // sent with Content-Length, never chunked
+	// Source gives the body in place of Body, each time from its beginning: for what is too long to hold. Size is its length.
+	Source  func() (io.ReadCloser, error)
+	Size    int64
 	Timeout time.Duration
 	MaxBody int64 // bytes of the answer's body that are kept; 0 = 64 KiB
+	// Sink takes the body of an answer of 200 to 299 as it comes, however long; nothing of it is kept then. nil = MaxBody holds.
+	Sink func(io.Reader) error
 	// Identity is what is shown and trusted in TLS, nil = nothing of its own.
 	Identity *Identity
 }
@@ -145,10 +153,44 @@ func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
 	}
 	defer resp.Body.Close()
 	x.Status, x.Header = resp.StatusCode, resp.Header
+	if r.Sink != nil && x.Status/100 == 2 {
+		err = pour(&x, resp.Body, r, f)
+		return x, err
+	}
 	if err := x.read(resp, r.MaxBody, cancel); err != nil {
 		return x, explain(err, f, r.Timeout, x.Status)
 	}
 	return x, nil
+}
+
+// pour hands the body on. What fails in the sink is not the other side's doing.
+func pour(x *Exchange, body io.Reader, r Request, f *flight) error {
+	from := &counted{Reader: body}
+	err := r.Sink(from)
+	x.Size = from.n
+	switch {
+	case from.err != nil:
+		return explain(from.err, f, r.Timeout, x.Status)
+	case err != nil:
+		return &Error{Class: model.ClassBroken, Message: "What the other side answered could not be taken.", Cause: err}
+	}
+	return nil
+}
+
+// counted notes how much was read, and what ended it too early.
+type counted struct {
+	io.Reader
+	n   int64
+	err error
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
+	return n, err
 }
 
 func (c *Client) request(ctx context.Context, f *flight, u *url.URL, r Request) *http.Request {
@@ -163,7 +205,11 @@ func (c *Client) request(ctx context.Context, f *flight, u *url.URL, r Request) 
 	}
 	req := (&http.Request{Method: r.Method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).
 		WithContext(httptrace.WithClientTrace(ctx, &f.trace))
-	if len(r.Body) > 0 {
+	if r.Source != nil && r.Size > 0 {
+		// Its reader is opened when the first byte is asked for, and closed by the transport.
+		req.ContentLength, req.GetBody = r.Size, r.Source
+		req.Body = &lazy{open: r.Source}
+	} else if len(r.Body) > 0 {
 		req.ContentLength = int64(len(r.Body))
 		req.Body = io.NopCloser(bytes.NewReader(r.Body))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
@@ -174,6 +220,43 @@ func (c *Client) request(ctx context.Context, f *flight, u *url.URL, r Request) 
 		h[replayKeyHeader] = []string{}
 	}
 	return req
+}
+
+// lazy opens what it reads when it is read first: a request that is refused opens nothing.
+type lazy struct {
+	open   func() (io.ReadCloser, error)
+	mu     sync.Mutex // the transport may close while it reads
+	from   io.ReadCloser
+	closed bool
+}
+
+func (l *lazy) Read(p []byte) (int, error) {
+	from, err := l.opened()
+	if err != nil {
+		return 0, err
+	}
+	return from.Read(p)
+}
+
+func (l *lazy) opened() (_ io.ReadCloser, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, fs.ErrClosed
+	}
+	if l.from == nil {
+		l.from, err = l.open()
+	}
+	return l.from, err
+}
+
+func (l *lazy) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed = true; l.from == nil {
+		return nil
+	}
+	return l.from.Close()
 }
 
 // read takes the body as far as it is kept, and a little beyond so that the connection can be used again.

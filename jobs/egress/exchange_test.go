@@ -416,3 +416,46 @@ func BenchmarkDo(b *testing.B) {
 		})
 	})
 }
+
+// What is too long to hold goes and comes as a stream, and who spoils it is told apart.
+func TestStreams(t *testing.T) {
+	long := bytes.Repeat([]byte("waybill "), 100_000)
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.ContentLength != int64(len(long)) || !bytes.Equal(body, long) {
+			t.Errorf("%d of %d bytes came, announced as %d", len(body), len(long), r.ContentLength)
+		}
+		if r.URL.Path == "/cut" {
+			w.Header().Set("Content-Length", "1000000")
+			_, _ = w.Write(long[:100])
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		if r.URL.Path == "/no" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		_, _ = w.Write(body)
+	}))
+	defer echo.Close()
+	c := local(t)
+	var got bytes.Buffer
+	request := func(path string, sink func(io.Reader) error) (Exchange, error) {
+		got.Reset()
+		return c.Do(context.Background(), Request{Method: "PUT", URL: echo.URL + path, Size: int64(len(long)), MaxBody: 10, Sink: sink,
+			Source: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(long)), nil }})
+	}
+	take := func(r io.Reader) error { _, err := got.ReadFrom(r); return err }
+	if x, err := request("/", take); err != nil || x.Size != int64(len(long)) || !bytes.Equal(got.Bytes(), long) || x.Body != nil {
+		t.Errorf("got %d bytes, %d counted, %v", got.Len(), x.Size, err)
+	}
+	if x, err := request("/no", take); err != nil || got.Len() != 0 || len(x.Body) != 10 {
+		t.Errorf("a refusal went into the sink: %d bytes, %q, %v", got.Len(), x.Body, err)
+	}
+	if _, err := request("/cut", take); failure(t, err).Class != model.ClassBroken || !strings.Contains(err.Error(), "broke off") {
+		t.Errorf("cut: %v", err)
+	}
+	full := errors.New("the disk is full")
+	if _, err := request("/", func(io.Reader) error { return full }); !errors.Is(err, full) {
+		t.Errorf("the sink's own failure: %v", err)
+	}
+}
