@@ -9,13 +9,13 @@ import (
 )
 
 const destinationColumns = `id, connection_id, name, description, method, content_type, path, headers, template, enabled, disabled_at, disabled_reason,
-  sign, retry_schedule, retry_on, max_in_flight, rate, ordered, batch_size, batch_wait_ms, created_at, updated_at, version`
+  sign, retry_schedule, retry_on, max_in_flight, rate, ordered, batch_size, batch_wait_ms, created_at, updated_at, version, settings`
 
 func scanDestination(r row) (model.Destination, error) {
 	var d model.Destination
 	err := r.Scan(&d.ID, &d.ConnectionID, &d.Name, &d.Description, &d.Method, &d.ContentType, &d.Path, decode{&d.Headers}, &d.Template, &d.Enabled,
 		at{&d.DisabledAt}, &d.DisabledReason, &d.Sign, schedule{&d.RetrySchedule}, &d.RetryOn, &d.MaxInFlight, &d.Rate, &d.Ordered,
-		&d.BatchSize, &d.BatchWaitMS, at{&d.CreatedAt}, at{&d.UpdatedAt}, &d.Version)
+		&d.BatchSize, &d.BatchWaitMS, at{&d.CreatedAt}, at{&d.UpdatedAt}, &d.Version, decode{&d.Settings})
 	return d, err
 }
 
@@ -57,8 +57,8 @@ func (s *Store) SigningSecret(ctx context.Context, id model.DestID) (model.Secre
 
 const insertDestination = `
 INSERT INTO destinations (id, connection_id, name, description, method, content_type, path, headers, template, enabled, disabled_at, disabled_reason,
-  sign, retry_schedule, max_in_flight, created_at, updated_at, version, retry_on, rate, ordered, batch_size, batch_wait_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '', $11, $12, $13, $14, $14, 1, $15, $16, $17, $18, $19)`
+  sign, retry_schedule, max_in_flight, created_at, updated_at, version, retry_on, rate, ordered, batch_size, batch_wait_ms, settings)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '', $11, $12, $13, $14, $14, 1, $15, $16, $17, $18, $19, $20)`
 
 const connectionExists = `SELECT EXISTS (SELECT 1 FROM connections WHERE id = $1)`
 
@@ -77,8 +77,11 @@ func (tx *Tx) CreateDestination(d *model.Destination, signing model.Secret) erro
 	if n.Headers == nil {
 		n.Headers = []model.Header{}
 	}
+	if n.Settings == nil {
+		n.Settings = model.Config{}
+	}
 	err := tx.exec(insertDestination, n.ID, n.ConnectionID, n.Name, n.Description, n.Method, n.ContentType, n.Path, encode(n.Headers), n.Template, n.Enabled,
-		n.Sign, list(n.RetrySchedule), n.MaxInFlight, ms(tx.now), n.RetryOn, n.Rate, n.Ordered, n.BatchSize, n.BatchWaitMS)
+		n.Sign, list(n.RetrySchedule), n.MaxInFlight, ms(tx.now), n.RetryOn, n.Rate, n.Ordered, n.BatchSize, n.BatchWaitMS, encode(n.Settings))
 	if err != nil {
 		return duplicate(err, "destination of this connection", n.Name)
 	}
@@ -97,8 +100,8 @@ func (tx *Tx) CreateDestination(d *model.Destination, signing model.Secret) erro
 const updateDestination = `
 UPDATE destinations SET name = $1, description = $2, method = $3, content_type = $4, path = $5, headers = $6, template = $7, enabled = $8,
   disabled_at = $9, disabled_reason = $10, sign = $11, retry_schedule = $12, max_in_flight = $13, updated_at = $14, version = $15,
-  retry_on = $16, rate = $17, ordered = $18, batch_size = $19, batch_wait_ms = $20
-WHERE id = $21`
+  retry_on = $16, rate = $17, ordered = $18, batch_size = $19, batch_wait_ms = $20, settings = $21
+WHERE id = $22`
 
 // UpdateDestination stores d over the row of its ID; versions count as in UpdateConnection. Its connection stays, and
 // why Waybill switched it off is forgotten when it is switched on.
@@ -116,6 +119,9 @@ func (tx *Tx) UpdateDestination(d *model.Destination) error {
 	if n.Headers == nil {
 		n.Headers = []model.Header{}
 	}
+	if n.Settings == nil {
+		n.Settings = model.Config{}
+	}
 	if request(old) != request(n) {
 		if err := tx.mayActBy(n.ConnectionID); err != nil {
 			return err
@@ -125,8 +131,8 @@ func (tx *Tx) UpdateDestination(d *model.Destination) error {
 }
 
 // request is what decides what a destination sends.
-func request(d model.Destination) [5]string {
-	return [5]string{d.Method, d.ContentType, d.Path, headerText(d.Headers), d.Template}
+func request(d model.Destination) [6]string {
+	return [6]string{d.Method, d.ContentType, d.Path, headerText(d.Headers), d.Template, encode(d.Settings)}
 }
 
 // SwitchOffDestination switches a destination off because of what its receiver said; one that is off stays as it is.
@@ -152,7 +158,8 @@ func (tx *Tx) changeDestination(into *model.Destination, old, n model.Destinatio
 	}
 	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
 	err := tx.exec(updateDestination, n.Name, n.Description, n.Method, n.ContentType, n.Path, encode(n.Headers), n.Template, n.Enabled, ms(n.DisabledAt),
-		n.DisabledReason, n.Sign, list(n.RetrySchedule), n.MaxInFlight, ms(n.UpdatedAt), n.Version, n.RetryOn, n.Rate, n.Ordered, n.BatchSize, n.BatchWaitMS, n.ID)
+		n.DisabledReason, n.Sign, list(n.RetrySchedule), n.MaxInFlight, ms(n.UpdatedAt), n.Version, n.RetryOn, n.Rate, n.Ordered, n.BatchSize, n.BatchWaitMS,
+		encode(n.Settings), n.ID)
 	if err != nil {
 		return duplicate(err, "destination of this connection", n.Name)
 	}
@@ -167,7 +174,7 @@ func (tx *Tx) changeDestination(into *model.Destination, old, n model.Destinatio
 }
 
 func destinationChanges(a, b model.Destination) []model.Change {
-	return changes("connection_id", string(a.ConnectionID), string(b.ConnectionID), "name", a.Name, b.Name, "description", a.Description, b.Description,
+	out := changes("connection_id", string(a.ConnectionID), string(b.ConnectionID), "name", a.Name, b.Name, "description", a.Description, b.Description,
 		"method", a.Method, b.Method, "content_type", a.ContentType, b.ContentType, "path", a.Path, b.Path,
 		"headers", headerText(a.Headers), headerText(b.Headers), "template", a.Template, b.Template,
 		"enabled", yes(a.ID != "", a.Enabled), yes(b.ID != "", b.Enabled), "disabled_reason", a.DisabledReason, b.DisabledReason,
@@ -175,6 +182,7 @@ func destinationChanges(a, b model.Destination) []model.Change {
 		"max_in_flight", positive(a.MaxInFlight), positive(b.MaxInFlight), "retry_on", string(a.RetryOn), string(b.RetryOn),
 		"rate_per_second", rateText(a.Rate), rateText(b.Rate), "ordered", yes(a.ID != "", a.Ordered), yes(b.ID != "", b.Ordered),
 		"batch_size", positive(a.BatchSize), positive(b.BatchSize), "batch_wait_ms", positive(a.BatchWaitMS), positive(b.BatchWaitMS))
+	return append(out, configChanges("settings.", a.Settings, b.Settings)...)
 }
 
 // DeleteDestination removes a destination; force works as in DeleteConnection.

@@ -42,7 +42,8 @@ func (h *Handlers) connectionRoutes() []web.Route {
 var connectionsCrumb = crumb("Connections", href.Connections())
 
 func connectionKind(t connector.Type) views.Kind {
-	return views.Kind{Type: string(t.Type), Title: t.Title, Summary: t.Summary, Docs: t.Docs, Fields: t.Fields}
+	return views.Kind{Type: string(t.Type), Title: t.Title, Summary: t.Summary, Docs: t.Docs, Fields: t.Fields, Glyph: t.Glyph,
+		FindsURL: t.BaseURL != nil, Alone: t.NoDestinations, Tests: t.Tests()}
 }
 
 func (h *Handlers) listConnections(c echo.Context) error {
@@ -76,7 +77,7 @@ func (h *Handlers) listConnections(c echo.Context) error {
 func (h *Handlers) connectionItem(x model.Connection, around db.Routing) views.ConnectionItem {
 	kind, _ := connector.ByType(x.Type)
 	shown := around.Credentials[x.ClientCertificateID]
-	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Refused: strings.Join(h.o.Jobs.Warnings(x), " "),
+	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Alone: kind.NoDestinations, Refused: strings.Join(h.o.Jobs.Warnings(x), " "),
 		Handshake: jobs.HandshakeWarnings(x, shown, h.Now()), Certificate: shown, Authorities: shownCertificates(scheme.Authorities(x.CA)),
 		Credential: around.Credentials[x.CredentialID].Name, Destinations: len(destinationsOf(around, x.ID))}
 }
@@ -149,7 +150,8 @@ func (h *Handlers) newConnection(c echo.Context) error {
 		return fault.Absent("type of connection")
 	}
 	none := views.CredentialChoice{Use: "none"}
-	f := views.ConnectionForm{Type: string(t.Type), Auth: none, Certificate: none, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true}
+	f := views.ConnectionForm{Type: string(t.Type), Auth: none, Certificate: none, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true,
+		Settings: views.SettingValues(t.Fields, nil)}
 	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{Form: f})
 }
 
@@ -196,6 +198,8 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	if old.ID != "" {
 		x.Type, f.Type = old.Type, string(old.Type)
 	}
+	kind, _ := connector.ByType(x.Type)
+	f.Settings, x.Settings = typedSettings(c, kind.Fields)
 	var auth proofs
 	if f.Auth, auth.chosen, err = h.chosenCredential(c, "", old.CredentialID, strings.Join(strings.Fields(x.Name), " "), &bad); err != nil {
 		return f, x, auth, err
@@ -210,6 +214,16 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 		bad.Add("keep_credential", "Say whether the credential may go to %s.", host)
 	}
 	return f, x, auth, both(err, bad.Err())
+}
+
+// typedSettings reads settings{} from a form: as typed, and as they are to be checked.
+func typedSettings(c echo.Context, fields []model.Field) (map[string]string, model.Config) {
+	shown, config := map[string]string{}, model.Config{}
+	for _, f := range fields {
+		v := typed(c, views.SettingInput(f.Name))
+		shown[f.Name], config[f.Name] = v, v
+	}
+	return shown, config
 }
 
 // newHost is where x sends a credential that old sends elsewhere, "" when nothing changes.
@@ -239,13 +253,21 @@ func (h *Handlers) createConnection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.connectionSaved(c, f, x, x.Name+" is connected. Say what is sent there.")
+	return h.connectionSaved(c, f, x, x.Name+" is connected."+afterwards(x))
+}
+
+// afterwards is what to do with a new connection.
+func afterwards(x model.Connection) string {
+	if kind, _ := connector.ByType(x.Type); kind.NoDestinations != "" {
+		return ""
+	}
+	return " Say what is sent there."
 }
 
 // connectionSaved leads on, and warns of what will be refused.
 func (h *Handlers) connectionSaved(c echo.Context, f views.ConnectionForm, x model.Connection, words string) error {
 	url := href.Connection(x.ID)
-	if f.Go != "" {
+	if kind, _ := connector.ByType(x.Type); f.Go != "" && kind.NoDestinations == "" {
 		url = href.Destinations(x.ID)
 	}
 	if w := h.o.Jobs.Warnings(x); len(w) > 0 {
@@ -269,7 +291,7 @@ func (h *Handlers) showConnection(c echo.Context) error {
 		return err
 	}
 	kind, _ := connector.ByType(x.Type)
-	props := views.ConnectionProps{Item: h.connectionItem(x, around), Docs: kind.Docs, Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
+	props := views.ConnectionProps{Item: h.connectionItem(x, around), Kind: connectionKind(kind), Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
 		CanEdit: h.may(c, model.Connections.Manage()), SeeCredential: h.may(c, model.Credentials.View()), Now: h.Now()}
 	if props.Delete, err = h.connectionDeletion(c, x); err != nil {
 		return err
@@ -299,6 +321,8 @@ func (h *Handlers) editConnection(c echo.Context) error {
 	f := views.ConnectionForm{Version: x.Version, Type: string(x.Type), Name: x.Name, Description: x.Description, BaseURL: x.BaseURL,
 		TimeoutSeconds: strconv.Itoa(x.TimeoutSeconds), TimeoutMessage: x.TimeoutMessage, Enabled: x.Enabled,
 		RetrySchedule: views.Schedule(x.RetrySchedule), RetryOn: string(x.RetryOn)}
+	kind, _ := connector.ByType(x.Type)
+	f.Settings = views.SettingValues(kind.Fields, x.Settings)
 	if x.Port > 0 {
 		f.Port = strconv.Itoa(x.Port)
 	}

@@ -55,6 +55,9 @@ func (h *Handlers) listDestinations(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if kind, _ := connector.ByType(x.Type); kind.NoDestinations != "" {
+		return web.Redirect(c, href.Connection(x.ID))
+	}
 	props := views.DestinationsProps{Connection: h.connectionItem(x, around), CanEdit: h.may(c, model.Connections.Manage()), Now: h.Now()}
 	for _, d := range destinationsOf(around, x.ID) {
 		props.Items = append(props.Items, views.DestinationItem{Destination: d, Actions: len(actionsOf(around, d))})
@@ -77,7 +80,11 @@ func (h *Handlers) newEditor(c echo.Context) (*editor, error) {
 		return nil, err
 	}
 	t, _ := connector.ByType(x.Type)
+	if t.NoDestinations != "" {
+		return nil, fault.New(fault.Conflict, "%s", t.NoDestinations)
+	}
 	d := model.Destination{ConnectionID: x.ID, Enabled: true, Sign: t.Sign}
+	connector.Start(x, &d)
 	d.Clean()
 	return &editor{connection: x, draft: d}, nil
 }
@@ -101,12 +108,19 @@ func (e *editor) stored() {
 		Template: d.Template, Enabled: d.Enabled, Sign: d.Sign, RetrySchedule: views.Schedule(d.RetrySchedule), MaxInFlight: strconv.Itoa(d.MaxInFlight),
 		RetryOn: string(d.RetryOn), Ordered: d.Ordered}
 	e.Form.Rate, e.Form.RateUnit = views.Rate(d.Rate)
+	e.Form.Settings = views.SettingValues(e.fields(), d.Settings)
 	if d.BatchSize > 1 {
 		e.Form.BatchSize, e.Form.BatchWait = strconv.Itoa(d.BatchSize), strconv.Itoa(d.BatchWaitMS)
 	}
 	for _, x := range d.Headers {
 		e.Form.HeaderNames, e.Form.HeaderValues = append(e.Form.HeaderNames, x.Name), append(e.Form.HeaderValues, x.Value)
 	}
+}
+
+// fields are the settings that the type of the connection asks of a destination.
+func (e *editor) fields() []model.Field {
+	t, _ := connector.ByType(e.connection.Type)
+	return t.DestinationFields(e.connection)
 }
 
 // typed reads the posted form into the draft; the error lists what of it could not even be read.
@@ -134,6 +148,7 @@ func (e *editor) typed(c echo.Context) error {
 		bad.Add("rate_per_second", "%s", err)
 	}
 	d.RetryOn, d.Ordered = model.RetryOn(f.RetryOn), f.Ordered
+	e.Form.Settings, d.Settings = typedSettings(c, e.fields())
 	d.BatchSize, d.BatchWaitMS = number(&bad, "batch_size", f.BatchSize), number(&bad, "batch_wait_ms", f.BatchWait)
 	return bad.Err()
 }
@@ -151,7 +166,7 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 		e.Helpers = append(e.Helpers, views.Helper{Signature: x.Signature, Doc: x.Doc, Example: x.Example, Gives: x.Gives})
 	}
 	t, _ := connector.ByType(e.connection.Type)
-	e.Methods = t.Methods
+	e.Methods, e.Fields = t.Methods, e.fields()
 	title, last := "New destination", "New"
 	if e.saved.ID != "" {
 		title, last = e.saved.Name, e.saved.Name

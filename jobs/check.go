@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -22,6 +23,9 @@ import (
 func (s *Service) CheckConnection(c *model.Connection) error {
 	c.Clean()
 	var bad fault.Check
+	if t, _ := connector.ByType(c.Type); c.BaseURL == "" && t.BaseURL != nil {
+		c.BaseURL = t.BaseURL(c.Settings.Clean(t.Fields))
+	}
 	bad.Join("", c.Check())
 	if _, ok := connector.ByType(c.Type); !ok {
 		bad.Add("type", "%s", unknownType(string(c.Type)))
@@ -31,18 +35,24 @@ func (s *Service) CheckConnection(c *model.Connection) error {
 			bad.Add("ca", "%s", w)
 		}
 	}
-	for name := range c.Settings {
-		bad.Add("settings."+name, "Connections of this type have no such setting.")
+	snap, err := s.routing.current(context.Background())
+	if err != nil {
+		return err
 	}
+	bad.Join("", connector.Check(c, snap.Credentials[c.CredentialID].Type))
 	return bad.Err()
 }
 
 func unknownType(t string) string {
+	var known []string
+	for _, k := range connector.Types() {
+		known = append(known, string(k.Type))
+	}
 	switch t {
 	case "s3", "salesforce_mc", "marketo", "slack", "teams":
-		return "This version of Waybill cannot talk to “" + t + "” yet; use webhook or custom_http."
+		return "This version of Waybill cannot talk to “" + t + "” yet; use one of " + strings.Join(known, ", ") + "."
 	}
-	return "One of webhook, custom_http."
+	return "One of " + strings.Join(known, ", ") + "."
 }
 
 // Warnings are what will be refused when something is sent; a connection is stored all the same.
@@ -53,11 +63,17 @@ func (s *Service) Warnings(c model.Connection) []string {
 	return nil
 }
 
-// CheckDestination cleans and checks a destination, its templates and its headers.
+// CheckDestination cleans and checks a destination, its settings, its templates and its headers.
 func (s *Service) CheckDestination(d *model.Destination) error {
+	snap, err := s.routing.current(context.Background())
+	if err != nil {
+		return err
+	}
+	c := snap.Connections[d.ConnectionID] // that it does not exist is the store's word
 	d.Clean()
 	var bad fault.Check
 	bad.Join("", d.Check())
+	bad.Join("", connector.CheckDestination(c, d))
 	if w := connector.CheckPath(d.Path); w != "" {
 		bad.Add("path", "%s", w)
 	}
@@ -71,7 +87,7 @@ func (s *Service) CheckDestination(d *model.Destination) error {
 		}
 	}
 	if len(d.Template) <= model.MaxTemplate {
-		for _, p := range s.checkParts(deliver.Parts(*d)) {
+		for _, p := range s.checkParts(append(settingParts(c, *d), deliver.Parts(*d)...)) {
 			words := p.Message
 			if p.Line > 0 {
 				words = "Line " + strconv.Itoa(p.Line) + ", column " + strconv.Itoa(p.Column) + ": " + p.Message
@@ -80,6 +96,18 @@ func (s *Service) CheckDestination(d *model.Destination) error {
 		}
 	}
 	return bad.Err()
+}
+
+// settingParts are the settings of a destination that hold tags.
+func settingParts(c model.Connection, d model.Destination) []script.Part {
+	t, _ := connector.ByType(c.Type)
+	var out []script.Part
+	for _, f := range t.DestinationFields(c) {
+		if text := d.Settings.Text(f.Name); f.Tags && !script.Plain(text) {
+			out = append(out, script.Part{Name: "settings." + f.Name, Place: script.Text, Source: text})
+		}
+	}
+	return out
 }
 
 // checkParts compiles the templated parts in a worker. Without one (it cannot be started) what needs no worker is checked.

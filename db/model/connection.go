@@ -136,6 +136,11 @@ type ConnectionType string
 const (
 	ConnectionWebhook    ConnectionType = "webhook"
 	ConnectionCustomHTTP ConnectionType = "custom_http"
+	ConnectionS3         ConnectionType = "s3"
+	ConnectionSalesforce ConnectionType = "salesforce_mc"
+	ConnectionMarketo    ConnectionType = "marketo"
+	ConnectionSlack      ConnectionType = "slack"
+	ConnectionTeams      ConnectionType = "teams"
 )
 
 // DefaultTimeout of a connection, and its bounds, in seconds.
@@ -247,6 +252,7 @@ type Destination struct {
 	Ordered        bool    // one after the other within a subject, in the order in which they were accepted
 	BatchSize      int     // events in one message at most, 1 = each by itself
 	BatchWaitMS    int     // how long the first of a batch waits for others
+	Settings       Config  // what the type of its connection asks for
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	Version        int64

@@ -30,7 +30,7 @@ type connection struct {
 	RetrySchedule  []int          `json:"retry_schedule" doc:"Of destinations that have none of their own"`
 	RetryOn        string         `json:"retry_on"`
 	ServiceUserID  string         `json:"service_user_id" doc:"As whom calls on inbound_url act; empty = the connection is one-way"`
-	Settings       map[string]any `json:"settings"`
+	Settings       map[string]any `json:"settings" doc:"What the type asks for"`
 	EffectiveURL   string         `json:"effective_url" readOnly:"true" doc:"base_url with the port in it"`
 	InboundURL     string         `json:"inbound_url" readOnly:"true" doc:"Whole for those with Manage Inbound"`
 	Warnings       []string       `json:"warnings" readOnly:"true" doc:"What will be refused when something is sent, and which certificates end within 30 days"`
@@ -84,10 +84,7 @@ func (in connectionInput) serve(tx *db.Tx, c model.Connection, was model.UserID)
 func (a *API) connection(c model.Connection) connection {
 	out := connection{Meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Description: c.Description, Type: string(c.Type),
 		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), CA: c.CA, CertificateID: string(c.ClientCertificateID), TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
-		Enabled: c.Enabled, RetrySchedule: model.Destination{}.Schedule(c), RetryOn: string(c.RetryOn), Settings: c.Settings, EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
-	if out.Settings == nil {
-		out.Settings = map[string]any{}
-	}
+		Enabled: c.Enabled, RetrySchedule: model.Destination{}.Schedule(c), RetryOn: string(c.RetryOn), Settings: config(c.Settings), EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
 	return out
 }
 
@@ -95,7 +92,7 @@ type connectionInput struct {
 	Versioned
 	Name           string         `json:"name"`
 	Description    string         `json:"description"`
-	Type           string         `json:"type" doc:"webhook (default) or custom_http"`
+	Type           string         `json:"type" doc:"webhook (default), custom_http, or one of the named systems"`
 	BaseURL        string         `json:"base_url" doc:"Scheme and host, perhaps a port and a path; never templated"`
 	Port           int            `json:"port" minimum:"0" maximum:"65535" doc:"0 = as in base_url"`
 	CredentialID   string         `json:"credential_id" doc:"Empty = no authentication"`
@@ -107,7 +104,7 @@ type connectionInput struct {
 	RetrySchedule  []int          `json:"retry_schedule" doc:"Seconds before attempt 1, 2, … to destinations that have none of their own; empty = the usual one"`
 	RetryOn        string         `json:"retry_on" doc:"Answers to try again after, and with ! those to give up after, such as 500-599, !501; what is not named is judged as usual"`
 	ServiceUserID  *string        `json:"service_user_id" doc:"Makes the connection two-way; needs Manage Inbound. Empty removes its inbound URL; absent keeps it as it is"`
-	Settings       map[string]any `json:"settings" doc:"No type of this version has settings"`
+	Settings       map[string]any `json:"settings" doc:"As the type asks; none of it is secret"`
 }
 
 func (in connectionInput) connection() (model.Connection, []fault.Field) {

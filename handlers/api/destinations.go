@@ -7,6 +7,7 @@ import (
 
 	"waybill/db"
 	"waybill/db/model"
+	"waybill/jobs/connector"
 	"waybill/jobs/scheme"
 )
 
@@ -32,6 +33,7 @@ type Destination struct {
 	Ordered        bool           `json:"ordered"`
 	BatchSize      int            `json:"batch_size"`
 	BatchWaitMS    int            `json:"batch_wait_ms"`
+	Settings       map[string]any `json:"settings" doc:"What the type of the connection asks for"`
 	Health         health         `json:"health" readOnly:"true"`
 }
 
@@ -55,7 +57,7 @@ func (a *API) destination(d model.Destination, c model.Connection) Destination {
 		Description: d.Description, Method: d.Method, ContentType: d.ContentType, Path: d.Path, Headers: full(d.Headers), Template: d.Template,
 		Enabled: d.Enabled, DisabledAt: stamp(d.DisabledAt), DisabledReason: d.DisabledReason, Sign: d.Sign, RetrySchedule: d.Schedule(c),
 		RetryOn: string(d.RetryOn), MaxInFlight: d.MaxInFlight, RatePerSecond: orNil(d.Rate), Ordered: d.Ordered, BatchSize: d.BatchSize,
-		BatchWaitMS: d.BatchWaitMS, Health: showHealth(a.jobs.Health(d.Target()))}
+		BatchWaitMS: d.BatchWaitMS, Settings: config(d.Settings), Health: showHealth(a.jobs.Health(d.Target()))}
 }
 
 // newDestination is the answer to POST: the one that holds the signing secret.
@@ -74,7 +76,7 @@ type destinationInput struct {
 	Headers       []model.Header `json:"headers"`
 	Template      string         `json:"template" doc:"Empty = the event's data as JSON"`
 	Enabled       *bool          `json:"enabled" doc:"true when absent"`
-	Sign          *bool          `json:"sign" doc:"Sign by Standard Webhooks; true when absent"`
+	Sign          *bool          `json:"sign" doc:"Sign by Standard Webhooks; as the type of the connection usually does when absent"`
 	RetrySchedule []int          `json:"retry_schedule" doc:"Seconds before attempt 1, 2, …; its length is the number of attempts; empty, or as the connection's = the connection's, whatever it becomes"`
 	RetryOn       string         `json:"retry_on" doc:"Answers to try again after, and with ! those to give up after, such as 500-599, !501; what is not named is judged as the connection says, else as usual: 408, 425, 429 and 5xx are tried again"`
 	MaxInFlight   int            `json:"max_in_flight" minimum:"0" maximum:"1024" doc:"Requests at once; 0 = 32"`
@@ -82,17 +84,32 @@ type destinationInput struct {
 	Ordered       bool           `json:"ordered" doc:"One after the other within a subject, in the order in which the events were accepted; holds for events from now on"`
 	BatchSize     int            `json:"batch_size" doc:"Events in one message at most, up to 500; 0 or 1 = each by itself"`
 	BatchWaitMS   int            `json:"batch_wait_ms" doc:"How long the first event of a message waits for others; 0 = 1000 when there are batches"`
+	Settings      map[string]any `json:"settings" doc:"As the type of the connection asks; none of it is secret"`
 }
 
 func (in destinationInput) destination(c model.Connection) model.Destination {
 	out := model.Destination{Name: in.Name, Description: in.Description, Method: in.Method, ContentType: in.ContentType, Path: in.Path,
-		Headers: in.Headers, Template: in.Template, Enabled: or(in.Enabled, true), Sign: or(in.Sign, true), RetrySchedule: in.RetrySchedule,
+		Headers: in.Headers, Template: in.Template, Enabled: or(in.Enabled, true), Sign: or(in.Sign, signs(c)), RetrySchedule: in.RetrySchedule,
 		RetryOn: model.RetryOn(in.RetryOn), MaxInFlight: in.MaxInFlight, Rate: or(in.RatePerSecond, 0), Ordered: in.Ordered, BatchSize: in.BatchSize,
-		BatchWaitMS: in.BatchWaitMS, Version: in.Version}
+		BatchWaitMS: in.BatchWaitMS, Settings: in.Settings, Version: in.Version}
 	if slices.Equal(out.RetrySchedule, model.Destination{}.Schedule(c)) { // PUT takes what GET gave: it stays the connection's
 		out.RetrySchedule = nil
 	}
 	return out
+}
+
+// signs reports whether a destination of c that says nothing of it is signed.
+func signs(c model.Connection) bool {
+	t, ok := connector.ByType(c.Type)
+	return !ok || t.Sign
+}
+
+// config is settings as they are answered: never null.
+func config(c model.Config) map[string]any {
+	if c == nil {
+		return map[string]any{}
+	}
+	return c
 }
 
 // orNil is a number, nil for none.
@@ -144,6 +161,9 @@ func (a *API) createDestination(c call, in *struct {
 	}
 	n, secret := in.Body.destination(x), scheme.NewSigningSecret()
 	n.ConnectionID = x.ID
+	if connector.Start(x, &n); in.Body.RatePerSecond != nil {
+		n.Rate = *in.Body.RatePerSecond
+	}
 	if err = a.jobs.CheckDestination(&n); err == nil {
 		err = a.write(c, func(tx *db.Tx) error { return tx.CreateDestination(&n, secret) })
 	}

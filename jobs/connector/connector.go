@@ -1,9 +1,10 @@
 // Package connector holds the types of connections: what a request to such a system looks like and what its answer
 // means.
 //
-// A type is one file that ends in a Type; Types lists them. Build and Judge are pure: rendering (jobs/script),
-// authentication (jobs/scheme) and the exchange itself (jobs/egress) happen around them, in jobs/deliver. It refuses
-// paths that leave the connection's base URL and headers that frame the message.
+// A type is one file that ends in a Type; Types lists them. Its settings are data (model.Field) that views draw and
+// Check checks, whatever the type. Build and Judge are pure: rendering (jobs/script), authentication (jobs/scheme) and
+// the exchange itself (jobs/egress) happen around them, in jobs/deliver. It refuses paths that leave the connection's base
+// URL and headers that frame the message.
 package connector
 
 import (
@@ -12,44 +13,131 @@ import (
 	"net/http"
 	"time"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/jobs/egress"
 	"waybill/jobs/scheme"
 )
 
-// Type is one kind of system that a connection can lead to.
+// Type is one kind of system that a connection can lead to. Everything that pages, REST and delivery know of it stands
+// here: a new one is a file that ends in a Type, and a line in Types.
 type Type struct {
 	Type    model.ConnectionType
 	Title   string
 	Summary string        // one sentence for the card
-	Glyph   string        // path data of a 24 × 24 icon
-	Fields  []model.Field // settings{} of the connection
-	Methods []string      // that the form of a destination offers; the first is the default
-	Sign    bool          // new destinations are signed
-	Docs    string        // a paragraph beside the form
+	Glyph   string        // path data of a 24 × 24 icon, an own drawing
+	Fields  []model.Field // settings{} of the connection, without secrets: those belong into credentials
+	// Destination are the settings{} of a destination, nil = none; they may depend on what the connection has chosen.
+	Destination func(model.Connection) []model.Field
+	Methods     []string  // that the form of a destination offers; the first is the default
+	Sign        bool      // new destinations are signed
+	Docs        string    // a paragraph beside the form
+	Guide       []Section // the page of documentation
+	Samples     []Sample  // templates to begin with
+	// BaseURL is the one of a connection that names none; nil = it has to.
+	BaseURL func(model.Config) string
+	// Credentials are the kinds that its requests can carry, the usual one first; nil = any. NeedsCredential says that
+	// they have to carry one.
+	Credentials     func(model.Config) []model.CredentialType
+	NeedsCredential bool
+	// NoDestinations says why a connection has none and what it is for; "" = it has destinations.
+	NoDestinations string
+	// TokenHost names the member of the token endpoint's answer that says which host requests go to, in place of the
+	// connection's; "" = the connection's.
+	TokenHost string
+	// Records says that the template makes one record: it is rendered for each event of a batch by itself, and build puts
+	// the records into one request.
+	Records bool
 
+	// defaults is what a new destination begins with; zero values are as usual.
+	defaults func(model.Connection, model.Config) model.Destination
+	// checkConnection and check add complaints that the fields cannot know, by field name ("settings.channel").
+	checkConnection func(model.Connection, *fault.Check)
+	check           func(model.Connection, model.Destination, *fault.Check)
+	// template is the one that a destination without a text of its own has; nil or "" = the event's data.
+	template func(model.Connection, model.Destination) string
+	// look draws what people will see of a body; nil = nothing beyond the request.
+	look  func(body []byte) []model.LookBlock
 	build func(model.Connection, model.Destination, Rendered) (egress.Request, error)
-	judge func(x egress.Exchange, now time.Time) Verdict
+	judge func(Answer) Verdict
+	// probes are the requests that test a connection, in order; nil = only a destination can be tested.
+	probes func(model.Connection, time.Time) []Probe
+}
+
+// Section is a part of a page of documentation: paragraphs, and what stands below them as code.
+type Section struct {
+	Title string
+	Text  []string
+	Code  string
+}
+
+// Sample is a template to begin with.
+type Sample struct {
+	Title    string
+	Template string
+	When     []string // choices of the destination's selects with which it makes sense; empty = all
+}
+
+// Probe is one request that shows whether a connection works.
+type Probe struct {
+	Title   string // what it does, such as "Write a small object"
+	Request egress.Request
+	Judge   func(Answer) Verdict
+}
+
+// Answer is what came back, and to what.
+type Answer struct {
+	Connection  model.Connection
+	Destination model.Destination // zero of a probe
+	Exchange    egress.Exchange
+	Records     int // in the request, of types that take several
+	Now         time.Time
 }
 
 // Types lists all types in the order of their cards.
-func Types() []Type { return []Type{webhook(), customHTTP()} }
+func Types() []Type { return types }
+
+var types = []Type{webhook(), customHTTP()}
 
 // ByType finds a type.
 func ByType(t model.ConnectionType) (Type, bool) {
-	for _, k := range Types() {
-		if k.Type == t {
-			return k, true
+	for i := range types {
+		if types[i].Type == t {
+			return types[i], true
 		}
 	}
 	return Type{}, false
 }
+
+// DestinationFields are the settings of a destination of c.
+func (t Type) DestinationFields(c model.Connection) []model.Field {
+	if t.Destination == nil {
+		return nil
+	}
+	return t.Destination(c)
+}
+
+// Kinds are the kinds of credentials that requests of a connection with these settings can carry; nil = any.
+func (t Type) Kinds(settings model.Config) []model.CredentialType {
+	if t.Credentials == nil {
+		return nil
+	}
+	return t.Credentials(settings)
+}
+
+// Tests reports whether a connection can be tested by itself.
+func (t Type) Tests() bool { return t.probes != nil }
+
+// Looks reports whether messages can be drawn as people will see them.
+func (t Type) Looks() bool { return t.look != nil }
 
 // Rendered is what the destination's path, headers and template became for one message.
 type Rendered struct {
 	Path    string // with its query, without the base URL
 	Headers []model.Header
 	Body    []byte
+	// Records are what the template made of each event, of types that take several; Body is nil then.
+	Records [][]byte
 }
 
 // Build makes the request of one attempt, without authentication and signature. The error is always an *egress.Error:
@@ -58,6 +146,9 @@ func Build(conn model.Connection, dest model.Destination, r Rendered) (egress.Re
 	t, ok := ByType(conn.Type)
 	if !ok {
 		return egress.Request{}, &egress.Error{Class: model.ClassSetup, Message: fmt.Sprintf("Waybill knows no connection type %q.", conn.Type)}
+	}
+	if t.build == nil {
+		return egress.Request{}, &egress.Error{Class: model.ClassSetup, Message: t.NoDestinations}
 	}
 	return t.build(conn, dest, r)
 }

@@ -19,7 +19,7 @@ import (
 
 func TestEveryTypeIsWhole(t *testing.T) {
 	for _, k := range Types() {
-		if k.Title == "" || k.Summary == "" || k.Glyph == "" || k.Docs == "" || len(k.Methods) == 0 || k.build == nil || k.judge == nil {
+		if k.Title == "" || k.Summary == "" || k.Glyph == "" || k.Docs == "" || len(k.Methods) == 0 || (k.NoDestinations == "") != (k.build != nil && k.judge != nil) {
 			t.Errorf("%s lacks something", k.Type)
 		}
 		if got, ok := ByType(k.Type); !ok || got.Title != k.Title {
@@ -218,7 +218,7 @@ func TestJudge(t *testing.T) {
 		if !tc.want.Success {
 			tc.want.Class = model.ClassStatus
 		}
-		if diff := cmp.Diff(tc.want, Judge(model.ConnectionWebhook, x, now)); diff != "" {
+		if diff := cmp.Diff(tc.want, Judge(Answer{Connection: model.Connection{Type: model.ConnectionWebhook}, Exchange: x, Now: now})); diff != "" {
 			t.Errorf("%d %q: %s", tc.status, tc.header, diff)
 		}
 	}

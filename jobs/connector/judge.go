@@ -22,16 +22,21 @@ type Verdict struct {
 	Retry      bool          // trying again can help
 	RetryAfter time.Duration // not before this long from now; 0 = the schedule alone decides
 	Disable    bool          // the other side wants no more messages: switch the destination off
-	Class      model.ErrorClass
-	Words      string // "" on success; may quote the answer, so redact it
+	// Renew says that the token was not accepted although the status did not say so: it is dropped, and one more exchange
+	// made at once, as after a 401.
+	Renew bool
+	// Each is what became of each record of a request, in their order; nil = all of them as above.
+	Each  []Verdict
+	Class model.ErrorClass
+	Words string // "" on success; may quote the answer, so redact it
 }
 
-// Judge reads an answer of a system of type t.
-func Judge(t model.ConnectionType, x egress.Exchange, now time.Time) Verdict {
-	if k, ok := ByType(t); ok {
-		return k.judge(x, now)
+// Judge reads an answer of the connection's system.
+func Judge(a Answer) Verdict {
+	if k, ok := ByType(a.Connection.Type); ok && k.judge != nil {
+		return k.judge(a)
 	}
-	return judgeHTTP(x, now)
+	return judgeHTTP(a)
 }
 
 // Overrule is v where people decided otherwise about its status: that it is worth another attempt, or that it is not.
@@ -64,14 +69,15 @@ func JudgeError(err error) Verdict {
 	return Verdict{Retry: !final, Class: e.Class, Words: e.Message}
 }
 
-func judgeHTTP(x egress.Exchange, now time.Time) Verdict {
-	v := Verdict{Class: model.ClassStatus}
+// judgeHTTP goes by the status alone.
+func judgeHTTP(a Answer) Verdict {
+	x, v := a.Exchange, Verdict{Class: model.ClassStatus}
 	s := x.Status
 	switch {
 	case s >= 200 && s < 300:
 		return Verdict{Success: true}
 	case s == 408 || s == 425 || s == 429 || (s >= 500 && s < 600):
-		v.Retry, v.RetryAfter = true, retryAfter(x.Header.Get("Retry-After"), now)
+		v.Retry, v.RetryAfter = true, retryAfter(x.Header.Get("Retry-After"), a.Now)
 	case s == http.StatusGone:
 		v.Disable = true
 	}

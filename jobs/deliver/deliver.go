@@ -38,6 +38,7 @@ type Result struct {
 	Error       string         // in words, names the rule
 	UserMessage string         // the connection's timeout message, when the other side did not answer in time
 	RetryAfter  time.Duration
+	Renew       bool   // the token was not accepted, whatever the status
 	Bound       bool   // it was too much: what is in a batch may go by itself
 	Disable     string // why the destination is to be switched off; "" = it is not
 	BodyIsData  bool
@@ -158,6 +159,8 @@ type Prepared struct {
 	Rendered   time.Duration // spent in the template
 	// Shown is the body with its client secret masked, nil when it holds none.
 	Shown []byte
+	// Records is how many records the request holds, of types that take several; 0 = it is one message.
+	Records int
 }
 
 // Draft makes the request as it is before it is signed and authenticated: rendered and joined, as of now. Nothing leaves the
@@ -168,6 +171,7 @@ func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Tim
 		return nil, err
 	}
 	p := &Prepared{Setup: u, Work: w, Rendered: took, BodyIsData: u.Destination.Template == "" && !u.batched(w)}
+	p.Records = len(rendered.Records)
 	if p.Request, err = connector.Build(u.Connection, u.Destination, rendered); err != nil {
 		return nil, refusedOr(err, Final, model.ClassRefused)
 	}
@@ -218,8 +222,8 @@ func refusedOr(err error, kind Kind, class model.ErrorClass) *Failure {
 	return &Failure{Kind: kind, Class: e.Class, Words: e.Message}
 }
 
-// Send makes the exchange and judges it. A 401 to a token that was obtained for it, kept or fresh, is followed at once
-// by one more exchange with another token (SEMANTICS 4).
+// Send makes the exchange and judges it. A 401 (or what means the same to the type) to a token that was obtained for it,
+// kept or fresh, is followed at once by one more exchange with another token (SEMANTICS 4).
 func (s *Sender) Send(ctx context.Context, p *Prepared) Result {
 	if !p.Applied.Renews {
 		return s.exchange(ctx, p)
@@ -227,7 +231,7 @@ func (s *Sender) Send(ctx context.Context, p *Prepared) Result {
 	again := *p
 	again.Request.Header = p.Request.Header.Clone() // the exchange takes the map over
 	first := s.exchange(ctx, p)
-	if first.Attempt == nil || first.Attempt.StatusCode != http.StatusUnauthorized {
+	if first.Attempt == nil || first.Attempt.StatusCode != http.StatusUnauthorized && !first.Renew {
 		return first
 	}
 	s.Keeper.Drop(p.Setup.material(), p.Applied.Token)
@@ -247,10 +251,18 @@ func (s *Sender) renewed(ctx context.Context, p *Prepared, before *model.Attempt
 	}
 	r.Renewed = before
 	if r.Error != "" {
-		r.Error = "The token was answered 401, so another one was asked for. " + r.Error
+		r.Error = "The token was " + how(before) + ", so another one was asked for. " + r.Error
 		r.Attempt.Error = r.Error
 	}
 	return r
+}
+
+// how the receiver refused a token.
+func how(before *model.Attempt) string {
+	if before.StatusCode == http.StatusUnauthorized {
+		return "answered 401"
+	}
+	return "not accepted"
 }
 
 func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
@@ -271,7 +283,7 @@ func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
 	r := Result{Attempt: a, BodyIsData: p.BodyIsData && len(a.Request.Body) == len(p.Request.Body)}
 	v := connector.JudgeError(err)
 	if err == nil {
-		v = connector.Judge(u.Connection.Type, x, s.Now()).Overrule(x, []model.RetryOn{u.Destination.RetryOn, u.Connection.RetryOn}, s.Now())
+		v = connector.Judge(connector.Answer{Connection: u.Connection, Destination: u.Destination, Exchange: x, Records: p.Records, Now: s.Now()}).Overrule(x, []model.RetryOn{u.Destination.RetryOn, u.Connection.RetryOn}, s.Now())
 	}
 	switch {
 	case v.Success:
@@ -282,6 +294,7 @@ func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
 		r.Kind = Final
 	}
 	a.Class, a.Error = v.Class, redact.Text(v.Words)
+	r.Renew = v.Renew
 	r.Error, r.Bound = a.Error, a.StatusCode == http.StatusRequestEntityTooLarge
 	if a.Class == model.ClassTimeout {
 		r.UserMessage = u.Connection.TimeoutMessage

@@ -42,6 +42,9 @@ type Setup struct {
 
 // Ready works out what the fields imply.
 func (u Setup) Ready() *Setup {
+	made := u.Destination.Template == ""
+	u.Destination.Template = connector.Template(u.Connection, u.Destination)
+	made = made && u.Destination.Template != ""
 	signing := []model.Secret{u.Signing, u.ClientSecret}
 	for _, o := range u.Older {
 		signing = append(signing, o.Secret)
@@ -69,7 +72,7 @@ func (u Setup) Ready() *Setup {
 		}
 	}
 	u.template = &script.Template{Version: string(u.Destination.ID) + "@" + strconv.FormatInt(u.Destination.Version, 10), Parts: parts}
-	if u.Destination.ID == "" || u.Destination.Version == 0 { // being edited: the text is its identity
+	if made || u.Destination.ID == "" || u.Destination.Version == 0 { // made of settings, or being edited: the text is its identity
 		u.template.Version = ""
 		for _, p := range parts {
 			u.template.Version += p.Name + "\x00" + p.Source + "\x00"
