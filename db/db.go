@@ -94,7 +94,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	write, err := sql.Open("sqlite", dsn(path, "_busy_timeout=10000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_txlock=immediate&_defensive=1&_dqs=0&_error_rc=1"+
-		"&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=journal_size_limit(134217728)&_pragma=wal_autocheckpoint(8000)&_pragma=cache_size(-16000)"))
+		"&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=journal_size_limit(134217728)&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -138,12 +138,17 @@ func create(ctx context.Context, path string) (err error) {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("make the database file: %w", err)
 	}
-	d, err := sql.Open("sqlite", dsn(f.Name(), "_pragma=page_size(8192)&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)"))
+	d, err := sql.Open("sqlite", dsn(f.Name(), ""))
 	if err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
-	if _, err = d.ExecContext(ctx, "CREATE TABLE waybill (made INTEGER NOT NULL) STRICT"); err != nil {
-		return errors.Join(fmt.Errorf("make the database: %w", err), d.Close())
+	d.SetMaxOpenConns(1)
+	// In this order, for in any other the page size stays 4096: VACUUM gives the file both settings, and in WAL mode it
+	// could not change the size.
+	for _, q := range []string{"CREATE TABLE waybill (made INTEGER NOT NULL) STRICT", "PRAGMA auto_vacuum = 2", "PRAGMA page_size = 8192", "VACUUM", "PRAGMA journal_mode = WAL"} {
+		if _, err := d.ExecContext(ctx, q); err != nil {
+			return errors.Join(fmt.Errorf("make the database: %w", err), d.Close())
+		}
 	}
 	if err := d.Close(); err != nil {
 		return fmt.Errorf("make the database: %w", err)

@@ -233,3 +233,14 @@ func TestBrokenFileStopsTheStore(t *testing.T) {
 		t.Error("the store says that it is ready")
 	}
 }
+
+// What can only be set before the first table stands as it was meant.
+func TestNewDatabase(t *testing.T) {
+	s := opened(t)
+	for pragma, want := range map[string]string{"page_size": "8192", "auto_vacuum": "2", "journal_mode": "wal"} {
+		var got string
+		if err := s.readers.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %s, %v; want %s", pragma, got, err, want)
+		}
+	}
+}

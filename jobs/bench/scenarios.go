@@ -239,39 +239,44 @@ func (s *server) ask(ctx context.Context, path string) (int, error) {
 	return resp.StatusCode, err
 }
 
-// stored asks what a store full of settled deliveries costs, beside an empty one in the same run.
+// little is the past of the store that a full one is measured beside: enough that every list has a page of rows.
+const little = 10_000
+
+// stored asks what a store full of settled deliveries costs, beside one with few in the same run.
 func stored(ctx context.Context, s *server, rx *receiver) error {
-	if _, err := s.saturate(ctx, rx, "bench.plain"); err != nil { // warm
-		return err
-	}
-	before, err := s.portrait(ctx, rx)
+	before, err := s.withPast(ctx, rx, little)
 	if err != nil {
 		return err
 	}
-	s.stop()
-	s.say("storing %d events with a delivery and an attempt each …", s.o.Stored)
-	began := time.Now()
-	fill := exec.CommandContext(ctx, s.o.Self, "history", fmt.Sprint(s.o.Stored))
-	fill.Env = s.environment()
-	if out, err := fill.CombinedOutput(); err != nil {
-		return fmt.Errorf("store a past: %w\n%s", err, out)
-	}
-	s.say("stored in %.0f s", time.Since(began).Seconds())
-	if err := s.start(ctx); err != nil {
-		return err
-	}
-	s.say("start to ready %d ms", s.ready.Milliseconds())
-	if _, err := s.saturate(ctx, rx, "bench.plain"); err != nil {
-		return err
-	}
-	after, err := s.portrait(ctx, rx)
+	after, err := s.withPast(ctx, rx, s.o.Stored)
 	if err != nil {
 		return err
 	}
+	s.say("%-58s %9s %9s  ratio", "", "few", "many")
 	for i, b := range before {
-		s.say("%-44s %9.2f %9.2f  %.2f", b.name, b.value, after[i].value, after[i].value/b.value)
+		s.say("%-58s %9.2f %9.2f  %.2f", b.name, b.value, after[i].value, after[i].value/b.value)
 	}
 	return nil
+}
+
+// withPast adds n events to what is stored and measures.
+func (s *server) withPast(ctx context.Context, rx *receiver, n int) ([]figure, error) {
+	s.stop()
+	began := time.Now()
+	fill := exec.CommandContext(ctx, s.o.Self, "history", fmt.Sprint(n))
+	fill.Env = s.environment()
+	if out, err := fill.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("store a past: %w\n%s", err, out)
+	}
+	spent := time.Since(began)
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	s.say("%d events, each with a delivery and an attempt, stored in %.0f s; start to ready %d ms", n, spent.Seconds(), s.ready.Milliseconds())
+	if _, err := s.saturate(ctx, rx, "bench.plain"); err != nil { // warm
+		return nil, err
+	}
+	return s.portrait(ctx, rx)
 }
 
 type figure struct {
