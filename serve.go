@@ -149,6 +149,9 @@ func (s *server) run(dir string, started time.Time) error {
 	if err := s.jobs.Start(context.Background()); err != nil {
 		return err
 	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM) // before anyone can see that this runs
+	defer signal.Stop(signals)
 	ended := make(chan error, 2)
 	web := s.serve(s.listener, s.drain.wrap(e), s.settings.tls, ended)
 	defer web.Close()
@@ -168,7 +171,7 @@ func (s *server) run(dir string, started time.Time) error {
 	if err := s.announceSetup(h); err != nil {
 		return err
 	}
-	return s.wait(web, h, ended)
+	return s.wait(web, h, signals, ended)
 }
 
 // metrics are the counters of the process and of what jobs does.
@@ -222,10 +225,7 @@ func (s *server) serve(l net.Listener, h http.Handler, tls bool, ended chan<- er
 }
 
 // wait blocks until something ends the server, and then ends the rest in order. A second signal ends the process.
-func (s *server) wait(srv *http.Server, h *handlers.Handlers, ended <-chan error) error {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	defer signal.Stop(signals)
+func (s *server) wait(srv *http.Server, h *handlers.Handlers, signals <-chan os.Signal, ended <-chan error) error {
 	var cause error
 	select {
 	case sig := <-signals:
