@@ -271,16 +271,3 @@ const attachFile = `UPDATE files SET run_id = $1 WHERE id = $2 AND run_id = ''`
 
 // AttachFile makes a file part of a run.
 func (tx *Tx) AttachFile(id model.FileID, run model.RunID) error { return tx.exec(attachFile, run, id) }
-
-const (
-	looseFiles = `SELECT id FROM files WHERE run_id = '' AND created_at <= $1 ORDER BY id LIMIT 500`
-	dropFile   = `DELETE FROM files WHERE id = $1 AND run_id = ''`
-)
-
-// LooseFiles lists up to 500 files that were given before t and never became part of a run.
-func (s *Store) LooseFiles(ctx context.Context, t time.Time) ([]model.FileID, error) {
-	return all(s.reader(ctx), text[model.FileID], looseFiles, ms(t))
-}
-
-// DropFile forgets a file that is part of no run.
-func (tx *Tx) DropFile(id model.FileID) error { return tx.exec(dropFile, id) }

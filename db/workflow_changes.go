@@ -349,8 +349,9 @@ WHERE status IN ('running', 'waiting', 'paused') AND status <> 'completed' AND w
 )
 
 // DeleteWorkflow removes a workflow with its versions and secrets; ended runs stay as a record. One with runs that go
-// on is a conflict ("in_use"): they are cancelled first.
-func (tx *Tx) DeleteWorkflow(id model.WorkflowID) error {
+// on is a conflict ("in_use"): they are cancelled first. So is one that inbound endpoints name; with force their calls no
+// longer reach it.
+func (tx *Tx) DeleteWorkflow(id model.WorkflowID, force bool) error {
 	w, err := one(tx, "workflow", scanWorkflow, workflowByID, id)
 	if err != nil {
 		return err
@@ -361,6 +362,9 @@ func (tx *Tx) DeleteWorkflow(id model.WorkflowID) error {
 	}
 	if n > 0 {
 		return fault.Coded(fault.Conflict, "in_use", "This workflow has %d runs that go on; cancel them first.", n)
+	}
+	if err := tx.detachInbound(id, force); err != nil {
+		return err
 	}
 	if err := tx.dropSecrets(w); err != nil {
 		return err

@@ -137,6 +137,10 @@ func (h *Handlers) audiencePage(c echo.Context, status int, a model.Audience, ba
 		next = strconv.FormatInt(end, 10)
 	}
 	props.Next, props.First = pages(c, next)
+	start := views.AudienceStartProps{Chosen: typed(c, "workflow_id"), Rate: typed(c, "rate"), Problems: bad}
+	if props.Runs, props.Start, err = h.overAudience(c, a, start); err != nil {
+		return err
+	}
 	bits := web.Bits{Status: status, Title: a.Name, Section: "audiences", Crumbs: under(audiencesCrumb, a.Name)}
 	return h.Page(c, bits, views.Audience(props))
 }

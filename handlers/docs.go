@@ -189,6 +189,9 @@ func quoted(s string) string {
 func placeholder(path string) string {
 	noun, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	noun = strings.TrimSuffix(noun, "s")
+	if noun == "audience-run" {
+		noun = "audience-start" // a name that no other is a part of
+	}
 	if rest, ok := strings.CutSuffix(noun, "ie"); ok {
 		noun = rest + "y"
 	}
@@ -308,6 +311,13 @@ func exampleBody(call string) string {
 		return `{
     "members": [{"email": "ada@example.com", "name": "Ada"}, {"email": "grace@example.com", "name": "Grace"}]
   }`
+	case "start-audience-run":
+		return `{
+    "workflow_id": "WORKFLOW_ID",
+    "rate": 50
+  }`
+	case "enable-workflow-target":
+		return `{"held": "send"}`
 	case "start-rotation":
 		return `{
     "config": {"token": "the-new-one"},

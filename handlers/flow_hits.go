@@ -15,7 +15,7 @@ import (
 
 // flowRoutes are the pages of workflows and of what they are made with.
 func (h *Handlers) flowRoutes() []web.Route {
-	return slices.Concat(h.definitionRoutes(), h.audienceRoutes(), h.workflowRoutes(), h.stepRoutes(), h.runRoutes(), h.taskRoutes(), h.publicFormRoutes(), h.integrationRoutes(), h.tryRoutes())
+	return slices.Concat(h.definitionRoutes(), h.audienceRoutes(), h.workflowRoutes(), h.stepRoutes(), h.runRoutes(), h.taskRoutes(), h.publicFormRoutes(), h.integrationRoutes(), h.tryRoutes(), h.audienceRunRoutes())
 }
 
 // What the palette finds of workflows and what they are made with.

@@ -122,11 +122,15 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 	if typed(c, views.Trap) != "" { // a machine is told what a person would be
 		return web.Redirect(c, href.FormSent(c.Param("token")))
 	}
-	if p.Fill, err = h.filled(c, t.Fields); err == nil {
-		err = h.inTime(c)
+	anybody := model.System("public form") // also who is signed in: nobody is asked who they are
+	if p.Fill, err = written(c, t.Fields); err != nil {
+		return err
+	}
+	if err = h.inTime(c); err == nil { // before any file is stored
+		p.Fill, err = h.filled(c, anybody, t.Fields)
 	}
 	if err == nil {
-		_, err = h.o.Jobs.StartForm(c.Request().Context(), model.System("public form"), w.ID, p.Fill.JSON(t.Fields))
+		_, err = h.o.Jobs.StartForm(c.Request().Context(), anybody, w.ID, p.Fill.JSON(t.Fields))
 	}
 	if problems, status, ok := wrong(err, ""); ok {
 		p.Problems = problems

@@ -181,7 +181,7 @@ func (h *Handlers) startRun(c echo.Context) error {
 	ctx, p := c.Request().Context(), views.StartProps{Workflow: w, Trigger: d.Trigger, Subject: typed(c, "subject")}
 	var run model.Run
 	if len(d.Trigger.Fields) > 0 {
-		if p.Fill, err = h.filled(c, d.Trigger.Fields); err == nil {
+		if p.Fill, err = h.filled(c, h.Actor(c), d.Trigger.Fields); err == nil {
 			run, err = h.startFilled(c, w, d.Trigger, p)
 		}
 	} else {

@@ -112,7 +112,7 @@ func (h *Handlers) completeTask(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.Fill, err = h.filled(c, p.Step.Fields); err == nil {
+	if p.Fill, err = h.filled(c, h.Actor(c), p.Step.Fields); err == nil {
 		_, err = h.o.Jobs.Act(c.Request().Context(), h.Actor(c), jobs.Act{Task: p.Task.ID, What: jobs.Complete, Fields: p.Fill.JSON(p.Step.Fields)})
 	}
 	return h.taskDone(c, p, err, "“"+p.Task.StepName+"” is done.")
@@ -151,23 +151,33 @@ func (h *Handlers) taskDone(c echo.Context, p views.TaskProps, err error, words 
 	return h.Done(c, href.Tasks(), words)
 }
 
-// filled reads a form that was filled in, and stores the files that came with it.
-func (h *Handlers) filled(c echo.Context, form []model.FormField) (views.Fill, error) {
+// written reads what was typed into a form, without its files.
+func written(c echo.Context, form []model.FormField) (views.Fill, error) {
 	in, err := c.FormParams()
 	if err != nil {
 		return views.Fill{}, err
 	}
 	out := views.Fill{Typed: map[string][]string{}, Files: map[string]model.FileValue{}}
+	for _, f := range form {
+		for _, v := range in[views.FillInput(f.Key)] {
+			out.Typed[f.Key] = append(out.Typed[f.Key], strings.ReplaceAll(v, "\r\n", "\n"))
+		}
+	}
+	return out, nil
+}
+
+// filled reads a form that was filled in, and stores the files that came with it as by's.
+func (h *Handlers) filled(c echo.Context, by model.Actor, form []model.FormField) (views.Fill, error) {
+	out, err := written(c, form)
+	if err != nil {
+		return out, err
+	}
 	var bad fault.Check
 	for _, f := range form {
-		name := views.FillInput(f.Key)
 		if f.Type != model.TypeFile {
-			for _, v := range in[name] {
-				out.Typed[f.Key] = append(out.Typed[f.Key], strings.ReplaceAll(v, "\r\n", "\n"))
-			}
 			continue
 		}
-		if err := h.takeFile(c, f, in.Get(name+"_file"), &out, &bad); err != nil {
+		if err := h.takeFile(c, by, f, typed(c, views.FillInput(f.Key)+"_file"), &out, &bad); err != nil {
 			return out, err
 		}
 	}
@@ -175,14 +185,14 @@ func (h *Handlers) filled(c echo.Context, form []model.FormField) (views.Fill, e
 }
 
 // takeFile stores the file of one field; without one, that which was uploaded before counts.
-func (h *Handlers) takeFile(c echo.Context, f model.FormField, before string, out *views.Fill, bad *fault.Check) error {
+func (h *Handlers) takeFile(c echo.Context, by model.Actor, f model.FormField, before string, out *views.Fill, bad *fault.Check) error {
 	head, err := c.FormFile(views.FillInput(f.Key))
 	if err != nil || head.Size == 0 && head.Filename == "" {
 		if before == "" {
 			return nil
 		}
 		kept, err := h.Store.File(c.Request().Context(), model.FileID(before))
-		if err == nil && kept.CreatedBy == h.Actor(c).UserID {
+		if err == nil && kept.CreatedBy == by.UserID {
 			out.Files[f.Key] = kept.FileValue
 		}
 		return nil
@@ -196,7 +206,7 @@ func (h *Handlers) takeFile(c echo.Context, f model.FormField, before string, ou
 		return err
 	}
 	defer file.Close()
-	v, err := h.o.Jobs.SaveFile(c.Request().Context(), h.Actor(c), head.Filename, head.Header.Get("Content-Type"), file)
+	v, err := h.o.Jobs.SaveFile(c.Request().Context(), by, head.Filename, head.Header.Get("Content-Type"), file)
 	if err == nil {
 		out.Files[f.Key] = v
 	}
@@ -206,19 +216,9 @@ func (h *Handlers) takeFile(c echo.Context, f model.FormField, before string, ou
 // showFile gives a file that was given in a form, to those who may see the run that it belongs to.
 func (h *Handlers) showFile(c echo.Context) error {
 	ctx := c.Request().Context()
-	f, err := h.Store.File(ctx, web.ID[model.FileID](c))
+	f, err := h.o.Jobs.FileFor(ctx, h.Actor(c), web.ID[model.FileID](c))
 	if err != nil {
 		return err
-	}
-	me := h.Actor(c).UserID
-	if !h.may(c, model.Workflows.View()) && f.CreatedBy != me {
-		mine, err := h.myTasksOf(c, f.RunID)
-		if err != nil {
-			return err
-		}
-		if len(mine) == 0 || f.RunID == "" {
-			return fault.Missing(string(model.Workflows.View()))
-		}
 	}
 	body, err := h.o.Jobs.OpenFile(ctx, f.ID)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,6 +13,7 @@ import (
 	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/handlers/web"
+	"waybill/jobs"
 	"waybill/views"
 	"waybill/views/href"
 )
@@ -39,7 +41,49 @@ func (h *Handlers) triggerPage(c echo.Context, status int, w model.Workflow, p v
 	if w.Published > 0 && w.FormToken != "" && w.Draft.Trigger.Kind == model.TriggerPublicForm {
 		p.FormURL = strings.TrimSuffix(h.BaseURL.String(), "/") + href.PublicForm(w.FormToken)
 	}
+	if p.NextRuns, err = nextTimes(w.Draft.Trigger, h.Now()); err != nil {
+		return err
+	}
+	if p.MayInbound = h.may(c, model.Inbound.View()); p.MayInbound {
+		if p.Inbound, err = h.inboundNeeds(c, w.ID); err != nil {
+			return err
+		}
+	}
 	return h.Page(c, stepBits(status, w, "Trigger"), views.Trigger(p))
+}
+
+// nextTimes are the next five of a schedule, in its zone; none of one that is not complete yet.
+func nextTimes(t model.Trigger, now time.Time) ([]time.Time, error) {
+	if t.Kind != model.TriggerSchedule || t.Cron == "" {
+		return nil, nil
+	}
+	zone, err := time.LoadLocation(t.Timezone)
+	if err != nil {
+		return nil, nil //nolint:nilerr // the page says elsewhere that there is no such zone
+	}
+	var out []time.Time
+	for range 5 {
+		next, err := jobs.NextTime(t, now)
+		if err != nil {
+			return out, nil //nolint:nilerr // so does it of what never comes due
+		}
+		out, now = append(out, next.In(zone)), next
+	}
+	return out, nil
+}
+
+// inboundNeeds are the endpoints whose calls start runs of a workflow or move them on.
+func (h *Handlers) inboundNeeds(c echo.Context, id model.WorkflowID) ([]views.Need, error) {
+	list, err := h.Store.InboundOfWorkflow(c.Request().Context(), id)
+	var out []views.Need
+	for _, e := range list {
+		n := views.Need{Kind: "Starts it", Name: e.Name, URL: href.InboundEndpoint(e.ID)}
+		if e.Effects.StartsWorkflowID != string(id) {
+			n.Kind = "Moves runs on"
+		}
+		out = append(out, n)
+	}
+	return out, err
 }
 
 func (h *Handlers) updateTrigger(c echo.Context) error {

@@ -38,6 +38,7 @@ func (h *Handlers) workflowRoutes() []web.Route {
 		web.Get(view, href.WorkflowVersions(id), h.listVersions),
 		web.Get(view, href.WorkflowVersion(id, ":number"), h.showVersion),
 		web.Post(manage, href.RestoreVersion(id, ":number"), h.restoreVersion),
+		web.Post(manage, href.EnableTarget(id, ":target"), h.enableTarget),
 	}
 }
 
@@ -201,7 +202,42 @@ func (h *Handlers) showWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	list, err := h.o.Jobs.StepTargets(c.Request().Context(), w)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		p.Targets = append(p.Targets, views.StepTarget{Health: t.Health, Step: t.Step, StepName: t.StepName, Name: t.Name, Webhook: t.Webhook, Held: t.Held})
+	}
 	return h.Page(c, web.Bits{Title: w.Name, Section: "workflows", Crumbs: under(workflowsCrumb, w.Name)}, views.Designer(p))
+}
+
+// enableTarget switches the receiver of a step's message on again, and sends or drops what was held for it.
+func (h *Handlers) enableTarget(c echo.Context) error {
+	w, err := h.workflow(c)
+	if err != nil {
+		return err
+	}
+	step, hook, _ := strings.Cut(c.Param("target"), ":")
+	if hook == "request" {
+		hook = ""
+	}
+	drop := typed(c, "held") == "drop"
+	n, err := h.o.Jobs.EnableTarget(c.Request().Context(), h.Actor(c), w, step, model.WebhookID(hook), drop)
+	if err != nil {
+		return err
+	}
+	words := "It is on again."
+	switch {
+	case n > 0 && drop:
+		words = ui.Plural(n, "delivery") + " dropped. It is on again."
+	case n > 0:
+		words = "It is on again. " + ui.Plural(n, "delivery") + " that waited go out now."
+		if n == 1 {
+			words = "It is on again. The delivery that waited goes out now."
+		}
+	}
+	return h.Done(c, href.Workflow(w.ID), words)
 }
 
 func (h *Handlers) editWorkflow(c echo.Context) error {
@@ -279,14 +315,24 @@ func (h *Handlers) askDeleteWorkflow(c echo.Context) error {
 
 func (h *Handlers) askWorkflow(c echo.Context, status int, w model.Workflow, conflict string) error {
 	p := h.workflowDeletion(w)
-	p.Conflict = conflict
+	p.Conflict, p.Lead = conflict, "This is what becomes of what needs the workflow:"
 	n, err := h.goingOn(c.Request().Context(), w.ID)
 	if err != nil {
 		return err
 	}
+	if h.may(c, model.Inbound.View()) {
+		if p.Needs, err = h.inboundNeeds(c, w.ID); err != nil {
+			return err
+		}
+		for i := range p.Needs {
+			p.Force, p.Needs[i].Kind = true, "Inbound URL"
+			p.Needs[i].Name += "; its calls no longer reach the workflow"
+		}
+	}
+	p.Force = p.Force || conflict != ""
 	if n > 0 {
 		p.Force = true
-		p.Needs = []views.Need{{Kind: "Runs", Name: ui.Plural(n, "run") + " that go on; they are cancelled", URL: href.RunsOf(w.ID)}}
+		p.Needs = append(p.Needs, views.Need{Kind: "Runs", Name: ui.Plural(n, "run") + " that go on; they are cancelled", URL: href.RunsOf(w.ID)})
 	}
 	bits := web.Bits{Status: status, Title: "Delete " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(p))

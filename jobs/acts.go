@@ -224,7 +224,7 @@ func takeFiles(tx *db.Tx, bad *fault.Check, by model.UserID, run model.RunID, va
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		if err != nil || f.CreatedBy != by || (f.RunID != "" && f.RunID != run) {
+		if err != nil || f.CreatedBy != by || f.RunID != "" && f.RunID != run || f.RunID == "" && tx.Now().Sub(f.CreatedAt) > fileLife {
 			bad.Add("fields."+v.Key, "Upload the file again; this one is not there.")
 			continue
 		}

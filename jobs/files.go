@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"waybill/db"
@@ -25,6 +26,8 @@ type Files interface {
 	Put(ctx context.Context, name string, r io.Reader) error
 	// Open gives it back; what is not there is NotFound.
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
+	// Remove takes it away; that it is not there is no error.
+	Remove(ctx context.Context, name string) error
 }
 
 // folder keeps them in the data folder, under uploads.
@@ -61,6 +64,13 @@ func (f folder) Open(_ context.Context, name string) (io.ReadCloser, error) {
 	return file, err
 }
 
+func (f folder) Remove(_ context.Context, name string) error {
+	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove a file: %w", err)
+	}
+	return nil
+}
+
 // MaxFile bounds one file, in bytes.
 const MaxFile = 25 << 20
 
@@ -79,6 +89,8 @@ func (s *Service) SaveFile(ctx context.Context, actor model.Actor, name, content
 		return model.FileValue{}, fmt.Errorf("read a file again: %w", err)
 	}
 	f := db.File{FileValue: model.FileValue{ID: model.NewFileID(s.o.Now()), Name: fileName(name), Size: n, ContentType: contentType}, Hash: hex.EncodeToString(hash.Sum(nil)), CreatedBy: actor.UserID}
+	s.saving.RLock() // bytes that are there already are not removed before they are this file's too
+	defer s.saving.RUnlock()
 	if err := s.files().Put(ctx, f.Hash, r); err != nil {
 		return f.FileValue, err
 	}
@@ -87,6 +99,44 @@ func (s *Service) SaveFile(ctx context.Context, actor model.Actor, name, content
 	}
 	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.InsertFile(&f) })
 	return f.FileValue, err
+}
+
+// How long a file that was uploaded can be made part of a run, and when it is removed if it was not.
+const (
+	fileLife = 24 * time.Hour
+	fileGone = 48 * time.Hour
+)
+
+// dropFiles removes files that never became part of a run, and those whose runs retention took. The bytes go first: what
+// is left after a crash in between is a file without bytes, which the next time takes.
+func (s *Service) dropFiles(ctx context.Context) error {
+	for {
+		list, err := s.o.Store.LooseFiles(ctx, s.o.Now().Add(-fileGone))
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		if err := s.dropSome(ctx, list); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) dropSome(ctx context.Context, list []db.File) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	used, err := s.o.Store.HashesBeside(ctx, list)
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if used[f.Hash] {
+			continue
+		}
+		if err := s.files().Remove(ctx, f.Hash); err != nil {
+			return err
+		}
+	}
+	return s.o.Store.DropFiles(ctx, list)
 }
 
 // fileName is the last part of a name, without what no file system likes.
@@ -106,6 +156,28 @@ func fileName(name string) string {
 		return "file"
 	}
 	return name
+}
+
+// FileFor is a file for somebody who may have it: who gave it, those who may see workflows, and those with an open task of
+// the run that it is part of.
+func (s *Service) FileFor(ctx context.Context, actor model.Actor, id model.FileID) (db.File, error) {
+	f, err := s.o.Store.File(ctx, id)
+	if err != nil || actor.Rights.Has(model.Workflows.View()) || f.CreatedBy != "" && f.CreatedBy == actor.UserID {
+		return f, err
+	}
+	no := fault.Missing(string(model.Workflows.View()))
+	if f.RunID == "" {
+		return f, no
+	}
+	u, err := s.o.Store.User(ctx, actor.UserID)
+	if err != nil {
+		return f, err
+	}
+	mine, _, err := s.o.Store.Tasks(ctx, db.TaskFilter{RunID: f.RunID, Of: u.ID, Roles: u.Roles, Open: true}, db.Page{Limit: 1})
+	if err == nil && len(mine) == 0 {
+		err = no
+	}
+	return f, err
 }
 
 // OpenFile gives the bytes of a file.

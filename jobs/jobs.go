@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,6 +70,7 @@ type Service struct {
 	toMap        chan db.CallRef
 	mapsLeft     atomic.Bool // some that are to be mapped are known to the database only
 	house        *housekeeping.Keeper
+	saving       sync.RWMutex // read: a file is being stored; written: files are being removed
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -83,7 +85,7 @@ func New(o Options) *Service {
 	s.routing.store, s.gate.store = o.Store, o.Store
 	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
 	s.notes = newNotes()
-	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage})
+	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage, DropFiles: s.dropFiles})
 	s.steps = steps{setup: s.stepSetup, target: s.stepTarget, outcome: s.stepOutcome}
 	s.timers = newTimers()
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})

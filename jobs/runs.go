@@ -319,7 +319,7 @@ func (s *Service) StartRun(ctx context.Context, actor model.Actor, n NewRun) (ru
 		}
 		n.Actor, n.Depth = actor.UserID, max(n.Depth, actor.Depth)
 		if run, err = s.startFilled(tx, n); err != nil {
-			return err
+			return asData(err)
 		}
 		return tx.RecordRun(run, "started")
 	})
@@ -406,7 +406,7 @@ func (s *Service) moveRun(ctx context.Context, actor model.Actor, id model.RunID
 	return run, err
 }
 
-// DeleteWorkflow removes a workflow; force cancels the runs that go on first.
+// DeleteWorkflow removes a workflow; force cancels the runs that go on first, and takes it out of inbound endpoints.
 func (s *Service) DeleteWorkflow(ctx context.Context, actor model.Actor, id model.WorkflowID, force bool) error {
 	for force {
 		ids, err := s.o.Store.GoingRuns(ctx, id, 50)
@@ -422,5 +422,5 @@ func (s *Service) DeleteWorkflow(ctx context.Context, actor model.Actor, id mode
 			}
 		}
 	}
-	return s.o.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.DeleteWorkflow(id) })
+	return s.o.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.DeleteWorkflow(id, force) })
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/adhocore/gronx"
@@ -194,14 +195,26 @@ func (s *Service) fillForm(ctx context.Context, n *NewRun, t model.Trigger) erro
 	}
 	values, fields := model.Read(t.Fields, given)
 	if len(fields) > 0 {
-		var bad fault.Check
-		for _, f := range fields {
-			bad.Add("data"+f.Name[len("fields"):], "%s", f.Message)
-		}
-		return bad.Err()
+		return asData(&fault.Fault{Kind: fault.Invalid, Message: "Some fields need attention.", Fields: fields})
 	}
 	n.Form = values
 	return nil
+}
+
+// asData names complaints about the fields of a form as those about the data that stands for it.
+func asData(err error) error {
+	f := fault.Of(err)
+	if f == nil || f.Kind != fault.Invalid {
+		return err
+	}
+	n := *f
+	n.Fields = slices.Clone(f.Fields)
+	for i := range n.Fields {
+		if rest, ok := strings.CutPrefix(n.Fields[i].Name, "fields."); ok {
+			n.Fields[i].Name = "data." + rest
+		}
+	}
+	return &n
 }
 
 // startFilled starts a run whose form was filled in: files become part of it, and what was filled in is its data.

@@ -2,6 +2,7 @@ package views
 
 import (
 	"strings"
+	"time"
 
 	"waybill/db/model"
 	"waybill/views/ui"
@@ -227,13 +228,14 @@ type TriggerForm struct {
 // TriggerProps are the page of a draft's trigger.
 type TriggerProps struct {
 	DesignerProps
-	Form      TriggerForm
-	Problems  Problems // names as in a trigger: "event", "fields[0].key"
-	Events    []string
-	Audiences []model.Audience
-	Inbound   []Need // endpoints that start this workflow
-	NextRuns  []string
-	FormURL   string // whole address of the public form, "" = it is not published
+	Form       TriggerForm
+	Problems   Problems // names as in a trigger: "event", "fields[0].key"
+	Events     []string
+	Audiences  []model.Audience
+	Inbound    []Need      // endpoints that start this workflow
+	MayInbound bool        // they may be seen
+	NextRuns   []time.Time // of the schedule as saved, in its zone
+	FormURL    string      // whole address of the public form, "" = it is not published
 }
 
 // NewTriggerForm shows a stored trigger.

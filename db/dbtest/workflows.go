@@ -80,13 +80,12 @@ func workflowChanges() []change {
 			return tx.InsertFile(&file)
 		}},
 		{"AttachFile", "", false, func(tx *db.Tx, x *Setup) error { return tx.AttachFile(file.ID, run.ID) }},
-		{"DropFile", "", false, func(tx *db.Tx, x *Setup) error { return tx.DropFile(file.ID) }},
 		{"DeleteWorkflow", "workflow.deleted", true, func(tx *db.Tx, x *Setup) error {
 			run.Status, run.EndedAt = model.RunCancelled, tx.Now()
 			if err := tx.SaveRun(&run); err != nil {
 				return err
 			}
-			return tx.DeleteWorkflow(w.ID)
+			return tx.DeleteWorkflow(w.ID, false)
 		}},
 	}
 }
@@ -163,7 +162,7 @@ func workflows(t *testing.T, s *db.Store) {
 	if text := fmt.Sprint(log); strings.Contains(text, "canary") || !strings.Contains(text, model.Mask) {
 		t.Errorf("the audit log: %s", text)
 	}
-	Write(t, s, func(tx *db.Tx) error { return tx.DeleteWorkflow(w.ID) })
+	Write(t, s, func(tx *db.Tx) error { return tx.DeleteWorkflow(w.ID, false) })
 	if secrets, _ := s.WebhookSecrets(ctx, hook.ID); len(secrets) > 0 {
 		t.Error("secrets are left")
 	}
@@ -258,7 +257,7 @@ func runs(t *testing.T, s *db.Store) {
 		ok(t, "list", err)
 		equal(t, fmt.Sprintf("tasks by %+v", c.f), c.want, len(list))
 	}
-	wantFault(t, "runs go on", s.Write(ctx, Admin(), func(tx *db.Tx) error { return tx.DeleteWorkflow(w.ID) }), fault.Conflict, "in_use")
+	wantFault(t, "runs go on", s.Write(ctx, Admin(), func(tx *db.Tx) error { return tx.DeleteWorkflow(w.ID, false) }), fault.Conflict, "in_use")
 	going, err := s.GoingRuns(ctx, w.ID, 10)
 	ok(t, "going on", err)
 	equal(t, "going on", 2, len(going))

@@ -127,6 +127,23 @@ type AudienceRun struct {
 	Version         int64
 }
 
+// Pace is how many runs a second were begun so far.
+func (x AudienceRun) Pace(now time.Time) float64 {
+	if !x.FinishedAt.IsZero() {
+		now = x.FinishedAt
+	}
+	return float64(x.Next) / max(now.Sub(x.CreatedAt).Seconds(), 1)
+}
+
+// Remaining is how long it will still take at this pace; it is not known before there is one, and of one that has ended.
+func (x AudienceRun) Remaining(now time.Time) (left time.Duration, known bool) {
+	pace := x.Pace(now)
+	if x.Status != AudienceRunning || pace == 0 {
+		return 0, false
+	}
+	return time.Duration(float64(x.Total-x.Next) / pace * float64(time.Second)).Round(time.Second), true
+}
+
 // AudienceRunStatus is how far it is.
 type AudienceRunStatus string
 

@@ -55,6 +55,8 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.events()
 	a.eventDefinitions()
 	a.audiences()
+	a.audienceRuns()
+	a.files()
 	a.workflows()
 	a.integrations()
 	a.deliveries()

@@ -54,3 +54,55 @@ func TestMembers(t *testing.T) {
 	add("text/csv", "a\n1\n", "?replac=true").fields("replac")
 	d.do("POST", "/api/v1/audiences/adn_none/members", `{"members": [{}]}`).problem(404, "not_found")
 }
+
+// A workflow is started over an audience, watched and stopped; what cannot be started says why.
+func TestAudienceRuns(t *testing.T) {
+	d := newDesk(t)
+	id := d.do("POST", "/api/v1/audiences", map[string]any{"name": "Readers"}).want(201).object()["id"].(string)
+	w := d.do("POST", "/api/v1/workflows", `{"name": "Welcome", "trigger": {"kind": "audience", "audience_id": "`+id+`"}, "steps": [{"key": "end", "kind": "end"}]}`).want(201).object()["id"].(string)
+	start := func(body string) reply { return d.do("POST", "/api/v1/audiences/"+id+"/runs", body) }
+	start(`{"workflow_id": "` + w + `"}`).fields("workflow_id") // not published
+	d.do("POST", "/api/v1/workflows/"+w+"/publish", `{}`).want(200)
+	start(`{"workflow_id": "` + w + `"}`).fields("audience_id") // no records
+	d.do("POST", "/api/v1/audiences/"+id+"/members", `{"members": [{"a": 1}, {"a": 2}, {"a": 3}]}`).want(200)
+	start(`{"workflow_id": "` + w + `", "rate": 5000}`).fields("rate")
+	start(`{"workflow_id": "wfl_none"}`).fields("workflow_id")
+	x := start(`{"workflow_id": "` + w + `", "rate": 1}`).want(201).object()
+	at := "/api/v1/audience-runs/" + x["id"].(string)
+	if x["total"] != 3.0 || x["status"] != "running" || x["workflow_name"] != "Welcome" || x["audience_name"] != "Readers" {
+		t.Errorf("%v", x)
+	}
+	if got := d.do("POST", at+"/stop", nil).want(200).object(); got["status"] != "stopped" || got["finished_at"] == nil || got["remaining_seconds"] != nil {
+		t.Errorf("stopped: %v", got)
+	}
+	d.do("POST", at+"/stop", nil).problem(409, "ended")
+	if got := d.do("GET", at, nil).want(200).object(); got["status"] != "stopped" {
+		t.Errorf("%v", got)
+	}
+	if got := d.do("GET", "/api/v1/audience-runs?audience_id="+id, nil).want(200).object()["items"].([]any); len(got) != 1 {
+		t.Errorf("%v", got)
+	}
+	d.do("GET", "/api/v1/audience-runs/adr_none", nil).problem(404, "not_found")
+}
+
+// A file that was uploaded becomes part of a run; others may not have it.
+func TestFiles(t *testing.T) {
+	d := newDesk(t)
+	up := d.do("POST", "/api/v1/files?name=..%2Foffer.pdf", "%PDF", "Content-Type", "application/pdf").want(201).object()
+	id := up["id"].(string)
+	if up["name"] != "offer.pdf" || up["size"] != 4.0 || up["content_type"] != "application/pdf" {
+		t.Errorf("%v", up)
+	}
+	w := d.do("POST", "/api/v1/workflows", `{"name": "Offers", "trigger": {"kind": "form", "fields": [{"key": "offer", "name": "Offer", "type": "file", "required": true}]}, "steps": [{"key": "end", "kind": "end"}]}`).want(201).object()["id"].(string)
+	d.do("POST", "/api/v1/workflows/"+w+"/publish", `{}`).want(200)
+	d.do("POST", "/api/v1/workflows/"+w+"/runs", `{"data": {"offer": "fil_none"}}`).fields("data.offer")
+	run := d.do("POST", "/api/v1/workflows/"+w+"/runs", `{"data": {"offer": "`+id+`"}}`).want(201).object()
+	if !strings.Contains(fmt.Sprint(run["data"]), "offer.pdf") {
+		t.Errorf("%v", run)
+	}
+	if got := d.do("GET", "/api/v1/files/"+id, nil).want(200); string(got.Text) != "%PDF" {
+		t.Errorf("%q", got.Text)
+	}
+	d.do("GET", "/api/v1/files/fil_none", nil).problem(404, "not_found")
+	d.do("POST", "/api/v1/files?nam=x", "a").fields("nam")
+}

@@ -115,15 +115,15 @@ func (a *API) workflows() {
 	add(a, route{http.MethodPost, "/workflows", "create-workflow", "Create a workflow", tag, text, manage, 0}, a.createWorkflow)
 	add(a, route{http.MethodGet, "/workflows/{id}", "show-workflow", "Show a workflow's draft", tag, "", view, 0}, a.getWorkflow)
 	add(a, route{http.MethodPut, "/workflows/{id}", "update-workflow", "Replace the draft of a workflow", tag, text, manage, 0}, a.updateWorkflow)
-	add(a, route{http.MethodDelete, "/workflows/{id}", "delete-workflow", "Delete a workflow", tag, "With force=true its runs that go on are cancelled first.", manage, 0}, a.deleteWorkflow)
+	add(a, route{http.MethodDelete, "/workflows/{id}", "delete-workflow", "Delete a workflow", tag, "With force=true its runs that go on are cancelled first, and inbound endpoints that name it no longer reach it.", manage, 0}, a.deleteWorkflow)
 	add(a, route{http.MethodPost, "/workflows/{id}/publish", "publish-workflow", "Publish the draft of a workflow", tag,
 		"New runs get it. Requests and webhooks of its steps that Waybill had switched off are on again.", manage, http.StatusOK}, a.publishWorkflow)
 	add(a, route{http.MethodGet, "/workflows/{id}/versions", "list-workflow-versions", "List what was published", tag, "Newest first.", view, 0}, a.listVersions)
 	add(a, route{http.MethodGet, "/workflows/{id}/secret", "show-workflow-secret", "Show the signing secret of a workflow's webhooks", tag, "", manage, 0}, a.workflowSecret)
 	add(a, route{http.MethodPost, "/workflows/{id}/form", "renew-form", "Give the public form another address", tag, "The old one is gone.", manage, http.StatusOK}, a.renewForm)
-	add(a, route{http.MethodGet, "/workflows/{id}/targets", "list-workflow-targets", "List the requests and webhooks that Waybill switched off", tag, "", view, 0}, a.listTargets)
+	add(a, route{http.MethodGet, "/workflows/{id}/targets", "list-workflow-targets", "List the requests and webhooks that are not well", tag, "Those that Waybill switched off, and those that are left alone for a while because they fail.", view, 0}, a.listTargets)
 	add(a, route{http.MethodPost, "/workflows/{id}/targets/{target}/enable", "enable-workflow-target", "Switch a request or webhook on again", tag,
-		"What was held goes on. The target is STEP:WEBHOOK, or STEP:request for the step's own request.", manage, http.StatusOK}, a.enableTarget)
+		"What was held goes on, or is dropped. The target is STEP:WEBHOOK, or STEP:request for the step's own request.", manage, http.StatusOK}, a.enableTarget)
 	add(a, route{http.MethodPost, "/workflows/{id}/runs", "start-run", "Start a run", tag,
 		"Of the published version. When it answers, the first task is there. Where the trigger has a form, data is checked against it.", model.RunWorkflows, 0}, a.startRun)
 	a.runs()
@@ -261,73 +261,76 @@ func (a *API) renewForm(c call, in *ByID) (*body[workflow], error) {
 	return single(a.showWorkflow(w), nil)
 }
 
-// offTarget is a request or webhook that Waybill switched off.
+// offTarget is a request or webhook that Waybill switched off, or leaves alone for a while because it fails.
 type offTarget struct {
 	ID             string  `json:"id" doc:"STEP:WEBHOOK or STEP:request"`
 	Step           string  `json:"step"`
 	WebhookID      string  `json:"webhook_id" doc:"Empty for the step's own request"`
-	DisabledAt     *string `json:"disabled_at" format:"date-time"`
+	Name           string  `json:"name" doc:"Of the webhook or request"`
+	DisabledAt     *string `json:"disabled_at" format:"date-time" doc:"null: it was not switched off"`
 	DisabledReason string  `json:"disabled_reason"`
+	Breaker        string  `json:"breaker" enum:"closed,open,ramp" doc:"open: nothing is sent for a while because it fails"`
+	LastError      string  `json:"last_error"`
+	Held           int64   `json:"held" doc:"Deliveries that wait because it is off; at most 10,000 are counted"`
 }
 
 func (a *API) listTargets(c call, in *ByID) (*body[list[offTarget]], error) {
-	id := model.WorkflowID(in.ID)
-	if _, err := a.store.Workflow(c, id); err != nil {
+	w, err := a.store.Workflow(c, model.WorkflowID(in.ID))
+	if err != nil {
 		return nil, err
 	}
-	all, err := a.store.Ailing(c)
-	var mine []model.Health
-	for _, h := range all {
-		if w, _, _, ok := h.ID.Step(); ok && w == id && !h.DisabledAt.IsZero() {
-			mine = append(mine, h)
-		}
-	}
-	return listed(mine, "", err, showTarget)
+	items, err := a.jobs.StepTargets(c, w)
+	return listed(items, "", err, showTarget)
 }
 
-func showTarget(h model.Health) offTarget {
-	_, step, hook, _ := h.ID.Step()
-	last := string(hook)
+func showTarget(t jobs.StepTarget) offTarget {
+	last := string(t.Webhook)
 	if last == "" {
 		last = "request"
 	}
-	return offTarget{step + ":" + last, step, string(hook), stamp(h.DisabledAt), h.DisabledReason}
+	breaker := string(t.Breaker)
+	if breaker == "" {
+		breaker = "closed"
+	}
+	return offTarget{t.Step + ":" + last, t.Step, string(t.Webhook), t.Name, stamp(t.DisabledAt), t.DisabledReason, breaker, t.LastError, t.Held}
+}
+
+// enabledTarget is the answer when one was switched on.
+type enabledTarget struct {
+	ID        string `json:"id"`
+	Step      string `json:"step"`
+	WebhookID string `json:"webhook_id"`
+	Held      int64  `json:"held" doc:"Deliveries that were held: they go on, or were dropped"`
 }
 
 func (a *API) enableTarget(c call, in *struct {
 	ByID
 	Target string `path:"target"`
-}) (*body[offTarget], error) {
-	id := model.WorkflowID(in.ID)
-	w, err := a.store.Workflow(c, id)
+	Body   struct {
+		Held string `json:"held" enum:"send,drop" doc:"What becomes of what was held; send when absent"`
+	} `required:"false"`
+}) (*body[enabledTarget], error) {
+	w, err := a.store.Workflow(c, model.WorkflowID(in.ID))
 	if err != nil {
 		return nil, err
 	}
-	target, step := readTarget(id, in.Target)
-	h, err := a.store.Health(c, target)
-	if err != nil {
-		return nil, err
-	}
-	if h.DisabledAt.IsZero() {
-		if _, known := w.Draft.Step(step); !known {
-			return nil, fault.Absent("target")
-		}
-	}
-	err = a.write(c, func(tx *db.Tx) error { return tx.SwitchOnTarget(target, w.Name+": "+step) })
-	return single(showTarget(model.Health{ID: target}), err)
+	step, hook := readTarget(w.ID, in.Target)
+	n, err := a.jobs.EnableTarget(c, c.actor, w, step, hook, in.Body.Held == "drop")
+	t := showTarget(jobs.StepTarget{Step: step, Webhook: hook})
+	return single(enabledTarget{t.ID, step, string(hook), n}, err)
 }
 
 // readTarget takes STEP:WEBHOOK, or the whole id of a target with its slashes escaped.
-func readTarget(id model.WorkflowID, text string) (model.TargetID, string) {
+func readTarget(id model.WorkflowID, text string) (step string, hook model.WebhookID) {
 	if plain, err := url.PathUnescape(text); err == nil {
 		text = plain
 	}
 	text = strings.ReplaceAll(strings.TrimPrefix(text, string(id)+"/"), "/", ":")
-	step, hook, _ := strings.Cut(text, ":")
-	if hook == "request" {
-		hook = ""
+	step, last, _ := strings.Cut(text, ":")
+	if last == "request" {
+		last = ""
 	}
-	return model.StepTarget(id, step, model.WebhookID(hook)), step
+	return step, model.WebhookID(last)
 }
 
 func (a *API) startRun(c call, in *struct {

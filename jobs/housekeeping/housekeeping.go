@@ -17,12 +17,15 @@ import (
 	"waybill/db/model"
 )
 
-// Options wire a Keeper; all but Fixed are required.
+// Options wire a Keeper; all but Fixed and DropFiles are required.
 type Options struct {
 	Store *db.Store
 	Now   func() time.Time
 	Log   *slog.Logger
 	Fixed model.Storage // what the environment says; 0 = people may set it
+
+	// DropFiles removes the files that are part of no run (any more); nil = there are none.
+	DropFiles func(context.Context) error
 }
 
 // Keeper is made by New and works while Run does.
@@ -33,9 +36,9 @@ type Keeper struct {
 	stop    <-chan struct{}
 
 	// Below: owned by the goroutine that makes passes.
-	data, bodies db.Sweep
-	since        time.Time // when those two began at the start
-	over         atomic.Bool
+	data, bodies, runs db.Sweep
+	since              time.Time // when those began at the start
+	over               atomic.Bool
 }
 
 // How often things are looked at, and bounds.
@@ -250,7 +253,7 @@ func (k *Keeper) byAge(ctx context.Context, p model.Storage) error {
 		}
 	}
 	if now.Sub(k.since) > sweepEvery || now.Before(k.since) {
-		k.data, k.bodies, k.since = db.Sweep{}, db.Sweep{}, now
+		k.data, k.bodies, k.runs, k.since = db.Sweep{}, db.Sweep{}, db.Sweep{}, now
 	}
 	if err := k.sweep(ctx, k.o.Store.DropData, bodies, &k.data, nil); err != nil {
 		return err
@@ -258,11 +261,20 @@ func (k *Keeper) byAge(ctx context.Context, p model.Storage) error {
 	if err := k.sweep(ctx, k.o.Store.DropBodies, bodies, &k.bodies, nil); err != nil {
 		return err
 	}
-	return k.dropRows(ctx, rows, nil)
+	if err := k.sweep(ctx, k.o.Store.DropRunData, bodies, &k.runs, nil); err != nil {
+		return err
+	}
+	if err := k.dropRows(ctx, rows, nil); err != nil {
+		return err
+	}
+	if k.o.DropFiles == nil {
+		return nil
+	}
+	return k.o.DropFiles(ctx)
 }
 
 func (k *Keeper) dropRows(ctx context.Context, before time.Time, enough func() (bool, error)) error {
-	for _, do := range []step{k.o.Store.DropDeliveries, k.o.Store.DropBatches, k.o.Store.DropEvents} {
+	for _, do := range []step{k.o.Store.DropDeliveries, k.o.Store.DropBatches, k.o.Store.DropEvents, k.o.Store.DropRuns} {
 		if err := k.sweep(ctx, do, before, &db.Sweep{}, enough); err != nil {
 			return err
 		}
@@ -284,13 +296,16 @@ func (k *Keeper) bySize(ctx context.Context, p model.Storage) error {
 	}
 	enough := func() (bool, error) { return fits(p.Budget / 100 * 95) }
 	now := k.o.Now()
-	var data, bodies db.Sweep
+	var data, bodies, runs db.Sweep
 	for day := p.RowDays; day >= 0; day-- {
 		before := now.Add(-max(time.Duration(day)*24*time.Hour, youngest))
 		if err := k.sweep(ctx, k.o.Store.DropData, before, &data, enough); err != nil {
 			return err
 		}
 		if err := k.sweep(ctx, k.o.Store.DropBodies, before, &bodies, enough); err != nil {
+			return err
+		}
+		if err := k.sweep(ctx, k.o.Store.DropRunData, before, &runs, enough); err != nil {
 			return err
 		}
 		if ok, err := enough(); ok || err != nil {

@@ -27,6 +27,10 @@ func DeleteAudience[ID ~string](id ID) string { return path("audiences", string(
 func AudienceRecords[ID ~string](id ID) string {
 	return path("audiences", string(id), "records")
 }
+func StartAudience[ID ~string](id ID) string { return path("audiences", string(id), "start") }
+func StopAudienceRun[ID ~string](id ID) string {
+	return path("audience-runs", string(id), "stop")
+}
 
 // Integrations.
 
@@ -80,6 +84,9 @@ func StepWebhook[ID, W ~string](id ID, key string, hook W) string {
 }
 func DeleteWebhook[ID, W ~string](id ID, key string, hook W) string {
 	return path("workflows", string(id), "steps", key, "webhooks", string(hook), "delete")
+}
+func EnableTarget[ID ~string](id ID, target string) string {
+	return path("workflows", string(id), "targets", target, "enable")
 }
 
 // Runs. Forms that signed-in people begin a run with are under StartWorkflow.
