@@ -1,20 +1,23 @@
 package db
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"waybill/db/model"
 )
 
-const attemptColumns = `a.id, a.delivery_id, a.number, a.started_at, a.method, a.url, a.address, a.status_code, a.class, a.error, a.template, a.verdict,
-  a.next_at, a.timings, a.request_headers, a.response_headers, a.response_cut, a.request_size, a.response_size,
+const attemptColumns = `a.id, a.delivery_id, a.number, a.started_at, a.method, a.url, a.address, a.status_code, a.class,
+  CASE WHEN f.status IS NULL THEN a.error WHEN f.status = 'delivered' THEN '' ELSE f.words END, a.template, coalesce(f.status, a.verdict),
+  CASE WHEN f.status = 'delivered' THEN f.words ELSE '' END, a.follow_up, a.next_at, a.timings, a.request_headers, a.response_headers, a.response_cut, a.request_size, a.response_size,
   CASE WHEN a.body_is_data THEN coalesce(p.data, e.data) ELSE a.request_body END, a.response_body`
 
 func scanAttempt(r row) (model.Attempt, error) {
 	var a model.Attempt
 	err := r.Scan(&a.ID, &a.DeliveryID, &a.Number, at{&a.StartedAt}, &a.Method, &a.URL, &a.Address, &a.StatusCode, &a.Class, &a.Error, &a.Template, &a.Verdict,
-		at{&a.NextAt}, decode{&a.Timings}, decode{&a.Request.Headers}, decode{&a.Response.Headers}, &a.Response.Truncated, &a.Request.Size, &a.Response.Size,
+		&a.Said, &a.FollowUp, at{&a.NextAt}, decode{&a.Timings}, decode{&a.Request.Headers}, decode{&a.Response.Headers}, &a.Response.Truncated, &a.Request.Size, &a.Response.Size,
 		&a.Request.Body, &a.Response.Body)
 	return a, err
 }
@@ -22,9 +25,11 @@ func scanAttempt(r row) (model.Attempt, error) {
 const attemptsOf = `
 SELECT ` + attemptColumns + `
 FROM attempts a JOIN deliveries d ON d.id = $1 LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
+  LEFT JOIN fates f ON f.delivery_id = $1 AND f.attempt_id = a.id
 WHERE a.delivery_id IN (SELECT value FROM json_each($2)) ORDER BY a.number, a.started_at`
 
-const batchOf = `SELECT batch_id FROM deliveries WHERE id = $1 UNION ALL SELECT split_of FROM deliveries WHERE id = $1 AND split_of <> ''`
+const batchOf = `SELECT batch_id FROM deliveries WHERE id = $1 UNION ALL SELECT split_of FROM deliveries WHERE id = $1 AND split_of <> ''
+UNION ALL SELECT batch_id FROM former_batches WHERE delivery_id = $1`
 
 // Attempts lists the attempts of a delivery, first one first: those of the batch that it is or was part of, and its own.
 func (s *Store) Attempts(ctx context.Context, id model.DeliveryID) ([]model.Attempt, error) {
@@ -50,6 +55,14 @@ VALUES ($1, $22, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $
   $17, $18, $19, $20, $21)
 ON CONFLICT (delivery_id, number) DO NOTHING`
 
+// Where the answer told the deliveries of a message apart, they part: each goes on by itself, or in another message.
+const (
+	insertFate = `INSERT INTO fates (delivery_id, attempt_id, status, words) VALUES ($1, $2, $3, $4)`
+	keepBatch  = `INSERT INTO former_batches (delivery_id, batch_id) SELECT id, batch_id FROM deliveries WHERE id = $1 AND batch_id <> '' AND batch_id <> id ON CONFLICT DO NOTHING`
+	leaveBatch = `UPDATE deliveries SET batch_id = '' WHERE id = $1 AND batch_id <> id`
+	asFollowUp = `UPDATE attempts SET follow_up = 1 WHERE delivery_id = $1 AND id = $2`
+)
+
 // appendAttempt numbers an attempt after those that are stored.
 const appendAttempt = `
 INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address, status_code, class, error, template, verdict, next_at, timings,
@@ -64,10 +77,21 @@ VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id
 func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then func(tx *Tx, taken []bool) error, done func(error)) {
 	row := attemptRow(w.MessageID(), o) // encoded here: the writer is one for all
 	renewed := attemptRow(w.MessageID(), model.Outcome{Attempt: o.Renewed, Status: model.Retrying, BodyIsData: o.BodyIsData})
+	told := attemptRow(w.MessageID(), model.Outcome{Attempt: o.Told, Status: o.Status})
 	s.writer.submit(&op{
 		run: func(tx *Tx) error {
 			if renewed != nil {
 				if err := tx.exec(appendAttempt, renewed...); err != nil {
+					return err
+				}
+			}
+			if told != nil {
+				if err := tx.told(w.MessageID(), o, told); err != nil {
+					return err
+				}
+			}
+			if o.Followed != "" {
+				if err := tx.exec(dropFollowUp, w.MessageID(), o.Followed); err != nil {
 					return err
 				}
 			}
@@ -93,8 +117,13 @@ func (tx *Tx) finish(owner model.NodeID, w model.Work, o model.Outcome, row []an
 	taken := make([]bool, len(each))
 	for i, m := range each {
 		var err error
-		if taken[i], err = tx.mark(owner, m.Delivery, o); err != nil {
+		if taken[i], err = tx.mark(owner, m.Delivery, o.Of(i)); err != nil {
 			return nil, err
+		}
+		if o.Each != nil && taken[i] && o.Each[i].Held == "" {
+			if err := tx.part(m.Delivery, o, o.Each[i]); err != nil {
+				return nil, err
+			}
 		}
 		if row != nil && !taken[i] {
 			if err := tx.exec(countAttempt, m.Delivery.ID); err != nil {
@@ -104,6 +133,11 @@ func (tx *Tx) finish(owner model.NodeID, w model.Work, o model.Outcome, row []an
 	}
 	if first := each[0].Delivery; o.Split && first.Seq > 0 {
 		if err := tx.promote(first.TargetID, first.OrderKey); err != nil {
+			return nil, err
+		}
+	}
+	if o.Follow != nil && slices.Contains(taken, true) {
+		if err := tx.followUp(w, o); err != nil {
 			return nil, err
 		}
 	}
@@ -144,6 +178,30 @@ func (tx *Tx) mark(owner model.NodeID, d model.Delivery, o model.Outcome) (bool,
 		return true, tx.promote(d.TargetID, d.OrderKey)
 	}
 	return true, nil
+}
+
+// part notes what an answer said of one delivery of a message, and lets it leave the message.
+func (tx *Tx) part(d model.Delivery, o model.Outcome, f model.Fate) error {
+	if a := cmp.Or(o.Attempt, o.Told); a != nil {
+		if err := tx.exec(insertFate, d.ID, a.ID, f.Status, cmp.Or(f.Error, f.Said)); err != nil {
+			return err
+		}
+	}
+	if !d.Batched() {
+		return nil
+	}
+	if err := tx.exec(keepBatch, d.ID); err != nil {
+		return err
+	}
+	return tx.exec(leaveBatch, d.ID)
+}
+
+// told stores the exchange that told what became of a message.
+func (tx *Tx) told(message string, o model.Outcome, row []any) error {
+	if err := tx.exec(appendAttempt, row...); err != nil {
+		return err
+	}
+	return tx.exec(asFollowUp, message, o.Told.ID)
 }
 
 // attemptRow are the values of an attempt, nil when there was none.

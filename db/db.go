@@ -57,6 +57,7 @@ type Store struct {
 	}
 	outcome   atomic.Pointer[func(model.Delivery, model.Outcome)] // who hears of stored outcomes
 	readied   atomic.Pointer[func(model.TargetID)]
+	followed  atomic.Pointer[func()]
 	cancelled atomic.Pointer[func(*Tx, model.Delivery) error] // who has a say when a run's delivery is cancelled
 }
 

@@ -250,6 +250,7 @@ const (
 	oldDeliveries = `SELECT id, attempts + 1, settled_at IS NOT NULL FROM deliveries WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`
 	dropAttempts  = `DELETE FROM attempts WHERE delivery_id IN (SELECT value FROM json_each($1))`
 	dropPayload   = `DELETE FROM payloads WHERE delivery_id IN (SELECT value FROM json_each($1))`
+	dropFates     = `DELETE FROM fates WHERE delivery_id IN (SELECT value FROM json_each($1))`
 	dropRows      = `DELETE FROM deliveries WHERE id IN (SELECT value FROM json_each($1)) AND settled_at IS NOT NULL RETURNING id`
 )
 
@@ -285,10 +286,12 @@ func (s *Store) DropDeliveries(ctx context.Context, before time.Time, w Sweep) (
 			return err
 		}
 		next.Gone = int64(len(gone))
-		if err := tx.exec(dropAttempts, encode(gone)); err != nil {
-			return err
+		for _, drop := range []string{dropAttempts, dropFates, dropPayload} {
+			if err := tx.exec(drop, encode(gone)); err != nil {
+				return err
+			}
 		}
-		return tx.exec(dropPayload, encode(gone))
+		return nil
 	})
 	return next, err
 }

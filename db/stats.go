@@ -19,8 +19,8 @@ func (s *Store) told(w model.Work, o model.Outcome, done func(error)) func(error
 	}
 	return func(err error) {
 		if err == nil {
-			for _, m := range w.Each() {
-				(*hook)(m.Delivery, o)
+			for i, m := range w.Each() {
+				(*hook)(m.Delivery, o.Of(i))
 			}
 		}
 		done(err)
@@ -203,11 +203,14 @@ func (s *Store) Tally(ctx context.Context, f DeliveryFilter) (map[model.Status]i
 }
 
 const triesOf = `
-SELECT i.value, a.verdict, coalesce(a.timings ->> 'total', 0), a.number FROM json_each($1) i CROSS JOIN attempts a ON a.delivery_id = i.value
+SELECT i.value, a.verdict, coalesce(a.timings ->> 'total', 0), a.number FROM json_each($1) i CROSS JOIN attempts a ON a.delivery_id = i.value AND a.follow_up = 0
 UNION ALL SELECT d.id, a.verdict, coalesce(a.timings ->> 'total', 0), a.number
-  FROM json_each($1) i CROSS JOIN deliveries d ON d.id = i.value AND d.batch_id <> '' AND d.batch_id <> d.id CROSS JOIN attempts a ON a.delivery_id = d.batch_id
+  FROM json_each($1) i CROSS JOIN deliveries d ON d.id = i.value AND d.batch_id <> '' AND d.batch_id <> d.id CROSS JOIN attempts a ON a.delivery_id = d.batch_id AND a.follow_up = 0
 UNION ALL SELECT d.id, a.verdict, coalesce(a.timings ->> 'total', 0), a.number
-  FROM json_each($1) i CROSS JOIN deliveries d ON d.id = i.value AND d.split_of <> '' CROSS JOIN attempts a ON a.delivery_id = d.split_of
+  FROM json_each($1) i CROSS JOIN deliveries d ON d.id = i.value AND d.split_of <> '' CROSS JOIN attempts a ON a.delivery_id = d.split_of AND a.follow_up = 0
+UNION ALL SELECT m.delivery_id, coalesce(f.status, a.verdict), coalesce(a.timings ->> 'total', 0), a.number
+  FROM json_each($1) i CROSS JOIN former_batches m ON m.delivery_id = i.value CROSS JOIN attempts a ON a.delivery_id = m.batch_id AND a.follow_up = 0
+  LEFT JOIN fates f ON f.delivery_id = m.delivery_id AND f.attempt_id = a.id
 ORDER BY 1, 4`
 
 // Tries are the attempts of a page of deliveries in short, first one first.

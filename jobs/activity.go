@@ -32,21 +32,22 @@ type rollupKey struct {
 // outcome counts one outcome of d, as d was when it was taken on. It is called from the writer's goroutine.
 func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 	what, wrong := string(o.Status), ""
+	before := d.Attempts // attempts that failed
+	if o.Told != nil {
+		o.Attempt = o.Told
+		before--
+	}
 	switch {
 	case o.Attempt == nil:
 		return
-	case o.Status == model.Delivered && d.Attempts > 0:
+	case o.Status == model.Delivered && before > 0:
 		what = model.Recovered
 	case o.Status == model.Failed || o.Status == model.Retrying:
 		wrong = o.Error
 	}
 	a.mu.Lock()
-	a.add("", what, model.Minute(now), now)
-	if d.DestinationID != "" {
-		r := a.add(d.DestinationID, what, model.Minute(now), now)
-		if wrong != "" {
-			r.Error, r.Delivery = wrong, d.ID
-		}
+	if o.Held != model.HeldOutcome { // what becomes of it is counted when it is told
+		a.came(d, what, wrong, now)
 	}
 	a.stored(d, o, now)
 	if o.Attempt.StatusCode != 0 {
@@ -60,6 +61,18 @@ func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 	select {
 	case a.dirty <- struct{}{}:
 	default:
+	}
+}
+
+// came counts what became of a delivery.
+func (a *activity) came(d model.Delivery, what, wrong string, now time.Time) {
+	a.add("", what, model.Minute(now), now)
+	if d.DestinationID == "" {
+		return
+	}
+	r := a.add(d.DestinationID, what, model.Minute(now), now)
+	if wrong != "" {
+		r.Error, r.Delivery = wrong, d.ID
 	}
 }
 

@@ -40,6 +40,9 @@ func (s *Service) Cancel(ctx context.Context, actor model.Actor, id model.Delive
 	return d, err
 }
 
+// WaitsOutcome is why a delivery waits whose message the other side took without telling what becomes of it.
+const WaitsOutcome = "outcome"
+
 // Now adds to deliveries what only the dispatcher knows: that an attempt is under way, or why none is.
 func (s *Service) Now(list ...*model.Delivery) {
 	now := s.o.Now()
@@ -49,6 +52,10 @@ func (s *Service) Now(list ...*model.Delivery) {
 		}
 		if _, yes := s.dispatch.Sending(d.ID); yes {
 			d.Status = model.Sending
+			continue
+		}
+		if d.Held == model.HeldOutcome {
+			d.WaitingFor = WaitsOutcome
 			continue
 		}
 		shown := s.dispatch.Shown(d.TargetID)

@@ -63,6 +63,7 @@ type Service struct {
 	programs programs
 	timers   *timers
 	replays  replays
+	follows  follows
 
 	gate         gate
 	notes        *notes
@@ -88,6 +89,7 @@ func New(o Options) *Service {
 	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage, DropFiles: s.dropFiles})
 	s.steps = steps{setup: s.stepSetup, target: s.stepTarget, outcome: s.stepOutcome}
 	s.timers = newTimers()
+	s.follows = newFollows()
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
@@ -127,6 +129,7 @@ func (s *Service) Start(ctx context.Context) error {
 	s.o.Store.OnOutcome(s.outcome)
 	s.o.Store.OnCancelled(s.cancelled)
 	s.o.Store.OnReady(s.dispatch.Ready)
+	s.o.Store.OnFollow(s.follows.poke)
 	s.running.Store(true)
 	go s.dispatch.Run()
 	go s.follow()
@@ -134,6 +137,7 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.keepStats()
 	go s.keepAudiences()
 	go s.keepTimers()
+	go s.keepFollowing()
 	go s.keepNotes()
 	go s.keepMapping()
 	s.startOperations()
@@ -216,6 +220,7 @@ func (s *Service) Stop(grace time.Duration) error {
 		return nil
 	}
 	close(s.stopped)
+	s.follows.stop()
 	if err := s.dispatch.Stop(grace); err != nil {
 		return fmt.Errorf("give deliveries back: %w", err)
 	}
@@ -242,7 +247,7 @@ func (s *Service) attempt(ctx context.Context, w model.Work) deliver.Result {
 	s.counts.attempts.Add(1)
 	switch r.Kind {
 	case deliver.Sent:
-		s.counts.delivered.Add(1)
+		s.counts.delivered.Add(1) // of a message that is followed, when that is told
 	case deliver.Final:
 		s.counts.failed.Add(1)
 	}

@@ -67,6 +67,9 @@ func (s *Service) settle(w model.Work, o model.Outcome) func(tx *db.Tx, taken bo
 		if d.RunID == "" || !taken || s.steps.outcome == nil {
 			return nil
 		}
+		if o.Attempt == nil { // what was told later is the answer
+			o.Attempt = o.Told
+		}
 		return s.steps.outcome(tx, d, o)
 	}
 }

@@ -82,6 +82,7 @@ func (s Status) Settled() bool {
 const (
 	HeldDisabled = "disabled" // its destination or connection is off; goes on when it is on again
 	HeldParked   = "parked"   // its template took render workers down; a person must retry it
+	HeldOutcome  = "outcome"  // the other side took it and is asked what became of it; its status is pending
 	// MaxCrashes is how many workers a delivery's render may take down before it is parked.
 	MaxCrashes = 3
 )
@@ -103,6 +104,8 @@ type Attempt struct {
 	Error      string     // in words
 	Template   int64      // version of the destination that was rendered
 	Verdict    Status     // what the delivery became
+	Said       string     // what the other side said of this delivery in an answer about several; "" = nothing, or it is in Error
+	FollowUp   bool       // it asked what became of an earlier attempt; it does not count
 	NextAt     time.Time  // zero = no further attempt planned
 	// UserMessage is what people are told about a test that was not answered in time; of deliveries it is not kept here.
 	UserMessage string
@@ -203,4 +206,51 @@ type Outcome struct {
 	BodyIsData bool
 	// Health is what is now known of the target, nil when that is nothing new.
 	Health *Health
+	// Each is what became of each of Work.Each, in their order, where the answer told them apart; nil = all of them as above.
+	Each []Fate
+	// Follow is set when the other side took the message and tells later what became of it; the deliveries wait for that.
+	Follow *Follow
+	// Told is the exchange that told what became of a message that was followed under Followed; a row of its own that is not
+	// counted.
+	Told     *Attempt
+	Followed string
+}
+
+// Fate is what became of one delivery of a message.
+type Fate struct {
+	Status Status
+	NextAt time.Time // Retrying: when it is due again
+	Lane   Lane      // where it waits from now on, "" = where it did
+	Held   string    // Pending: HeldOutcome
+	Error  string    // becomes last_error; "" = it went well
+	Said   string    // by the other side, when it went well
+}
+
+// Follow is how the outcome of a message is asked for that the other side took.
+type Follow struct {
+	Reference string        // by which the other side knows it
+	After     time.Duration // to wait before it is asked
+}
+
+// Of is the outcome for the i-th of Work.Each.
+func (o Outcome) Of(i int) Outcome {
+	if o.Each == nil {
+		return o
+	}
+	f := o.Each[i]
+	o.Status, o.NextAt, o.Lane, o.Held, o.Error = f.Status, f.NextAt, f.Lane, f.Held, f.Error
+	return o
+}
+
+// FollowUp is a message whose outcome is asked for.
+type FollowUp struct {
+	MessageID     string // of a delivery or a batch
+	TargetID      TargetID
+	DestinationID DestID
+	Members       []DeliveryID // in the order in which they were sent
+	Reference     string
+	Since         time.Time // when the other side took it
+	DueAt         time.Time // when it is asked next
+	Asked         int
+	Words         string // what it said the last time
 }

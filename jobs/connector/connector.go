@@ -60,6 +60,8 @@ type Type struct {
 	look  func(body []byte) []model.LookBlock
 	build func(model.Connection, model.Destination, Rendered) (egress.Request, error)
 	judge func(Answer) Verdict
+	// follow is the first request that asks what became of a message that the other side took (Verdict.Follow).
+	follow func(Followed) Asked
 	// probes are the requests that test a connection, in order; nil = only a destination can be tested.
 	probes func(model.Connection, time.Time) []Probe
 }
@@ -92,6 +94,39 @@ type Answer struct {
 	Exchange    egress.Exchange
 	Records     int // in the request, of types that take several
 	Now         time.Time
+}
+
+// Followed is a message that the other side took.
+type Followed struct {
+	Connection  model.Connection
+	Destination model.Destination
+	Reference   string    // by which the other side knows it
+	Since       time.Time // when it was taken
+	Records     int       // in it
+}
+
+// Asked is a request that asks what became of a message.
+type Asked struct {
+	Request egress.Request
+	Tell    func(Answer) Tale
+}
+
+// Tale is what an answer to that says: a verdict, unless one of the others is set.
+type Tale struct {
+	Verdict Verdict
+	Split   bool          // which records went wrong is not told: each goes by itself
+	Wait    time.Duration // it is not known yet: ask again after this long
+	Words   string        // … because
+	Next    *Asked        // ask this too, at once
+}
+
+// Follow is the first request that asks what became of a message, false when the type has none.
+func Follow(f Followed) (Asked, bool) {
+	t, _ := ByType(f.Connection.Type)
+	if t.follow == nil {
+		return Asked{}, false
+	}
+	return t.follow(f), true
 }
 
 // Types lists all types in the order of their cards.

@@ -28,7 +28,10 @@ type Verdict struct {
 	// Each is what became of each record of a request, in their order; nil = all of them as above.
 	Each  []Verdict
 	Class model.ErrorClass
-	Words string // "" on success; may quote the answer, so redact it
+	// Words say what went wrong, or of one record that was taken what became of it; they may quote the answer, so redact them.
+	Words string
+	// Follow is set, with Success, when the other side only took the message: it is asked later what became of it.
+	Follow *model.Follow
 }
 
 // Judge reads an answer of the connection's system.

@@ -29,6 +29,7 @@ const (
 	Nothing             // the template said that there is nothing to send
 	Crash               // the render took its worker down
 	Cut                 // the program is stopping; as if it had not been tried
+	Taken               // the receiver took it and tells later what becomes of it
 )
 
 // Result is one attempt. Its texts hold no secret.
@@ -42,9 +43,22 @@ type Result struct {
 	Bound       bool   // it was too much: what is in a batch may go by itself
 	Disable     string // why the destination is to be switched off; "" = it is not
 	BodyIsData  bool
+	// Each is what came of each delivery of the message, in their order, where the answer told them apart; nil = Kind is that
+	// of all.
+	Each []Part
+	// Follow is how to ask for the outcome, when Kind is Taken.
+	Follow *model.Follow
 	// Renewed is the exchange before Attempt, when the receiver answered 401 to a token and another one was obtained at
 	// once. It is an attempt row of its own that does not count.
 	Renewed *model.Attempt
+}
+
+// Part is what came of one delivery of a message.
+type Part struct {
+	Kind       Kind // Sent, Again, Final, Nothing or Taken
+	Error      string
+	Said       string // by the other side, when it went well
+	RetryAfter time.Duration
 }
 
 // Sender makes attempts. All fields but Note are required.
@@ -108,6 +122,8 @@ type Failure struct {
 	Words string
 	// Problem is set when a template is at fault.
 	Problem *script.Problem
+	// Each is why, for each delivery of the message, where they differ.
+	Each []Part
 }
 
 func (f *Failure) Error() string { return f.Words }
@@ -134,7 +150,7 @@ func (s *Sender) unprepared(ctx context.Context, w model.Work, u *Setup, err err
 		a.Template, a.Method, a.URL = u.Destination.Version, u.Destination.Method, u.Redact.URL(u.Connection.EffectiveURL(), scheme.Applied{})
 		a.Error = u.Redact.Text(a.Error)
 	}
-	return Result{Kind: f.Kind, Attempt: a, Error: a.Error, Bound: bound}
+	return Result{Kind: f.Kind, Attempt: a, Error: a.Error, Bound: bound, Each: f.Each}
 }
 
 func gone(d model.Delivery) string {
@@ -161,16 +177,26 @@ type Prepared struct {
 	Shown []byte
 	// Records is how many records the request holds, of types that take several; 0 = it is one message.
 	Records int
+	// apart are the deliveries of the message that have no record in the request, by place, and why; nil = all have one.
+	apart map[int]Part
 }
 
 // Draft makes the request as it is before it is signed and authenticated: rendered and joined, as of now. Nothing leaves the
 // machine for it, so it serves to compare templates. The error is a *Failure, or ctx's.
 func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Time) (*Prepared, error) {
-	rendered, took, err := s.render(ctx, u, w, now)
+	var apart map[int]Part
+	draw := s.render
+	if u.kind.Records {
+		draw = func(ctx context.Context, u *Setup, w model.Work, now time.Time) (r connector.Rendered, took time.Duration, err error) {
+			r, apart, took, err = s.records(ctx, u, w, now)
+			return r, took, err
+		}
+	}
+	rendered, took, err := draw(ctx, u, w, now)
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{Setup: u, Work: w, Rendered: took, BodyIsData: u.Destination.Template == "" && !u.batched(w)}
+	p := &Prepared{Setup: u, Work: w, Rendered: took, apart: apart, BodyIsData: u.Destination.Template == "" && !u.batched(w) && !u.kind.Records}
 	p.Records = len(rendered.Records)
 	if p.Request, err = connector.Build(u.Connection, u.Destination, rendered); err != nil {
 		return nil, refusedOr(err, Final, model.ClassRefused)
@@ -266,32 +292,20 @@ func how(before *model.Attempt) string {
 }
 
 func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
-	u, redact := p.Setup, p.Setup.Redact.With(p.Applied.Token)
-	a := s.begin(p.Work)
-	a.Template, a.Method, a.URL = u.Destination.Version, p.Request.Method, redact.URL(p.Request.URL, p.Applied)
-	body := p.Request.Body
-	if p.Shown != nil {
-		body = p.Shown
-	}
-	a.Request = model.Message{Headers: redact.Request(p.Request.Header, p.Applied), Body: redact.Body(body, false), Size: int64(len(p.Request.Body))}
-	x, err := s.Egress.Do(ctx, p.Request)
+	a, x, err := s.record(ctx, p)
 	if err != nil && ctx.Err() != nil {
 		return Result{Kind: Cut}
 	}
-	a.Address, a.Timings, a.StatusCode = x.Address, x.Timings, x.Status
-	a.Response = model.Message{Headers: redact.Response(x.Header), Body: redact.Body(x.Body, x.Truncated), Size: x.Size, Truncated: x.Truncated}
+	u, redact := p.Setup, p.Setup.Redact.With(p.Applied.Token)
 	r := Result{Attempt: a, BodyIsData: p.BodyIsData && len(a.Request.Body) == len(p.Request.Body)}
 	v := connector.JudgeError(err)
 	if err == nil {
 		v = connector.Judge(connector.Answer{Connection: u.Connection, Destination: u.Destination, Exchange: x, Records: p.Records, Now: s.Now()}).Overrule(x, []model.RetryOn{u.Destination.RetryOn, u.Connection.RetryOn}, s.Now())
 	}
-	switch {
-	case v.Success:
+	r.Kind, r.RetryAfter, r.Follow = kindOf(v), v.RetryAfter, v.Follow
+	r.Each = each(p, v, redact)
+	if v.Success && v.Words == "" {
 		return r
-	case v.Retry:
-		r.Kind, r.RetryAfter = Again, v.RetryAfter
-	default:
-		r.Kind = Final
 	}
 	a.Class, a.Error = v.Class, redact.Text(v.Words)
 	r.Renew = v.Renew
@@ -303,4 +317,66 @@ func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
 		r.Disable = fmt.Sprintf("The receiver answered %d (gone for good).", x.Status)
 	}
 	return r
+}
+
+func kindOf(v connector.Verdict) Kind {
+	switch {
+	case v.Follow != nil:
+		return Taken
+	case v.Success:
+		return Sent
+	case v.Retry:
+		return Again
+	}
+	return Final
+}
+
+// each is what a verdict means for each delivery of the message, nil when it is the same for all.
+func each(p *Prepared, v connector.Verdict, redact *scheme.Redactor) []Part {
+	if v.Each == nil && p.apart == nil {
+		return nil
+	}
+	out, n := make([]Part, len(p.Work.Each())), 0
+	for i := range out {
+		if apart, is := p.apart[i]; is {
+			out[i] = apart
+			continue
+		}
+		one := v
+		if n < len(v.Each) {
+			one = v.Each[n]
+		}
+		out[i] = part(one, redact)
+		n++
+	}
+	return out
+}
+
+func part(v connector.Verdict, redact *scheme.Redactor) Part {
+	p := Part{Kind: kindOf(v), RetryAfter: v.RetryAfter}
+	if words := redact.Text(v.Words); v.Success {
+		p.Said = words
+	} else {
+		p.Error = words
+	}
+	return p
+}
+
+// record makes the exchange and notes it.
+func (s *Sender) record(ctx context.Context, p *Prepared) (*model.Attempt, egress.Exchange, error) {
+	u, redact := p.Setup, p.Setup.Redact.With(p.Applied.Token)
+	a := s.begin(p.Work)
+	a.Template, a.Method, a.URL = u.Destination.Version, p.Request.Method, redact.URL(p.Request.URL, p.Applied)
+	body := p.Request.Body
+	if p.Shown != nil {
+		body = p.Shown
+	}
+	a.Request = model.Message{Headers: redact.Request(p.Request.Header, p.Applied), Body: redact.Body(body, false), Size: int64(len(p.Request.Body))}
+	x, err := s.Egress.Do(ctx, p.Request)
+	a.Address, a.Timings, a.StatusCode = x.Address, x.Timings, x.Status
+	a.Response = model.Message{Headers: redact.Response(x.Header), Body: redact.Body(x.Body, x.Truncated), Size: x.Size, Truncated: x.Truncated}
+	if len(a.Response.Body) > model.MaxStoredResponse { // some types have to read more than is kept
+		a.Response.Body, a.Response.Truncated = a.Response.Body[:model.MaxStoredResponse:model.MaxStoredResponse], true
+	}
+	return a, x, err
 }

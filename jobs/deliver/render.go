@@ -33,6 +33,7 @@ type Setup struct {
 	Input  map[string]any
 	Redact *scheme.Redactor
 
+	kind     connector.Type
 	template *script.Template // nil when nothing is templated
 	path     int              // which part is the path, -1 = none; likewise the others
 	headers  []int
@@ -42,6 +43,7 @@ type Setup struct {
 
 // Ready works out what the fields imply.
 func (u Setup) Ready() *Setup {
+	u.kind, _ = connector.ByType(u.Connection.Type)
 	made := u.Destination.Template == ""
 	u.Destination.Template = connector.Template(u.Connection, u.Destination)
 	made = made && u.Destination.Template != ""
@@ -82,7 +84,7 @@ func (u Setup) Ready() *Setup {
 }
 
 func (u *Setup) material() scheme.Material {
-	return scheme.Material{Type: u.Credential.Type, Config: u.Credential.Config, Secrets: u.Secrets, ID: u.Credential.ID, Version: u.Credential.Version}
+	return scheme.Material{Type: u.Credential.Type, Config: u.Credential.Config, Secrets: u.Secrets, ID: u.Credential.ID, Version: u.Credential.Version, Origin: u.kind.TokenHost}
 }
 
 func (u *Setup) certificate() scheme.Material {

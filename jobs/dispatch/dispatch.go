@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -260,7 +261,7 @@ func (d *Dispatcher) settles(w model.Work, o model.Outcome) func(tx *db.Tx, take
 	}
 	each, any := make([]func(*db.Tx, bool) error, len(w.Each())), false
 	for i, m := range w.Each() {
-		each[i] = d.o.Settle(m, o)
+		each[i] = d.o.Settle(m, o.Of(i))
 		any = any || each[i] != nil
 	}
 	if !any {
@@ -290,14 +291,37 @@ func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
 	}
 	d.records--
 	d.drop(w)
-	if !o.NextAt.IsZero() {
-		for _, m := range w.Each() {
-			d.dueAt(d.target(m.Delivery.TargetID).lane(cmp.Or(o.Lane, m.Delivery.Lane)), o.NextAt)
-		}
-	}
+	d.goesOn(w, o)
 	if o.Held == model.HeldDisabled && d.o.Target(w.Delivery.TargetID).Off == "" { // switched on before it was held
 		d.sweep()
 	}
+}
+
+// goesOn notes when what is to be sent again is due.
+func (d *Dispatcher) goesOn(w model.Work, o model.Outcome) {
+	if o.NextAt.IsZero() && o.Each == nil {
+		return
+	}
+	for i, m := range w.Each() {
+		if x := o.Of(i); !x.NextAt.IsZero() {
+			d.dueAt(d.target(m.Delivery.TargetID).lane(cmp.Or(x.Lane, m.Delivery.Lane)), x.NextAt)
+		}
+	}
+}
+
+// Told records what became of a message that its receiver had taken (deliver.Taken), which is not in memory: f is how it was
+// followed, r what the receiver told, in its Attempt. done hears from the writer's goroutine whether it is on disk.
+func (d *Dispatcher) Told(w model.Work, f model.FollowUp, r deliver.Result, done func(error)) {
+	told := r.Attempt
+	r.Attempt = nil
+	o := outcome(w, r, d.o.Target(w.Delivery.TargetID).Schedule, d.o.Now(), rand.Float64())
+	o.Told, o.Followed = told, f.Reference
+	d.o.Store.Finish("", w, o, d.settles(w, o), func(err error) {
+		if err == nil {
+			d.post(func() { d.goesOn(w, o) })
+		}
+		done(err)
+	})
 }
 
 func (d *Dispatcher) storeAgain() {

@@ -232,7 +232,7 @@ func (d *Dispatcher) finished(x run, w model.Work, r deliver.Result, o model.Out
 	if r.Kind != deliver.Cut {
 		h, now := &x.t.health, d.o.Now()
 		before := h.Breaker
-		if h.heard(wordOf(r), r.Kind == deliver.Sent, r.Error, x.round, x.most, now) {
+		if h.heard(wordOf(r), r.Kind == deliver.Sent || r.Kind == deliver.Taken, r.Error, x.round, x.most, now) {
 			seen := h.Health
 			seen.ID = x.t.id
 			o.Health = &seen

@@ -25,6 +25,8 @@ func Next(d model.Delivery, r deliver.Result, schedule []int, now time.Time, cha
 		o.Status = model.Skipped
 	case deliver.Final:
 		o.Status = model.Failed
+	case deliver.Taken:
+		o.Status, o.Held, o.Follow = model.Pending, model.HeldOutcome, r.Follow
 	case deliver.Crash:
 		o.Crashed, o.Status, o.NextAt = true, waiting(d), now
 		if d.Crashes+1 >= model.MaxCrashes {
@@ -57,6 +59,21 @@ func again(o *model.Outcome, d model.Delivery, r deliver.Result, schedule []int,
 	o.NextAt = now.Add(max(Spread(schedule[n], chance), r.RetryAfter))
 }
 
+// apart is what becomes of each delivery of a message whose answer told them apart; o is what becomes of the message.
+func apart(o model.Outcome, w model.Work, r deliver.Result, schedule []int, now time.Time, chance float64) model.Outcome {
+	o.Each = make([]model.Fate, len(r.Each))
+	for i, m := range w.Each() {
+		p := r.Each[i]
+		one := deliver.Result{Kind: p.Kind, Error: p.Error, RetryAfter: p.RetryAfter}
+		if r.Attempt != nil { // it counts for each, and belongs to none
+			one.Attempt = &model.Attempt{}
+		}
+		x := Next(m.Delivery, one, schedule, now, chance)
+		o.Each[i] = model.Fate{Status: x.Status, NextAt: x.NextAt, Lane: x.Lane, Held: x.Held, Error: x.Error, Said: p.Said}
+	}
+	return o
+}
+
 // Spread is a wait of seconds with its jitter.
 func Spread(seconds int, chance float64) time.Duration {
 	return time.Duration(float64(seconds) * (1 - jitter + 2*jitter*chance) * float64(time.Second))
@@ -73,6 +90,9 @@ func waiting(d model.Delivery) model.Status {
 // outcome is Next for a batch too: one that meets a bound is taken apart, once.
 func outcome(w model.Work, r deliver.Result, schedule []int, now time.Time, chance float64) model.Outcome {
 	o := Next(w.Delivery, r, schedule, now, chance)
+	if r.Each != nil {
+		return apart(o, w, r, schedule, now, chance)
+	}
 	if len(w.Batch) < 2 || !r.Bound && r.Kind != deliver.Crash {
 		return o
 	}
