@@ -35,6 +35,7 @@ var law = map[string][]string{
 	"jobs/connector":    {"db/fault", "db/model", "jobs/egress", "jobs/scheme"},
 	"jobs/scheme":       {"db/fault", "db/model", "jobs/egress"},
 	"jobs/egress":       {"db/fault", "db/model"},
+	"jobs/export":       {"db", "db/fault", "db/model", "jobs/s3"},
 	"jobs/s3":           {"db/fault", "db/model", "jobs/egress", "jobs/scheme"},
 	"jobs/s3/s3test":    {},
 	"jobs/filter":       {"db/fault", "db/model"},

@@ -178,7 +178,7 @@ func every() []change {
 const reading = "WantData Now Actor Audience AudienceRun Members After Fresh Routing Run Task File WorkflowVersion Person Awaited EmailOf RolesOf OpenTasks User RunsAbout As"
 
 func audited(t *testing.T, s *db.Store) {
-	list, known := slices.Concat(operations(), every(), catalogue(), desk(), inboundChanges(), workflowChanges()), reading
+	list, known := slices.Concat(operations(), exports(), every(), catalogue(), desk(), inboundChanges(), workflowChanges()), reading
 	for _, c := range list {
 		known += " " + c.method
 	}

@@ -37,7 +37,8 @@ type (
 	TimerID       string // tmr_
 	BatchID       string // bat_, or the id of the only delivery in it
 	// TargetID names what has a queue: a destination's id, or what StepTarget makes.
-	ReplayID string // rpl_
+	ReplayID   string // rpl_
+	BackfillID string // bkf_
 	// TargetID names what has a queue: a destination's id, later also a step's webhook (SEMANTICS 3).
 	TargetID string
 )
@@ -67,6 +68,7 @@ func NewFileID(now time.Time) FileID               { return FileID(newID("fil_",
 func NewTimerID(now time.Time) TimerID             { return TimerID(newID("tmr_", now)) }
 func NewBatchID(now time.Time) BatchID             { return BatchID(newID("bat_", now)) }
 func NewReplayID(now time.Time) ReplayID           { return ReplayID(newID("rpl_", now)) }
+func NewBackfillID(now time.Time) BackfillID       { return BackfillID(newID("bkf_", now)) }
 
 // FirstDeliveryID is the least id that a delivery made at t can have: for finding by time. Before 1970 it is that of 1970.
 func FirstDeliveryID(t time.Time) DeliveryID { return DeliveryID(FirstID("dlv_", t)) }

@@ -1,0 +1,544 @@
+package export
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"waybill/db"
+	"waybill/db/dbtest"
+	"waybill/db/model"
+	"waybill/jobs/egress"
+	"waybill/jobs/s3"
+	"waybill/jobs/s3/s3test"
+	"waybill/jobs/scheme"
+)
+
+const node = model.NodeID("nod_1")
+
+// desk is a store of rows with a clock, a store of objects, and what writes from one to the other.
+type desk struct {
+	*db.Store
+	t     testing.TB
+	clock atomic.Int64
+	s3    *s3test.Server
+	x     *Exporter
+	setup dbtest.Setup
+	to    model.Connection
+	key   scheme.Material
+}
+
+var start = time.Date(2026, 3, 27, 10, 30, 0, 0, time.UTC)
+
+func (d *desk) now() time.Time { return time.UnixMilli(d.clock.Load()) }
+
+func (d *desk) at(text string) {
+	d.t.Helper()
+	t, err := time.Parse(time.DateTime, text)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.clock.Store(t.UnixMilli())
+}
+
+func newDesk(t testing.TB) *desk {
+	d := &desk{t: t, s3: s3test.New(t)}
+	d.clock.Store(start.UnixMilli())
+	s, err := db.Open(context.Background(), db.Options{Dir: t.TempDir(), Now: d.now, Key: db.KeySource{Text: dbtest.Key}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	d.Store, d.setup = s, dbtest.Fill(t, s)
+	d.key = scheme.Material{Type: "aws_sigv4", Config: model.Config{"access_key_id": s3test.KeyID, "service": "s3", "region": s3test.Region}, Secrets: model.Secrets{"secret_access_key": s3test.Secret}}
+	d.to = model.Connection{Name: "Archive", Type: model.ConnectionS3, BaseURL: d.s3.URL, Enabled: true, TimeoutSeconds: 5, Settings: model.Config{"bucket": s3test.Bucket, "prefix": "wb/"}}
+	dbtest.Write(t, s, func(tx *db.Tx) error { return tx.CreateConnection(&d.to) })
+	d.restart()
+	return d
+}
+
+// restart is a new process.
+func (d *desk) restart() {
+	rules, _ := egress.ParseRules("127.0.0.1/32")
+	e := egress.New(egress.Options{Rules: rules})
+	d.t.Cleanup(e.Close)
+	keeper := scheme.NewKeeper(e, time.Now)
+	d.x = New(Options{Store: d.Store, Now: d.now, Log: slog.New(slog.DiscardHandler), Version: "test", Keep: func(context.Context) (time.Duration, error) { return 30 * 24 * time.Hour, nil },
+		Bucket: func(ctx context.Context, id model.ConnectionID) (*s3.Bucket, error) {
+			c, err := d.Connection(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			return s3.New(s3.Wire{Egress: e, Keeper: keeper, Now: time.Now}, c, d.key)
+		}})
+	d.x.rest = func(context.Context, time.Duration) {}
+}
+
+func (d *desk) pass() time.Time {
+	d.t.Helper()
+	next, err := d.x.Pass(context.Background())
+	if err != nil {
+		d.t.Fatalf("pass: %v", err)
+	}
+	return next
+}
+
+func (d *desk) enable(change func(*model.ExportSettings)) {
+	s, err := d.ExportSettings(context.Background())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	s.Enabled, s.ConnectionID = true, d.to.ID
+	if change != nil {
+		change(&s)
+	}
+	s.Clean()
+	if bad := s.Check(); len(bad) > 0 {
+		d.t.Fatal(bad)
+	}
+	dbtest.Write(d.t, d.Store, func(tx *db.Tx) error { return tx.UpdateExport(s) })
+}
+
+// event stores one with a delivery for each status; "" leaves it open.
+func (d *desk) event(name, data string, statuses ...model.Status) model.EventID {
+	d.t.Helper()
+	now := d.now()
+	p := db.Publication{Event: model.Event{ID: model.NewEventID(now), Name: name, Subject: "cart-1", Time: now, CreatedAt: now, Data: model.Data(data)}}
+	for range statuses {
+		p.Deliveries = append(p.Deliveries, model.Delivery{ID: model.NewDeliveryID(now), EventID: p.Event.ID, TargetID: d.setup.Destination.Target(), DestinationID: d.setup.Destination.ID, ActionID: d.setup.Action.ID,
+			Lane: model.Realtime, Status: model.Pending, NextAttemptAt: now, CreatedAt: now, UpdatedAt: now, Version: 1})
+		p.Owners = append(p.Owners, node)
+	}
+	v, err := d.Version(context.Background())
+	if err == nil {
+		_, err = d.Publish(context.Background(), v, []db.Publication{p})
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for i, status := range statuses {
+		if status != "" {
+			d.settle(p.Deliveries[i].ID, status)
+		}
+	}
+	return p.Event.ID
+}
+
+func (d *desk) settle(id model.DeliveryID, status model.Status) {
+	d.t.Helper()
+	was, err := d.Delivery(context.Background(), id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	a := &model.Attempt{ID: model.NewAttemptID(d.now()), Number: 1, StartedAt: d.now(), Method: "POST", URL: "https://shop.example.com/orders", StatusCode: 204, Timings: model.Timings{Total: 1500}}
+	if status == model.Failed {
+		a.StatusCode, a.Class, a.Error = 404, model.ClassStatus, "=it said no, \"twice\"\nand again"
+	}
+	done := make(chan error, 1)
+	d.Finish(node, model.Work{Delivery: was}, model.Outcome{Attempt: a, Status: status, Error: a.Error}, nil, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) export(hour string) model.Export {
+	d.t.Helper()
+	t, _ := time.Parse(time.DateTime, hour)
+	list, _, err := d.Exports(context.Background(), db.ExportFilter{From: t, To: t.Add(time.Hour)}, db.Page{})
+	if err != nil || len(list) != 1 {
+		d.t.Fatalf("the hour %s: %v, %v", hour, list, err)
+	}
+	return list[0]
+}
+
+// lines are those of an object, unpacked.
+func (d *desk) lines(key string) []string {
+	d.t.Helper()
+	o, ok := d.s3.Objects()[key]
+	if !ok {
+		d.t.Fatalf("there is no object %s; there are %q", key, d.keys())
+	}
+	z, err := gzip.NewReader(bytes.NewReader(o.Body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+func (d *desk) keys() []string { return slices.Sorted(maps.Keys(d.s3.Objects())) }
+
+const hour10 = "wb/deliveries/date=2026-03-27/hour=10/deliveries.ndjson.gz"
+
+func TestHours(t *testing.T) {
+	d := newDesk(t)
+	first := d.event("order.created", `{"html":"<b>&</b>","big":12345678901234567890}`, model.Delivered, model.Failed, "")
+	d.enable(func(s *model.ExportSettings) { s.Datasets = model.Datasets() })
+	d.at("2026-03-27 10:59:59")
+	last := d.event("order.paid", `[1,2]`, model.Delivered)
+	d.at("2026-03-27 11:00:00")
+	d.event("order.late", `{}`, model.Delivered)
+	d.at("2026-03-27 11:01:59")
+	if next := d.pass(); len(d.keys()) != 0 || next.UTC() != time.Date(2026, 3, 27, 11, 2, 0, 0, time.UTC) {
+		t.Fatalf("written too early: %q, next at %v", d.keys(), next)
+	}
+	d.at("2026-03-27 11:02:00")
+	next := d.pass()
+	want := []string{"wb/attempts/date=2026-03-27/hour=10/attempts.ndjson.gz", hour10, "wb/events/date=2026-03-27/hour=10/events.ndjson.gz", "wb/manifest/date=2026-03-27/hour=10/manifest.json"}
+	if diff := cmp.Diff(want, d.keys()); diff != "" {
+		t.Fatal(diff)
+	}
+	if next.UTC() != time.Date(2026, 3, 27, 12, 2, 0, 0, time.UTC) {
+		t.Errorf("the next pass is at %v", next)
+	}
+	lines := d.lines(want[2])
+	var e Event
+	if err := json.Unmarshal([]byte(lines[0]), &e); err != nil || len(lines) != 2 || e.ID != first || e.Subject != "cart-1" || e.Deliveries != 3 || string(e.Data) != `{"html":"<b>&</b>","big":12345678901234567890}` || e.CreatedAt != "2026-03-27T10:30:00.000Z" {
+		t.Errorf("events: %q %v", lines, err)
+	}
+	if !strings.Contains(lines[1], string(last)) {
+		t.Errorf("the last event of the hour is not there: %q", lines[1])
+	}
+	if lines := d.lines(hour10); len(lines) != 3 || !strings.Contains(strings.Join(lines, ""), `"status":"failed"`) || !strings.Contains(lines[2], `"settled_at":"2026-03-27T10:59:59.000Z"`) || !strings.Contains(lines[0], `"destination":"Orders","`) {
+		t.Errorf("deliveries: %q", lines)
+	}
+	if lines := d.lines(want[0]); len(lines) != 3 || !strings.Contains(lines[0], `"microseconds":1500`) {
+		t.Errorf("attempts: %q", lines)
+	}
+	var m manifest
+	if err := json.Unmarshal(d.s3.Objects()[want[3]].Body, &m); err != nil || m.From != "2026-03-27T10:00:00.000Z" || m.To != "2026-03-27T11:00:00.000Z" || len(m.Files) != 3 ||
+		m.Files[1].Key != hour10 || m.Files[1].Records != 3 || m.Files[1].Bytes != int64(len(d.s3.Objects()[hour10].Body)) || !slices.Contains(m.Files[1].Columns, "settled_at") {
+		t.Errorf("manifest: %+v, %v", m, err)
+	}
+	x := d.export("2026-03-27 10:00:00")
+	if x.Status != model.ExportWritten || x.Records != 8 || x.Bytes == 0 || x.Manifest != want[3] || len(x.Files) != 3 || x.ConnectionID != d.to.ID {
+		t.Errorf("the hour is kept as %+v", x)
+	}
+
+	// Nothing is written again: not by another pass, not by another process.
+	before := len(d.s3.Requests())
+	d.pass()
+	d.restart()
+	d.pass()
+	if n := len(d.s3.Requests()); n != before {
+		t.Errorf("%d requests more", n-before)
+	}
+	// What was missed while nothing ran is caught up with, empty hours too; a minute is enough for both.
+	d.at("2026-03-27 15:30:00")
+	d.restart()
+	d.pass()
+	if got := d.lines(strings.Replace(hour10, "hour=10", "hour=11", 1)); len(got) != 1 {
+		t.Errorf("the hour after: %q", got)
+	}
+	if got := d.lines(strings.Replace(hour10, "hour=10", "hour=14", 1)); len(got) != 0 || len(d.keys()) != 20 {
+		t.Errorf("the empty hour: %q; %d objects", got, len(d.keys()))
+	}
+}
+
+// Whatever happens in the middle of an hour, nothing is lost and nothing is there twice.
+func TestInterruptedHours(t *testing.T) {
+	d := newDesk(t)
+	d.enable(nil)
+	noise := make([]byte, 120<<10)
+	r := rand.NewChaCha8([32]byte{7})
+	var want []string
+	for range 80 { // a part and a bit, once compressed
+		_, _ = r.Read(noise)
+		want = append(want, string(d.event("big", `"`+base64.StdEncoding.EncodeToString(noise)+`"`, model.Delivered)))
+	}
+	slices.Sort(want)
+	d.at("2026-03-27 11:05:00")
+
+	// The process is killed while the second part is on its way: the store's own hand stops the pass.
+	ctx, kill := context.WithCancel(context.Background())
+	d.s3.Break(func(r *http.Request) s3test.Fault {
+		if r.URL.Query().Get("partNumber") == "2" {
+			kill()
+			return s3test.Fault{Cut: 1 << 20}
+		}
+		if r.Method == http.MethodDelete { // a dead process gives nothing up
+			return s3test.Fault{Status: 503, Code: "SlowDown"}
+		}
+		return s3test.Fault{}
+	})
+	if _, err := d.x.Pass(ctx); err == nil && ctx.Err() == nil {
+		t.Fatal("the pass was not stopped")
+	}
+	if len(d.keys()) != 0 || d.s3.Uploads() != 1 {
+		t.Fatalf("after the kill there are %q and %d uploads", d.keys(), d.s3.Uploads())
+	}
+	if x := d.export("2026-03-27 10:00:00"); x.Status == model.ExportWritten || len(x.Uploads) != 1 {
+		t.Errorf("after the kill: %+v", x)
+	}
+	d.s3.Break(nil)
+
+	// The next process is refused at the manifest, the one after that is killed once the manifest was written.
+	d.restart()
+	d.s3.Break(func(r *http.Request) s3test.Fault {
+		if strings.Contains(r.URL.Path, "manifest") {
+			return s3test.Fault{Status: 400, Code: "KMS.DisabledException"}
+		}
+		return s3test.Fault{}
+	})
+	next := d.pass()
+	x := d.export("2026-03-27 10:00:00")
+	if x.Status != model.ExportFailed || !strings.Contains(x.Error, "KMS key") || d.s3.Uploads() != 0 || !next.Equal(d.now().Add(time.Minute).Truncate(time.Millisecond)) {
+		t.Fatalf("refused: %+v; %d uploads; next %v", x, d.s3.Uploads(), next)
+	}
+	before := len(d.s3.Requests())
+	if d.pass(); len(d.s3.Requests()) != before {
+		t.Error("it was tried again before its time")
+	}
+	d.at("2026-03-27 11:07:00")
+	ctx, kill = context.WithCancel(context.Background())
+	d.s3.Break(func(r *http.Request) s3test.Fault {
+		if strings.Contains(r.URL.Path, "manifest") {
+			kill()
+			return s3test.Fault{Cut: -1}
+		}
+		return s3test.Fault{}
+	})
+	_, _ = d.x.Pass(ctx)
+	d.s3.Break(nil)
+	if x := d.export("2026-03-27 10:00:00"); x.Status == model.ExportWritten {
+		t.Errorf("killed before it could be noted: %+v", x)
+	}
+	d.restart()
+	d.pass()
+	if x := d.export("2026-03-27 10:00:00"); x.Status != model.ExportWritten || x.Records != 160 || x.Error != "" {
+		t.Errorf("in the end: %+v", x)
+	}
+	var got []string
+	for _, line := range d.lines("wb/events/date=2026-03-27/hour=10/events.ndjson.gz") {
+		var e Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(e.ID))
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) || len(d.keys()) != 3 || d.s3.Uploads() != 0 {
+		t.Errorf("%d events of %d; objects %q; %d uploads", len(got), len(want), d.keys(), d.s3.Uploads())
+	}
+}
+
+// What the store refuses is said in words, tried again later and by hand, and holds up nothing else for ever.
+func TestRefusedHours(t *testing.T) {
+	d := newDesk(t)
+	d.event("order.created", `{}`, model.Delivered)
+	d.enable(nil)
+	d.at("2026-03-27 12:05:00")
+	d.key.Config["region"] = "us-east-1"
+	d.pass()
+	x := d.export("2026-03-27 10:00:00")
+	if x.Status != model.ExportFailed || !strings.Contains(x.Error, "is in the region eu-west-1") || x.Attempts != 1 {
+		t.Errorf("wrong region: %+v", x)
+	}
+	if later := d.export("2026-03-27 11:00:00"); later.Status != model.ExportWaiting {
+		t.Errorf("the next hour was tried although the store refuses all: %+v", later)
+	}
+	d.key.Config["region"] = s3test.Region
+	dbtest.Write(t, d.Store, func(tx *db.Tx) error { return tx.RetryExports() })
+	d.x.Poke()
+	d.pass()
+	for _, h := range []string{"2026-03-27 10:00:00", "2026-03-27 11:00:00"} {
+		if x := d.export(h); x.Status != model.ExportWritten || x.Attempts != 0 {
+			t.Errorf("%s: %+v", h, x)
+		}
+	}
+	if n := len(d.keys()); n != 6 {
+		t.Errorf("%d objects", n)
+	}
+	// Switched off, the hours of the clock stop; switched on again, it goes on with the hour that runs.
+	d.enable(func(s *model.ExportSettings) { s.Enabled = false })
+	d.at("2026-03-27 14:30:00")
+	d.pass()
+	d.enable(nil)
+	d.at("2026-03-27 15:30:00")
+	d.pass()
+	if n := len(d.keys()); n != 9 || d.export("2026-03-27 14:00:00").Status != model.ExportWritten {
+		t.Errorf("%q", d.keys())
+	}
+}
+
+func TestBackfill(t *testing.T) {
+	d := newDesk(t)
+	d.event("order.created", `{}`, model.Delivered)
+	d.enable(func(s *model.ExportSettings) { s.Enabled, s.Format = false, model.FormatCSV })
+	d.at("2026-03-28 00:00:30")
+	ask := func(from, to string, again bool) model.Backfill {
+		f, _ := time.Parse(time.DateTime, from)
+		until, _ := time.Parse(time.DateTime, to)
+		var b model.Backfill
+		b.From, b.To = model.Hours(f, until)
+		dbtest.Write(t, d.Store, func(tx *db.Tx) error {
+			if err := tx.StartBackfill(&b); err != nil {
+				return err
+			}
+			var hours []time.Time
+			for h := b.From; h.Before(b.To); h = h.Add(time.Hour) {
+				hours = append(hours, h)
+			}
+			return tx.AskHours(b.ID, hours, again)
+		})
+		return b
+	}
+	b := ask("2026-03-27 09:10:00", "2026-03-27 11:10:00", false)
+	d.pass()
+	got, err := d.Backfill(context.Background(), b.ID)
+	if err != nil || got.Hours != 3 || got.Written != 3 || got.FinishedAt.IsZero() || len(d.keys()) != 9 {
+		t.Fatalf("%+v, %v; %q", got, err, d.keys())
+	}
+	rows, err := csv.NewReader(strings.NewReader(strings.Join(d.lines("wb/deliveries/date=2026-03-27/hour=10/deliveries.csv.gz"), "\n"))).ReadAll()
+	if err != nil || len(rows) != 2 || !slices.Equal(rows[0], Columns(model.DatasetDeliveries)) || len(rows[1]) != len(rows[0]) {
+		t.Errorf("CSV: %q, %v", rows, err)
+	}
+	// Hours that are written stay as they are, unless they are asked for again.
+	before := len(d.s3.Requests())
+	b = ask("2026-03-27 09:00:00", "2026-03-27 11:00:00", false)
+	d.pass()
+	dbtest.Write(t, d.Store, func(tx *db.Tx) error { return tx.EndBackfills() })
+	if got, _ = d.Backfill(context.Background(), b.ID); len(d.s3.Requests()) != before || got.FinishedAt.IsZero() {
+		t.Errorf("written again: %+v", got)
+	}
+	// Cancelled, what was not written is as if nobody had asked, and what was written stays written.
+	d.s3.Break(func(*http.Request) s3test.Fault { return s3test.Fault{Status: 403, Code: "AccessDenied"} })
+	b = ask("2026-03-27 08:00:00", "2026-03-27 11:00:00", true)
+	d.pass()
+	dbtest.Write(t, d.Store, func(tx *db.Tx) error { _, err := tx.CancelBackfill(b.ID); return err })
+	d.s3.Break(nil)
+	d.x.Poke()
+	d.at("2026-03-28 00:59:00")
+	d.pass()
+	list, _, err := d.Exports(context.Background(), db.ExportFilter{}, db.Page{})
+	if err != nil || len(list) != 3 || len(d.keys()) != 9 {
+		t.Errorf("after the cancel: %+v, %v", list, err)
+	}
+	for _, x := range list {
+		if x.Status != model.ExportWritten {
+			t.Errorf("after the cancel: %+v", x)
+		}
+	}
+}
+
+// A download holds what the objects hold.
+func TestStream(t *testing.T) {
+	d := newDesk(t)
+	for range 3 {
+		d.event("order.created", `{"a":1}`, model.Delivered, model.Failed)
+	}
+	d.enable(func(s *model.ExportSettings) { s.Datasets = model.Datasets() })
+	d.at("2026-03-27 11:05:00")
+	d.pass()
+	hour := start.Truncate(time.Hour)
+	for _, set := range model.Datasets() {
+		var out bytes.Buffer
+		q := Query{Dataset: set, From: hour, To: hour.Add(time.Hour), Format: model.FormatNDJSON, Data: true}
+		n, err := Stream(context.Background(), d.Store, q, &out, nil)
+		want := strings.Join(d.lines(strings.ReplaceAll(hour10, "deliveries", string(set))), "\n") + "\n"
+		if err != nil || out.String() != want || n != int64(strings.Count(want, "\n")) {
+			t.Errorf("%s: %d records, %v: %s", set, n, err, cmp.Diff(want, out.String()))
+		}
+		out.Reset()
+		q.Format, q.Harmless = model.FormatCSV, true
+		if _, err := Stream(context.Background(), d.Store, q, &out, nil); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(&out).ReadAll()
+		if err != nil || int64(len(rows)) != n+1 {
+			t.Errorf("%s as CSV: %d rows, %v", set, len(rows), err)
+		}
+		for _, row := range rows {
+			if slices.ContainsFunc(row, func(c string) bool { return strings.HasPrefix(c, "=") }) {
+				t.Errorf("a formula: %q", row)
+			}
+		}
+	}
+	events, deliveries, err := d.ExportedCounts(context.Background(), hour, hour.Add(time.Hour), 5)
+	if events != 3 || deliveries != 5 || err != nil {
+		t.Errorf("counted %d and %d, %v", events, deliveries, err)
+	}
+}
+
+// BenchmarkMillion writes an hour of 1 million deliveries and tells the greatest heap.
+func BenchmarkMillion(b *testing.B) {
+	const many = 1_000_000
+	d := newDesk(b)
+	v, err := d.Version(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for n := 0; n < many; n += 1000 {
+		now := d.now()
+		p := db.Publication{Event: model.Event{ID: model.NewEventID(now), Name: "order.created", Subject: fmt.Sprint(n), Time: now, CreatedAt: now, Data: model.Data(`{}`)}}
+		for range 1000 {
+			p.Deliveries = append(p.Deliveries, model.Delivery{ID: model.NewDeliveryID(now), EventID: p.Event.ID, TargetID: d.setup.Destination.Target(), DestinationID: d.setup.Destination.ID,
+				Lane: model.Realtime, Status: model.Pending, NextAttemptAt: now, CreatedAt: now, UpdatedAt: now, Version: 1})
+			p.Owners = append(p.Owners, "")
+		}
+		if _, err := d.Publish(context.Background(), v, []db.Publication{p}); err != nil {
+			b.Fatal(err)
+		}
+		for {
+			n, err := d.CancelOf(context.Background(), dbtest.Admin(), d.setup.Destination.Target())
+			if err != nil {
+				b.Fatal(err)
+			}
+			if n == 0 {
+				break
+			}
+		}
+	}
+	d.enable(nil)
+	d.at("2026-03-27 11:05:00")
+	d.x.rest = rest
+	runtime.GC()
+	var before, m runtime.MemStats
+	runtime.ReadMemStats(&before)
+	most, stop := uint64(0), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+				runtime.ReadMemStats(&m)
+				most = max(most, m.HeapInuse)
+			}
+		}
+	}()
+	b.ResetTimer()
+	d.pass()
+	b.StopTimer()
+	close(stop)
+	x := d.export("2026-03-27 10:00:00")
+	b.ReportMetric(float64(x.Records), "records")
+	b.ReportMetric(float64(x.Bytes)/(1<<20), "MiB-stored")
+	b.ReportMetric(float64(most-before.HeapInuse)/(1<<20), "MiB-heap")
+	if x.Records != many+1000 {
+		b.Errorf("%+v", x)
+	}
+}
