@@ -8,9 +8,6 @@ import (
 	"waybill/db/fault"
 )
 
-// ConnectionS3 is a bucket in a store that speaks S3.
-const ConnectionS3 ConnectionType = "s3"
-
 // Dataset is one kind of record that is exported.
 type Dataset string
 
