@@ -39,4 +39,3 @@ CREATE TABLE backfills (
 ALTER TABLE files ADD COLUMN connection_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE files ADD COLUMN object_key TEXT NOT NULL DEFAULT '';
 CREATE INDEX files_place ON files (connection_id, hash);
-CREATE INDEX files_hash ON files (hash);
