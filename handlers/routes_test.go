@@ -1,8 +1,13 @@
 package handlers_test
 
 import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -218,5 +223,34 @@ func TestErrorPages(t *testing.T) {
 	b.header.Set("HX-Request", "true")
 	if got := b.get("/users"); got.StatusCode != http.StatusForbidden || !strings.Contains(got.Header.Get("HX-Trigger"), "View Users") || got.Header.Get("HX-Reswap") != "none" {
 		t.Errorf("htmx: %d %v", got.StatusCode, got.Header)
+	}
+}
+
+// Clients that look for an answer only after they have sent everything are told that it was too much.
+func TestTooLargeIsAnswered(t *testing.T) {
+	s := newSite(t)
+	const size = 12 << 20
+	_, key := s.key(s.user("big@example.com", model.Administrator))
+	for _, head := range []string{"Content-Length: " + strconv.Itoa(size) + "\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n"} {
+		conn, err := net.Dial("tcp", s.srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "POST /api/v1/connections HTTP/1.1\r\nHost: waybill\r\nAuthorization: Bearer "+key+"\r\nContent-Type: application/json\r\n"+head); err != nil {
+			t.Fatal(err)
+		}
+		for sent, chunk := 0, bytes.Repeat([]byte(" "), 64<<10); sent < size; sent += len(chunk) {
+			if _, err := conn.Write(chunk); err != nil {
+				t.Fatalf("after %d bytes: %v", sent, err)
+			}
+		}
+		if _, err := io.WriteString(conn, "\r\n0\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%v, %v; want 413", resp, err)
+		}
 	}
 }

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -83,6 +85,9 @@ func limitBody(most int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
+			if r.ContentLength > serverReads || r.ContentLength < 0 {
+				c.Response().Writer = &lastWord{ResponseWriter: c.Response().Writer, body: r.Body, waits: r.Header.Get("Expect") != ""}
+			}
 			if r.ContentLength > most {
 				return tooLarge(most)
 			}
@@ -90,6 +95,33 @@ func limitBody(most int64) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// What net/http reads of a body that its handler left; with more to come it closes the connection.
+const serverReads = 256 << 10
+
+// Bounds of what is read only to be thrown away.
+const (
+	mostWaste  = 32 << 20
+	wasteTakes = 10 * time.Second
+)
+
+// lastWord reads the rest of a body before the answer that it is too large: many clients look for an answer only when
+// they have sent everything, and would see a broken connection instead.
+type lastWord struct {
+	http.ResponseWriter
+	body  io.Reader
+	waits bool // for a word before it sends the body
+}
+
+func (w *lastWord) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *lastWord) WriteHeader(status int) {
+	if status == http.StatusRequestEntityTooLarge && !w.waits {
+		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(wasteTakes))
+		_, _ = io.CopyN(io.Discard, w.body, mostWaste)
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 func tooLarge(most int64) error {
