@@ -78,7 +78,7 @@ func (s *Store) DiskUses(ctx context.Context, since time.Time) ([]model.DiskUse,
 }
 
 const writtenBy = `
-SELECT x.id, x.name, c.name, coalesce((SELECT sum(n) FROM stats WHERE destination_id = x.id AND what = 'bytes' AND minute >= $1), 0)
+SELECT x.id, x.name, c.name, coalesce((SELECT sum(n) FROM stats_all WHERE destination_id = x.id AND what = 'bytes' AND minute >= $1), 0)
 FROM destinations x JOIN connections c ON c.id = x.connection_id ORDER BY 4 DESC LIMIT $2`
 
 // Written is how many bytes the attempts of a destination stored.
@@ -98,7 +98,7 @@ func (s *Store) Written(ctx context.Context, since time.Time, limit int) ([]Writ
 		writtenBy, model.Minute(since.Truncate(time.Hour)), limit)
 }
 
-const expiredSince = `SELECT coalesce(sum(n), 0) FROM stats WHERE destination_id = '' AND what = 'expired' AND minute >= $1`
+const expiredSince = `SELECT coalesce(sum(n), 0) FROM stats_all WHERE destination_id = '' AND what = 'expired' AND minute >= $1`
 
 // Expired counts the deliveries that were held too long since t and therefore cancelled.
 func (s *Store) Expired(ctx context.Context, since time.Time) (int64, error) {

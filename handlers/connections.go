@@ -293,6 +293,7 @@ func (h *Handlers) showConnection(c echo.Context) error {
 	kind, _ := connector.ByType(x.Type)
 	props := views.ConnectionProps{Item: h.connectionItem(x, around), Kind: connectionKind(kind), Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
 		CanEdit: h.may(c, model.Connections.Manage()), SeeCredential: h.may(c, model.Credentials.View()), Now: h.Now()}
+	props.Item.SeeActivity = h.may(c, model.Deliveries.View())
 	if props.Delete, err = h.connectionDeletion(c, x); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +48,7 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 	if p.Counts, err = h.Store.Tally(ctx, filter); err != nil {
 		return err
 	}
-	if p.Activity, err = h.activity(ctx, p.Destination); err != nil {
+	if p.Activity, err = h.activity(c, p.Destination, p.Page()); err != nil {
 		return err
 	}
 	p.Destinations, p.CanReplay = choices(around), h.may(c, model.Deliveries.Manage())
@@ -68,25 +67,6 @@ func moment(text string) time.Time {
 		return time.Time{}
 	}
 	return t
-}
-
-// A chart shows a day in half hours.
-const (
-	chartBars    = 48
-	chartMinutes = 30
-)
-
-// activity is the last day of one destination, or of all ("").
-func (h *Handlers) activity(ctx context.Context, destination model.DestID) (p views.ActivityProps, err error) {
-	p.Destination, p.Now = destination, h.Now()
-	if p.Slots, err = h.Store.Slots(ctx, destination, p.Now, chartBars, chartMinutes); err != nil {
-		return p, err
-	}
-	if p.Waits, err = h.Store.Waits(ctx, destination); err != nil {
-		return p, err
-	}
-	p.P95, err = h.Store.Took(ctx, destination, p.Now.Add(-24*time.Hour), 0.95)
-	return p, err
 }
 
 // deliveries reads a list; what is just being sent only the dispatcher knows.

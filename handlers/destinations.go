@@ -59,6 +59,7 @@ func (h *Handlers) listDestinations(c echo.Context) error {
 		return web.Redirect(c, href.Connection(x.ID))
 	}
 	props := views.DestinationsProps{Connection: h.connectionItem(x, around), CanEdit: h.may(c, model.Connections.Manage()), Now: h.Now()}
+	props.Connection.SeeActivity = h.may(c, model.Deliveries.View())
 	for _, d := range destinationsOf(around, x.ID) {
 		props.Items = append(props.Items, views.DestinationItem{Destination: d, Actions: len(actionsOf(around, d))})
 	}

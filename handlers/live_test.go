@@ -78,7 +78,9 @@ func TestOverview(t *testing.T) {
 	s.settled(3)
 	s.counted(2, 1)
 	b.shows(b.get("/"), 200, "One thing needs attention", "Not delivered to Lost.", "Failing", "404")
-	b.shows(b.get("/deliveries"), 200, "Delivered, 24 h 2 66.6 %", "Failed, 24 h 1 1 in the last hour", "All 3", "Failed 1", "Held 0")
+	b.shows(b.get("/deliveries"), 200, "Delivered 2 66.6 %", "Failed 1 1 lately", "All 3", "Failed 1", "Held 0")
+	b.shows(b.get("/destinations/"+lost+"/activity?span=1h"), 200, "Failed 1", "in the last hour, each minute", "Half within (p50)")
+	b.shows(b.get("/connections/"+con+"/activity?span=30d"), 200, "Delivered 2", "Lost 0 1", "in the last 30 days, each day (UTC)")
 	b.saved(b.post("/connections/"+con+"/enabled", "value", "off"))
 	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
 	b.shows(b.get("/"), 200, "2 destinations in use: switched off by hand", "2 deliveries are held")
@@ -99,15 +101,11 @@ func TestOverview(t *testing.T) {
 func (s *site) counted(delivered, failed int64) {
 	s.t.Helper()
 	for range 4000 {
-		slots, err := s.store.Slots(s.t.Context(), "", s.now(), 48, 30)
+		x, err := s.store.Series(s.t.Context(), []model.DestID{""}, s.now(), model.SpanOf("24h"))
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		d, f := int64(0), int64(0)
-		for _, x := range slots {
-			d, f = d+x.Delivered+x.Recovered, f+x.Failed
-		}
-		if d == delivered && f == failed {
+		if x.All.Delivered+x.All.Recovered == delivered && x.All.Failed == failed {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)

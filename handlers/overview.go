@@ -54,10 +54,11 @@ const (
 
 func (h *Handlers) overviewDeliveries(c echo.Context, p *views.OverviewProps) error {
 	ctx := c.Request().Context()
-	day, err := h.activity(ctx, "")
+	day, err := h.activity(c, "", href.Home())
 	if err != nil {
 		return err
 	}
+	day.Detailed = true
 	p.Activity = &day
 	if p.Troubles, err = h.Store.Troubles(ctx, p.Now.Add(-24*time.Hour), shownTroubles); err != nil {
 		return err

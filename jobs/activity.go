@@ -51,10 +51,10 @@ func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 	}
 	a.stored(d, o, now)
 	if o.Attempt.StatusCode != 0 {
-		step, hour := model.TookStep(time.Duration(o.Attempt.Timings.Total)*time.Microsecond), model.Minute(now.Truncate(time.Hour))
-		a.add("", step, hour, now)
+		step, at := model.TookStep(time.Duration(o.Attempt.Timings.Total)*time.Microsecond), model.Minute(now.Truncate(model.TookMinutes*time.Minute))
+		a.add("", step, at, now)
 		if d.DestinationID != "" {
-			a.add(d.DestinationID, step, hour, now)
+			a.add(d.DestinationID, step, at, now)
 		}
 	}
 	a.mu.Unlock()

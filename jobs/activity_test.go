@@ -26,16 +26,9 @@ func TestActivity(t *testing.T) {
 		}
 	}
 	for _, dst := range []model.DestID{"", d.dest.ID} {
-		var delivered, failed int64
-		slots, err := d.store.Slots(ctx, dst, time.Now().Add(time.Minute), 3, 30)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range slots {
-			delivered, failed = delivered+s.Delivered, failed+s.Failed
-		}
-		if delivered != 1 || failed != 1 {
-			t.Errorf("at %q: %d delivered and %d failed, want one each", dst, delivered, failed)
+		x, err := d.store.Series(ctx, []model.DestID{dst}, time.Now().Add(time.Minute), model.SpanOf("1h"))
+		if err != nil || x.All.Delivered != 1 || x.All.Failed != 1 || x.All.P99 <= 0 {
+			t.Errorf("at %q: %+v, %v, want one each", dst, x.All, err)
 		}
 		if took, err := d.store.Took(ctx, dst, time.Now(), 0.95); err != nil || took <= 0 || took > time.Minute {
 			t.Errorf("at %q: answers took %v, %v", dst, took, err)

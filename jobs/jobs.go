@@ -72,6 +72,7 @@ type Service struct {
 	mapsLeft     atomic.Bool // some that are to be mapped are known to the database only
 	house        *housekeeping.Keeper
 	saving       sync.RWMutex // read: a file is being stored; written: files are being removed
+	observed     observation
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -140,6 +141,7 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.keepFollowing()
 	go s.keepNotes()
 	go s.keepMapping()
+	go s.keepWatch()
 	s.startOperations()
 	return nil
 }

@@ -17,17 +17,20 @@ import (
 	"waybill/views/ui"
 )
 
-// ActivityProps are the figures and the chart of the last day. Slots are its parts, oldest first; P95 is the time within
-// which 95 of 100 answers came, zero without answers.
+// ActivityProps are the figures and the charts of a length of time. Base is the URL of the page, to which the span is added.
 type ActivityProps struct {
-	Destination model.DestID // of one destination; "" = of all
-	Slots       []model.Slot
+	Destination model.DestID // of one destination; "" = of all, or of a connection
+	Series      model.Series
 	Waits       model.Waits
-	P95         time.Duration
+	Backlog     model.Backlog
+	Measured    bool // Backlog is known
+	Detailed    bool // with latency and backlog over time
+	Scoped      bool // of a connection: there is no list of just its deliveries
+	Base        string
 	Now         time.Time
 }
 
-// Activity is the day at a glance.
+// Activity is what went on at a glance.
 func Activity(p ActivityProps) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -49,7 +52,41 @@ func Activity(p ActivityProps) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section class=\"card activity\" aria-label=\"Last 24 hours\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section class=\"card activity\" aria-label=\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var2 string
+		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs("Deliveries " + p.Series.Span.Words)
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 27, Col: 80}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "\"><div class=\"activity-head\"><h2>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var3 string
+		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(p.heading())
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 29, Col: 20}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "</h2>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = ui.SegmentedLinks("Length of time", p.spans()).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -61,7 +98,25 @@ func Activity(p ActivityProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</section>")
+		if p.Detailed {
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div class=\"activity-more\">")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = ui.LineChart(p.latency()).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = ui.LineChart(p.backlog()).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</div>")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</section>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -69,47 +124,117 @@ func Activity(p ActivityProps) templ.Component {
 	})
 }
 
-func (p ActivityProps) sums() (out model.Slot) {
-	for _, s := range p.Slots {
-		out.Delivered, out.Recovered, out.Failed = out.Delivered+s.Delivered, out.Recovered+s.Recovered, out.Failed+s.Failed
+func (p ActivityProps) heading() string { return "Deliveries" }
+
+func (p ActivityProps) spans() []ui.Tab {
+	var out []ui.Tab
+	for _, key := range []string{"1h", "24h", "7d", "30d"} {
+		s, value := model.SpanOf(key), key
+		if key == model.Spans()[0].Key {
+			value = ""
+		}
+		out = append(out, ui.Tab{Label: s.Label, URL: href.With(p.Base, "span", value), Current: s.Key == p.Series.Span.Key})
 	}
 	return out
 }
 
+// Good is how many were delivered in the whole span.
+func (p ActivityProps) good() int64 { return p.Series.All.Delivered + p.Series.All.Recovered }
+
 func (p ActivityProps) link(status model.Status) string {
-	return href.With(href.Deliveries(), "status", string(status), "destination_id", string(p.Destination))
+	if p.Scoped {
+		return ""
+	}
+	return href.With(href.Deliveries(), "status", string(status), "destination_id", string(p.Destination), "from", stamp(p.Series.All.At))
 }
 
 func (p ActivityProps) stats() []ui.Stat {
-	all := p.sums()
-	good := all.Delivered + all.Recovered
-	delivered := ui.Stat{Label: "Delivered, 24 h", Value: ui.Count(good), URL: p.link(model.Delivered)}
+	all, good := p.Series.All, p.good()
+	delivered := ui.Stat{Label: "Delivered", Value: ui.Count(good), URL: p.link(model.Delivered)}
 	if n := good + all.Failed; n > 0 {
 		delivered.Note, delivered.Tone = share(good, n), ui.OK
 		if all.Failed*100 > n {
 			delivered.Tone = ui.Warn
 		}
 	}
-	failed := ui.Stat{Label: "Failed, 24 h", Value: ui.Count(all.Failed), URL: p.link(model.Failed)}
-	if n := p.lately(); n > 0 {
-		failed.Note, failed.Tone = ui.Count(n)+" in the last hour", ui.Bad
-	} else if all.Failed > 0 {
-		failed.Note = "none in the last hour"
+	failed := ui.Stat{Label: "Failed", Value: ui.Count(all.Failed), URL: p.link(model.Failed)}
+	if n := p.lately(); n > 0 && p.Series.Span.Minutes <= 30 {
+		failed.Note, failed.Tone = ui.Count(n)+" lately", ui.Bad
+	} else if all.Failed > 0 && p.Series.Span.Minutes <= 30 {
+		failed.Note = "none lately"
 	}
-	waiting := ui.Stat{Label: "Waiting to retry", Value: atLeast(p.Waits.N, p.Waits.More), URL: p.link(model.Retrying)}
+	waiting := ui.Stat{Label: "Waiting to retry", Value: atLeast(p.Waits.N, p.Waits.More)}
+	if !p.Scoped {
+		waiting.URL = href.With(href.Deliveries(), "status", string(model.Retrying), "destination_id", string(p.Destination))
+	}
 	if !p.Waits.Next.IsZero() {
 		waiting.Aside = nextIn(p.Waits.Next, p.Now)
 	}
 	took := ui.Stat{Label: "Latency, p95", Value: "–"}
-	if p.P95 > 0 {
-		took.Value, took.Note = figure(p.P95)
+	if all.P95 > 0 {
+		took.Value, took.Note = figure(all.P95)
+		took.Note += " · p50 " + ui.Took(all.P50) + " · p99 " + ui.Took(all.P99)
 	}
-	return []ui.Stat{delivered, failed, waiting, took}
+	return []ui.Stat{delivered, failed, waiting, p.open(), took}
 }
 
-// lately is how many failed in the last part and the one before it: about an hour.
+// open is what is not settled now.
+func (p ActivityProps) open() ui.Stat {
+	out := ui.Stat{Label: "Not settled", Value: "–"}
+	if !p.Measured {
+		return out
+	}
+	out.Value = ui.Count(p.Backlog.N)
+	switch {
+	case !p.Backlog.Oldest.IsZero():
+		out.Aside = oldestSince(p.Backlog.Oldest, p.Now)
+	case p.Backlog.Idle > 0:
+		out.Note = ui.Count(p.Backlog.Idle) + " held"
+	}
+	return out
+}
+
+func oldestSince(at, now time.Time) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var4 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var4 == nil {
+			templ_7745c5c3_Var4 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		var templ_7745c5c3_Var5 string
+		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs("oldest ")
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 114, Col: 12}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = ui.Time(at, now).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+// lately is how many failed in the last part and the one before it.
 func (p ActivityProps) lately() (n int64) {
-	for _, s := range p.Slots[max(0, len(p.Slots)-2):] {
+	for _, s := range p.Series.Slots[max(0, len(p.Series.Slots)-2):] {
 		n += s.Failed
 	}
 	return n
@@ -152,17 +277,17 @@ func nextIn(at, now time.Time) templ.Component {
 			}()
 		}
 		ctx = templ.InitializeContext(ctx)
-		templ_7745c5c3_Var2 := templ.GetChildren(ctx)
-		if templ_7745c5c3_Var2 == nil {
-			templ_7745c5c3_Var2 = templ.NopComponent
+		templ_7745c5c3_Var6 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var6 == nil {
+			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var3 string
-		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs("next ")
+		var templ_7745c5c3_Var7 string
+		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs("next ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 98, Col: 10}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 148, Col: 10}
 		}
-		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -176,20 +301,351 @@ func nextIn(at, now time.Time) templ.Component {
 
 var activitySeries = []ui.Series{{Label: "Delivered", Tone: ui.Accent}, {Label: "Delivered after retry", Tone: ui.Warn}, {Label: "Failed", Tone: ui.Bad}}
 
-func (p ActivityProps) chart() ui.ChartProps {
-	out := ui.ChartProps{Title: "Deliveries in the last 24 hours, in half hours", Series: activitySeries}
-	for i, s := range p.Slots {
-		b := ui.Bar{Label: s.At.UTC().Format("15:04"), At: s.At, Values: []float64{float64(s.Delivered), float64(s.Recovered), float64(s.Failed)}}
-		if s.Delivered+s.Recovered+s.Failed > 0 {
-			to := p.Now
-			if i+1 < len(p.Slots) {
-				to = p.Slots[i+1].At
-			}
-			b.URL = href.With(href.Deliveries(), "from", s.At.UTC().Format(time.RFC3339), "to", to.UTC().Format(time.RFC3339), "destination_id", string(p.Destination))
+// bars are the slots of the span, each with the values that of gives.
+func (p ActivityProps) bars(of func(model.Slot) []float64) []ui.Bar {
+	out := make([]ui.Bar, len(p.Series.Slots))
+	for i, s := range p.Series.Slots {
+		b := ui.Bar{At: s.At, Label: s.At.UTC().Format("15:04"), Values: of(s)}
+		switch {
+		case p.Series.Span.Minutes >= 1440:
+			b.At, b.Label = time.Time{}, s.At.UTC().Format("2 Jan")
+		case p.Series.Span.Minutes > 60:
+			b.At, b.Label = time.Time{}, s.At.UTC().Format("2 Jan 15:04")
 		}
-		out.Bars = append(out.Bars, b)
+		out[i] = b
 	}
 	return out
+}
+
+func (p ActivityProps) chart() ui.ChartProps {
+	out := ui.ChartProps{Title: "Deliveries " + p.Series.Span.Words + ", each " + widthWords(p.Series.Span.Minutes), Series: activitySeries,
+		Bars: p.bars(func(s model.Slot) []float64 {
+			return []float64{float64(s.Delivered), float64(s.Recovered), float64(s.Failed)}
+		})}
+	for i, s := range p.Series.Slots {
+		if s.Delivered+s.Recovered+s.Failed == 0 || p.Scoped {
+			continue
+		}
+		to := p.Now
+		if i+1 < len(p.Series.Slots) {
+			to = p.Series.Slots[i+1].At
+		}
+		out.Bars[i].URL = href.With(href.Deliveries(), "from", stamp(s.At), "to", stamp(to), "destination_id", string(p.Destination))
+	}
+	return out
+}
+
+func widthWords(minutes int) string {
+	switch {
+	case minutes == 1440:
+		return "day (UTC)"
+	case minutes == 1:
+		return "minute"
+	case minutes%60 == 0:
+		return ui.Plural(minutes/60, "hour")
+	}
+	return ui.Plural(minutes, "minute")
+}
+
+func (p ActivityProps) latency() ui.ChartProps {
+	millis := func(d time.Duration) float64 {
+		if d == 0 {
+			return -1
+		}
+		return float64(d) / float64(time.Millisecond)
+	}
+	return ui.ChartProps{Title: "Time to the answer " + p.Series.Span.Words, Short: "Time to the answer",
+		Series: []ui.Series{{Label: "Half within (p50)"}, {Label: "95 % (p95)"}, {Label: "99 % (p99)"}},
+		Bars:   p.bars(func(s model.Slot) []float64 { return []float64{millis(s.P50), millis(s.P95), millis(s.P99)} }),
+		Format: func(v float64) string { return ui.Took(time.Duration(v * float64(time.Millisecond))) }}
+}
+
+func (p ActivityProps) backlog() ui.ChartProps {
+	return ui.ChartProps{Title: "Not settled " + p.Series.Span.Words + ", on the average", Short: "Not settled",
+		Series: []ui.Series{{Label: "Deliveries"}}, Bars: p.bars(func(s model.Slot) []float64 { return []float64{s.Backlog} }),
+		Format: func(v float64) string {
+			if v < 10 {
+				return strconv.FormatFloat(v, 'f', -1, 64)
+			}
+			return ui.Count(int64(v))
+		}}
+}
+
+// ActivityPageProps are the page of what went to one destination or connection.
+type ActivityPageProps struct {
+	Connection  ConnectionItem
+	Destination model.Destination // zero = of the connection
+	Activity    ActivityProps
+	Rows        []ActivityRow // of a connection: its destinations
+	CanEdit     bool
+}
+
+// ActivityRow is one destination in short.
+type ActivityRow struct {
+	model.Destination
+	All     model.Slot
+	Backlog model.Backlog
+}
+
+func ActivityPage(p ActivityPageProps) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var8 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var8 == nil {
+			templ_7745c5c3_Var8 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		if p.Destination.ID != "" {
+			templ_7745c5c3_Var9 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+				if !templ_7745c5c3_IsBuffer {
+					defer func() {
+						templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+						if templ_7745c5c3_Err == nil {
+							templ_7745c5c3_Err = templ_7745c5c3_BufErr
+						}
+					}()
+				}
+				ctx = templ.InitializeContext(ctx)
+				templ_7745c5c3_Err = ui.Live(href.LiveDeliveries()).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = ui.LinkButton(ui.ButtonProps{Label: "Deliveries", Icon: "truck", URL: href.DeliveriesOfDestination(p.Destination.ID)}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				return nil
+			})
+			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: p.Destination.Name, Lead: p.Destination.Description, Kind: string(p.Connection.Type), Badge: destinationBadge(p.Destination)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, " ")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = destinationTabs(p.Destination.ID, "activity").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		} else {
+			templ_7745c5c3_Var10 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+				if !templ_7745c5c3_IsBuffer {
+					defer func() {
+						templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+						if templ_7745c5c3_Err == nil {
+							templ_7745c5c3_Err = templ_7745c5c3_BufErr
+						}
+					}()
+				}
+				ctx = templ.InitializeContext(ctx)
+				templ_7745c5c3_Err = ui.Live(href.LiveDeliveries()).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				return nil
+			})
+			templ_7745c5c3_Err = connectionHead(p.Connection).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, " ")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = connectionTabs(p.Connection, "activity").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
+		templ_7745c5c3_Var11 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+			templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+			templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+			if !templ_7745c5c3_IsBuffer {
+				defer func() {
+					templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+					if templ_7745c5c3_Err == nil {
+						templ_7745c5c3_Err = templ_7745c5c3_BufErr
+					}
+				}()
+			}
+			ctx = templ.InitializeContext(ctx)
+			templ_7745c5c3_Var12 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+				if !templ_7745c5c3_IsBuffer {
+					defer func() {
+						templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+						if templ_7745c5c3_Err == nil {
+							templ_7745c5c3_Err = templ_7745c5c3_BufErr
+						}
+					}()
+				}
+				ctx = templ.InitializeContext(ctx)
+				templ_7745c5c3_Err = Activity(p.Activity).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				if len(p.Rows) > 0 {
+					templ_7745c5c3_Var13 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+						templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+						templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+						if !templ_7745c5c3_IsBuffer {
+							defer func() {
+								templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+								if templ_7745c5c3_Err == nil {
+									templ_7745c5c3_Err = templ_7745c5c3_BufErr
+								}
+							}()
+						}
+						ctx = templ.InitializeContext(ctx)
+						templ_7745c5c3_Var14 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+							templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+							templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+							if !templ_7745c5c3_IsBuffer {
+								defer func() {
+									templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+									if templ_7745c5c3_Err == nil {
+										templ_7745c5c3_Err = templ_7745c5c3_BufErr
+									}
+								}()
+							}
+							ctx = templ.InitializeContext(ctx)
+							for _, r := range p.Rows {
+								templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<tr id=\"")
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+								var templ_7745c5c3_Var15 string
+								templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs("row-" + string(r.ID))
+								if templ_7745c5c3_Err != nil {
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 260, Col: 37}
+								}
+								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+								templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "\">")
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+								templ_7745c5c3_Err = ui.CellMain(r.Name, href.With(href.DestinationActivity(r.ID), "span", p.Activity.Series.Span.Key), "").Render(ctx, templ_7745c5c3_Buffer)
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+								templ_7745c5c3_Err = ui.CellText("Delivered", "num", ui.Count(r.All.Delivered+r.All.Recovered)).Render(ctx, templ_7745c5c3_Buffer)
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+								templ_7745c5c3_Err = ui.CellText("Failed", "num", ui.Count(r.All.Failed)).Render(ctx, templ_7745c5c3_Buffer)
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+								templ_7745c5c3_Err = ui.CellText("p95", "num", tookOr(r.All.P95)).Render(ctx, templ_7745c5c3_Buffer)
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+								templ_7745c5c3_Err = ui.CellText("Not settled", "num", ui.Count(r.Backlog.N)).Render(ctx, templ_7745c5c3_Buffer)
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+								templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "</tr>")
+								if templ_7745c5c3_Err != nil {
+									return templ_7745c5c3_Err
+								}
+							}
+							return nil
+						})
+						templ_7745c5c3_Err = ui.Table(ui.TableProps{ID: "by-destination", Caption: "Destinations " + p.Activity.Series.Span.Words, Columns: []ui.Column{{Label: "Destination"}, {Label: "Delivered", Right: true}, {Label: "Failed", Right: true}, {Label: "p95", Right: true}, {Label: "Not settled", Right: true}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
+						if templ_7745c5c3_Err != nil {
+							return templ_7745c5c3_Err
+						}
+						return nil
+					})
+					templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "By destination", Flush: true}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
+					if templ_7745c5c3_Err != nil {
+						return templ_7745c5c3_Err
+					}
+				}
+				return nil
+			})
+			templ_7745c5c3_Err = ui.Region("activity", href.With(p.Activity.Base, "span", p.Activity.Series.Span.Key), 3*time.Second).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			return nil
+		})
+		templ_7745c5c3_Err = templ.Fragment("activity").Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+func tookOr(d time.Duration) string {
+	if d == 0 {
+		return "–"
+	}
+	return ui.Took(d)
+}
+
+// destinationTabs lead between the pages of one destination.
+func destinationTabs(id model.DestID, at string) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var16 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var16 == nil {
+			templ_7745c5c3_Var16 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = ui.Tabs("Destination", []ui.Tab{
+			{Label: "Request", URL: href.Destination(id), Current: at == "request"},
+			{Label: "Activity", URL: href.DestinationActivity(id), Current: at == "activity"},
+		}).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -57,6 +57,7 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"versions of a template", templateVersions},
 		{"saved filters", savedFilters},
 		{"statistics", statistics},
+		{"rolling statistics up", rollingUp},
 		{"counting and the attempts in short", tallying},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })

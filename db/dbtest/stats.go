@@ -24,18 +24,25 @@ func statistics(t *testing.T, s *db.Store) {
 		{Destination: dst, What: "retrying", Minute: m - 2, N: 4, Last: 6000, Error: "older", Delivery: "dlv_0"},
 		{What: model.TookStep(100 * time.Millisecond), Minute: m - m%60, N: 94}, {What: model.TookStep(2 * time.Second), Minute: m - m%60, N: 6},
 	}))
-	slots, err := s.Slots(ctx, "", now, 48, 30)
-	ok(t, "slots", err)
-	equal(t, "last slot", model.Slot{At: now.Truncate(30 * time.Minute), Delivered: 42, Recovered: 1}, slots[47])
-	equal(t, "first slot", now.Truncate(30*time.Minute).Add(-47*30*time.Minute), slots[0].At)
-	sum := int64(0)
-	for _, slot := range slots {
-		sum += slot.Delivered + slot.Failed
+	day := model.SpanOf("24h")
+	x24, err := s.Series(ctx, []model.DestID{""}, now, day)
+	ok(t, "series", err)
+	last := x24.Slots[47]
+	equal(t, "last slot", [3]int64{42, 1, 0}, [3]int64{last.Delivered, last.Recovered, last.Failed})
+	equal(t, "backlog that nobody measured", -1.0, last.Backlog)
+	equal(t, "first slot", now.Truncate(30*time.Minute).Add(-47*30*time.Minute), x24.Slots[0].At)
+	equal(t, "all in a day", [2]int64{47, 0}, [2]int64{x24.All.Delivered, x24.All.Failed})
+	if p := x24.All; p.P50 < 90*time.Millisecond || p.P50 > 130*time.Millisecond || p.P95 < 1600*time.Millisecond || p.P99 < p.P95 {
+		t.Errorf("percentiles %v %v %v, want about 0.1, 2 and 2 s", p.P50, p.P95, p.P99)
 	}
-	equal(t, "all in a day", 47, sum)
-	slots, err = s.Slots(ctx, dst, now, 48, 30)
-	ok(t, "slots of one", err)
-	equal(t, "slot of one", int64(3), slots[47].Failed)
+	mine, err := s.Series(ctx, []model.DestID{dst, "dst_none"}, now, day)
+	ok(t, "series of two", err)
+	equal(t, "slot of one", [2]int64{3, 4}, [2]int64{mine.Slots[47].Failed, mine.All.Retried})
+	lately, err := s.Lately(ctx, []model.DestID{"", dst, "dst_none"}, now.Add(-10*time.Minute))
+	ok(t, "lately", err)
+	equal(t, "lately at how many", 2, len(lately))
+	equal(t, "lately everywhere", model.Slot{At: now.Add(-10 * time.Minute), Delivered: 43}, lately[""])
+	equal(t, "lately at one", model.Slot{At: now.Add(-10 * time.Minute), Failed: 3, Retried: 4}, lately[dst])
 
 	took, err := s.Took(ctx, "", now.Add(-24*time.Hour), 0.95)
 	ok(t, "took", err)
@@ -54,9 +61,65 @@ func statistics(t *testing.T, s *db.Store) {
 		t.Errorf("troubles %+v, want %+v", troubles, want)
 	}
 
-	n, err := s.ForgetStats(ctx, now.Add(model.StatsLife-48*time.Hour))
+}
+
+func rollingUp(t *testing.T, s *db.Store) {
+	now := time.Date(2026, 11, 22, 10, 17, 40, 0, time.UTC)
+	m, day := model.Minute(now), int64(24*60)
+	add := func(what string, minute, n int64) {
+		ok(t, "add", s.AddStats([]model.Rollup{{What: what, Minute: minute, N: n}}))
+	}
+	add("delivered", m-20*day, 7)
+	add("delivered", m-20*day+1, 1)
+	add("delivered", m-3*day, 10)
+	add("delivered", m-60, 3)
+	add("delivered", m, 2)
+	add(model.TookStep(100*time.Millisecond), m-20*day, 5)
+	add(model.Samples, m-60, 4)
+	add(model.Backlogged, m-60, 10)
+	month := func(when string, want int64) {
+		t.Helper()
+		x, err := s.Series(ctx, []model.DestID{""}, now, model.SpanOf("30d"))
+		ok(t, "series", err)
+		equal(t, "in 30 days "+when, want, x.All.Delivered)
+		equal(t, "of that on that day, "+when, int64(8), x.Slots[9].Delivered)
+		equal(t, "backlog of today, "+when, 2.5, x.Slots[29].Backlog)
+		week, err := s.Series(ctx, []model.DestID{""}, now, model.SpanOf("7d"))
+		ok(t, "series", err)
+		equal(t, "in 7 days "+when, want-8, week.All.Delivered)
+		if x.All.P50 < 90*time.Millisecond || week.All.P50 != 0 {
+			t.Errorf("half of the answers %s: %v and %v, want 0.1 s in the month and none in the week", when, x.All.P50, week.All.P50)
+		}
+	}
+	month("by minutes", 23)
+	roll := func(at time.Time) (n int64) {
+		for {
+			did, err := s.RollStats(ctx, at)
+			ok(t, "roll", err)
+			if did == 0 {
+				return n
+			}
+			n += did
+		}
+	}
+	equal(t, "hours and days that were rolled up", int64(3+1), roll(now))
+	month("rolled up", 23)
+	equal(t, "nothing to roll up", int64(0), roll(now))
+	gone, err := s.ForgetStats(ctx, now)
 	ok(t, "forget", err)
-	equal(t, "forgotten", int64(1), n)
+	equal(t, "forgotten: 4 minutes, 2 hours", int64(6), gone)
+	month("without the minutes", 23)
+	add("delivered", m, 1)
+	month("and more", 24)
+	roll(now.Add(-2 * time.Hour)) // the clock was set back
+	add("delivered", m-60, 100)
+	equal(t, "rolled up again", int64(1), roll(now))
+	x, err := s.Series(ctx, []model.DestID{""}, now, model.SpanOf("7d"))
+	ok(t, "series", err)
+	equal(t, "after the clock was set back", int64(116), x.All.Delivered)
+	gone, err = s.ForgetStats(ctx, now.Add(model.StatsLife-19*24*time.Hour))
+	ok(t, "forget later", err)
+	equal(t, "forgotten later: 3 minutes, 2 of the days; nothing that was not rolled up", int64(5), gone)
 }
 
 func tallying(t *testing.T, s *db.Store) {

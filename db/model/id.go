@@ -7,6 +7,7 @@ package model
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
@@ -81,6 +82,22 @@ func FirstID(prefix string, t time.Time) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(max(0, t.UnixMilli()))<<16)
 	return text(prefix, b)
+}
+
+// TimeOf is when an id was made, to the millisecond; zero for what is no id.
+func TimeOf(id string) time.Time {
+	if len(id) < 26 {
+		return time.Time{}
+	}
+	var n uint64
+	for _, c := range []byte(id[len(id)-26:][:10]) { // the first of 26 digits holds 3 bits, so these are the 48 of the time
+		d := strings.IndexByte(digits, c)
+		if d < 0 {
+			return time.Time{}
+		}
+		n = n<<5 | uint64(d)
+	}
+	return time.UnixMilli(int64(n)).UTC()
 }
 
 // base32 digits in ASCII order, so that text order is number order; without look-alikes.

@@ -20,8 +20,22 @@ type Rollup struct {
 // Recovered is Delivered after an attempt that was not: what statistics count apart.
 const Recovered = "recovered"
 
-// StatsLife is how long roll-ups are kept.
-const StatsLife = 90 * 24 * time.Hour
+// How long roll-ups are kept: by the minute, by the hour, by the day.
+const (
+	MinutesLife = 49 * time.Hour
+	HoursLife   = 10 * 24 * time.Hour
+	StatsLife   = 90 * 24 * time.Hour
+)
+
+// TookMinutes is how many minutes the steps of time are counted together.
+const TookMinutes = 5
+
+// What is measured now and then instead of counted: a Rollup's What, whose N are the sum of all measurements. Samples, of no
+// destination, are how many there were.
+const (
+	Backlogged = "backlog"
+	Samples    = "samples"
+)
 
 // Minute is the unix minute of t.
 func Minute(t time.Time) int64 { return t.Unix() / 60 }
@@ -51,17 +65,18 @@ func TookSteps() []string {
 }
 
 // Percentile is the time within which the share p (0 < p ≤ 1) of answers came, from how many fell into each step; it is
-// off by at most a tenth. Zero without answers.
+// off by at most a tenth. Zero without answers; what else is counted is not looked at.
 func Percentile(counts map[string]int64, p float64) time.Duration {
 	total := int64(0)
-	for _, n := range counts {
-		total += n
+	steps := TookSteps()
+	for _, step := range steps {
+		total += counts[step]
 	}
 	if total == 0 {
 		return 0
 	}
 	rank, below := p*float64(total), 0.0
-	for i, step := range TookSteps() {
+	for i, step := range steps {
 		n := float64(counts[step])
 		if below+n >= rank && n > 0 {
 			return time.Duration(math.Exp2((float64(i)+(rank-below)/n)/4) * float64(time.Millisecond))
@@ -77,10 +92,64 @@ type Try struct {
 	Took    time.Duration
 }
 
-// Slot is what attempts came to in one stretch of time.
+// Slot is what attempts came to in one stretch of time. Retried are attempts after which another one was planned. The times
+// are those within which 50, 95 and 99 of 100 answers came, zero without answers. Backlog is how many deliveries were not
+// settled, on the average of what was measured; negative when nothing was.
 type Slot struct {
-	At                           time.Time // its beginning
-	Delivered, Recovered, Failed int64
+	At                                    time.Time // its beginning
+	Delivered, Recovered, Failed, Retried int64
+	P50, P95, P99                         time.Duration
+	Backlog                               float64
+}
+
+// Series is one length of time in slots, oldest first, and all of it in one.
+type Series struct {
+	Span  Span
+	Slots []Slot
+	All   Slot
+}
+
+// Span is how far back figures go: so many slots of so many minutes, the last one still under way.
+type Span struct {
+	Key     string // as in URLs
+	Label   string
+	Words   string // "in the last hour"
+	Slots   int
+	Minutes int // of one slot
+}
+
+// Spans are those that can be asked for, the usual one first.
+func Spans() []Span {
+	return []Span{
+		{"24h", "24 hours", "in the last 24 hours", 48, 30},
+		{"1h", "Hour", "in the last hour", 60, 1},
+		{"7d", "7 days", "in the last 7 days", 56, 180},
+		{"30d", "30 days", "in the last 30 days", 30, 1440},
+	}
+}
+
+// SpanOf is the span of that key, or the usual one.
+func SpanOf(key string) Span {
+	list := Spans()
+	for _, s := range list {
+		if s.Key == key {
+			return s
+		}
+	}
+	return list[0]
+}
+
+// Since is when the first slot of the span begins.
+func (s Span) Since(now time.Time) time.Time {
+	width := int64(s.Minutes)
+	return time.Unix((Minute(now)/width-int64(s.Slots)+1)*width*60, 0).UTC()
+}
+
+// Backlog is what is not settled of a target.
+type Backlog struct {
+	N      int64     // in all, held ones included
+	Idle   int64     // of those: held, or behind others in an order
+	Oldest time.Time // when the first of the others was made, zero = there is none
 }
 
 // Trouble is a destination at which attempts did not go well.

@@ -54,11 +54,13 @@ type Bar struct {
 	URL    string // a click filters by it; "" = no link
 }
 
-// ChartProps describe a stacked bar chart. About five labels are drawn.
+// ChartProps describe a stacked bar chart, or lines. About five labels are drawn. Title is for those who do not see it, Short for
+// those who do (lines). Format writes a value, nil = as a number.
 type ChartProps struct {
-	Title  string
-	Series []Series
-	Bars   []Bar
+	Title, Short string
+	Series       []Series
+	Bars         []Bar
+	Format       func(float64) string
 }
 
 const (

@@ -1,0 +1,111 @@
+package handlers
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/views"
+	"waybill/views/href"
+	"waybill/views/ui"
+)
+
+func (h *Handlers) activityRoutes() []web.Route {
+	return []web.Route{
+		web.Get(model.Connections.View(), href.DestinationActivity(href.Pattern), h.showDestinationActivity),
+		web.Get(model.Connections.View(), href.ConnectionActivity(href.Pattern), h.showConnectionActivity),
+	}
+}
+
+// activity is what went to one destination, or to all (""), over the span that the address names.
+func (h *Handlers) activity(c echo.Context, destination model.DestID, base string) (p views.ActivityProps, err error) {
+	ctx := c.Request().Context()
+	p.Destination, p.Base, p.Now = destination, base, h.Now()
+	if p.Series, err = h.Store.Series(ctx, []model.DestID{destination}, p.Now, model.SpanOf(c.QueryParam("span"))); err != nil {
+		return p, err
+	}
+	m := h.o.Jobs.Backlog()
+	if p.Measured, p.Backlog = !m.At.IsZero(), m.All; destination != "" {
+		p.Backlog = m.Of(model.TargetID(destination))
+	}
+	p.Waits, err = h.Store.Waits(ctx, destination)
+	return p, err
+}
+
+func (h *Handlers) showDestinationActivity(c echo.Context) error {
+	if err := h.want(c, model.Deliveries.View()); err != nil {
+		return err
+	}
+	e, err := h.savedEditor(c)
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	p := views.ActivityPageProps{Connection: h.connectionItem(e.connection, around), Destination: e.saved}
+	if p.Activity, err = h.activity(c, e.saved.ID, href.DestinationActivity(e.saved.ID)); err != nil {
+		return err
+	}
+	p.Activity.Detailed = true
+	crumbs := destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Activity"})
+	return h.Page(c, web.Bits{Title: "Activity of " + e.saved.Name, Section: "connections", Crumbs: crumbs}, views.ActivityPage(p))
+}
+
+func (h *Handlers) showConnectionActivity(c echo.Context) error {
+	if err := h.want(c, model.Deliveries.View()); err != nil {
+		return err
+	}
+	x, err := h.connection(c)
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	p := views.ActivityPageProps{Connection: h.connectionItem(x, around)}
+	p.Connection.SeeActivity = true
+	if err := h.connectionActivity(c, &p, destinationsOf(around, x.ID)); err != nil {
+		return err
+	}
+	crumbs := []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Activity"}}
+	return h.Page(c, web.Bits{Title: "Activity of " + x.Name, Section: "connections", Crumbs: crumbs}, views.ActivityPage(p))
+}
+
+// connectionActivity is what went to all destinations of a connection, and to each.
+func (h *Handlers) connectionActivity(c echo.Context, p *views.ActivityPageProps, of []model.Destination) (err error) {
+	ctx, m, span := c.Request().Context(), h.o.Jobs.Backlog(), model.SpanOf(c.QueryParam("span"))
+	a := &p.Activity
+	a.Base, a.Now, a.Detailed, a.Scoped, a.Measured = href.ConnectionActivity(p.Connection.ID), h.Now(), true, true, !m.At.IsZero()
+	ids, targets := make([]model.DestID, len(of)), make([]model.TargetID, len(of))
+	for i, d := range of {
+		ids[i], targets[i] = d.ID, d.Target()
+		w, err := h.Store.Waits(ctx, d.ID)
+		if err != nil {
+			return err
+		}
+		a.Waits.N, a.Waits.More = a.Waits.N+w.N, a.Waits.More || w.More
+		if !w.Next.IsZero() && (a.Waits.Next.IsZero() || w.Next.Before(a.Waits.Next)) {
+			a.Waits.Next = w.Next
+		}
+		one, err := h.Store.Series(ctx, ids[i:i+1], a.Now, span)
+		if err != nil {
+			return err
+		}
+		p.Rows = append(p.Rows, views.ActivityRow{Destination: d, All: one.All, Backlog: m.Of(d.Target())})
+	}
+	a.Series, err = h.Store.Series(ctx, ids, a.Now, span)
+	a.Backlog = m.Of(targets...)
+	return err
+}
+
+// want refuses who lacks a right that a page needs beside the one of its route.
+func (h *Handlers) want(c echo.Context, right model.Right) error {
+	if !h.may(c, right) {
+		return fault.Missing(string(right))
+	}
+	return nil
+}
