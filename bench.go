@@ -12,8 +12,8 @@ import (
 )
 
 type benchCmd struct {
-	Scenario    string `arg:"" optional:"" enum:"main,hanging,idle,overload,stored" default:"main" help:"main: against a bare loop; hanging: one bad destination among 50; idle: 1,000 destinations; overload: ten times what a receiver takes; stored: beside a full store."`
-	Stored      int    `help:"Events that the full store of scenario stored holds." default:"200000"`
+	Scenario    string `arg:"" optional:"" enum:"main,hanging,idle,overload,stored,retention" default:"main" help:"main: against a bare loop; hanging: one bad destination among 50; idle: 1,000 destinations; overload: ten times what a receiver takes; stored: beside a full store; retention: while old data is removed."`
+	Stored      int    `help:"Events that scenarios stored and retention begin with." default:"200000"`
 	Seconds     int    `help:"How long each load runs, in seconds." default:"4"`
 	Connections int    `help:"Connections of the load." default:"256"`
 }

@@ -128,11 +128,12 @@ type server struct {
 	cmd   *exec.Cmd
 	ready time.Duration
 	log   bytes.Buffer
+	more  []string // environment of a scenario
 }
 
 // environment of the program: nothing of ours but what it needs.
 func (s *server) environment() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "WAYBILL_DATA_DIR=" + s.dir, "WAYBILL_ADDR=" + s.addr, "WAYBILL_ALLOW_HOSTS=127.0.0.1/32", "WAYBILL_BASE_URL=http://" + s.addr}
+	return append([]string{"PATH=" + os.Getenv("PATH"), "WAYBILL_DATA_DIR=" + s.dir, "WAYBILL_ADDR=" + s.addr, "WAYBILL_ALLOW_HOSTS=127.0.0.1/32", "WAYBILL_BASE_URL=http://" + s.addr}, s.more...)
 }
 
 func (s *server) start(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -24,7 +25,7 @@ type scenario struct {
 }
 
 func scenarios() []scenario {
-	return []scenario{{"hanging", hanging}, {"idle", idle}, {"overload", overload}, {"stored", stored}}
+	return []scenario{{"hanging", hanging}, {"idle", idle}, {"overload", overload}, {"stored", stored}, {"retention", retention}}
 }
 
 // Scenarios are their names.
@@ -194,7 +195,7 @@ func overload(ctx context.Context, s *server, rx *receiver) error {
 		for next := time.Second; watch.Err() == nil; {
 			for _, path := range []string{"/readyz", "/healthz", "/api/v1/deliveries?limit=50"} {
 				asked := time.Now()
-				if status, err := s.ask(watch, path); watch.Err() == nil && (err != nil || status != http.StatusOK) {
+				if status, _, err := s.ask(watch, path); watch.Err() == nil && (err != nil || status != http.StatusOK) {
 					ill.Add(1)
 				}
 				slowest = max(slowest, time.Since(asked))
@@ -224,19 +225,28 @@ func overload(ctx context.Context, s *server, rx *receiver) error {
 }
 
 // ask gets a path with the key.
-func (s *server) ask(ctx context.Context, path string) (int, error) {
+func (s *server) ask(ctx context.Context, path string) (status int, text string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+path, nil)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	req.Header.Set("Authorization", "Bearer "+s.key)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode, err
+	all, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(all), err
+}
+
+// read is the text that a path answers with 200.
+func (s *server) read(ctx context.Context, path string) (string, error) {
+	status, text, err := s.ask(ctx, path)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("GET %s answered %d: %s", path, status, text)
+	}
+	return text, err
 }
 
 // little is the past of the store that a full one is measured beside: enough that every list has a page of rows.
@@ -259,24 +269,97 @@ func stored(ctx context.Context, s *server, rx *receiver) error {
 	return nil
 }
 
+// retention asks whether removing what is old keeps up with 1,000 events/s, and what these notice of it.
+func retention(ctx context.Context, s *server, rx *receiver) error {
+	const rate = 1000
+	s.more = []string{"WAYBILL_RETENTION_DAYS=1", "WAYBILL_BODY_DAYS=1"}
+	if err := s.past(ctx, s.o.Stored); err != nil {
+		return err
+	}
+	size := func() float64 {
+		total := int64(0)
+		for _, name := range []string{"waybill.db", "waybill.db-wal"} {
+			if f, err := os.Stat(filepath.Join(s.dir, name)); err == nil {
+				total += f.Size()
+			}
+		}
+		return float64(total) / (1 << 20)
+	}
+	quiet, err := s.paced(ctx, rx, s.events("bench.plain"), rate)
+	if err != nil {
+		return err
+	}
+	s.say("at %d events/s before anything is removed: accept to received p50 %.1f ms, p99 %.1f ms; file and log %.0f MiB", rate, quiet.p50, quiet.p99, size())
+	removed := make(chan error, 1)
+	go func() { removed <- s.removed(ctx, size) }()
+	for {
+		r, err := s.paced(ctx, rx, s.events("bench.plain"), rate)
+		if err != nil {
+			return err
+		}
+		select {
+		case err := <-removed:
+			return err
+		default:
+			s.say("  accept to received p50 %.1f ms, p99 %.1f ms; memory %.0f MiB; missing %d", r.p50, r.p99, r.memory, r.missing)
+		}
+	}
+}
+
+// removed waits until the old part of the past is gone and says how fast that was.
+func (s *server) removed(ctx context.Context, size func() float64) error {
+	wait := func(path string) error {
+		for ctx.Err() == nil {
+			text, err := s.read(ctx, path)
+			if err != nil {
+				return err
+			}
+			if strings.Contains(text, `"items":[]`) {
+				return nil
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		return ctx.Err()
+	}
+	cut := url.QueryEscape(time.Now().Add(-24 * time.Hour).UTC().Format(time.RFC3339))
+	if err := wait("/api/v1/deliveries?limit=1&to=" + url.QueryEscape(time.Now().Add(-19*24*time.Hour-23*time.Hour).UTC().Format(time.RFC3339))); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := wait("/api/v1/events?limit=1&to=" + cut); err != nil {
+		return err
+	}
+	spent := time.Since(began)
+	s.say("removed %d events with their deliveries and attempts in %.0f s: %.0f/s; file and log %.0f MiB", s.o.Stored*19/20, spent.Seconds(), float64(s.o.Stored*19/20)/spent.Seconds(), size())
+	return nil
+}
+
 // withPast adds n events to what is stored and measures.
 func (s *server) withPast(ctx context.Context, rx *receiver, n int) ([]figure, error) {
+	if err := s.past(ctx, n); err != nil {
+		return nil, err
+	}
+	if _, err := s.saturate(ctx, rx, "bench.plain"); err != nil { // warm
+		return nil, err
+	}
+	return s.portrait(ctx, rx)
+}
+
+// past adds n events while the server is stopped.
+func (s *server) past(ctx context.Context, n int) error {
 	s.stop()
 	began := time.Now()
 	fill := exec.CommandContext(ctx, s.o.Self, "history", fmt.Sprint(n))
 	fill.Env = s.environment()
 	if out, err := fill.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("store a past: %w\n%s", err, out)
+		return fmt.Errorf("store a past: %w\n%s", err, out)
 	}
 	spent := time.Since(began)
 	if err := s.start(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	s.say("%d events, each with a delivery and an attempt, stored in %.0f s; start to ready %d ms", n, spent.Seconds(), s.ready.Milliseconds())
-	if _, err := s.saturate(ctx, rx, "bench.plain"); err != nil { // warm
-		return nil, err
-	}
-	return s.portrait(ctx, rx)
+	return nil
 }
 
 type figure struct {
