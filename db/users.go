@@ -12,12 +12,12 @@ import (
 )
 
 // The last one is what roles that people made grant: an array of arrays.
-const userColumns = `u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version, u.locale, u.zone,
+const userColumns = `u.id, u.email, u.name, u.roles, u.disabled, u.created_at, u.updated_at, u.version, u.locale, u.zone, u.language,
   EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at > 0), (
   SELECT json_group_array(json(r.rights)) FROM roles r WHERE r.name IN (SELECT value FROM json_each(u.roles)))`
 
 func userFields(u *model.User) []any {
-	return []any{&u.ID, &u.Email, &u.Name, decode{&u.Roles}, &u.Disabled, at{&u.CreatedAt}, at{&u.UpdatedAt}, &u.Version, &u.Locale, &u.Zone,
+	return []any{&u.ID, &u.Email, &u.Name, decode{&u.Roles}, &u.Disabled, at{&u.CreatedAt}, at{&u.UpdatedAt}, &u.Version, &u.Locale, &u.Zone, &u.Language,
 		&u.SecondFactor, granted{&u.Granted}}
 }
 
@@ -175,7 +175,7 @@ func (tx *Tx) UpdateUser(u *model.User) error {
 		return err
 	}
 	n.CreatedAt, n.UpdatedAt, n.Version = old.CreatedAt, old.UpdatedAt, old.Version
-	n.SecondFactor, n.Locale, n.Zone = old.SecondFactor, old.Locale, old.Zone
+	n.SecondFactor, n.Locale, n.Zone, n.Language = old.SecondFactor, old.Locale, old.Zone, old.Language
 	diff := userChanges(old, n)
 	if len(diff) == 0 {
 		fill(tx, u, n)
@@ -259,20 +259,20 @@ func (tx *Tx) SetPassword(id model.UserID, hash string, keep model.SessionID) er
 const (
 	keysOfUser = `SELECT id, name FROM api_keys WHERE user_id = $1 ORDER BY name`
 	deleteUser = `DELETE FROM users WHERE id = $1`
-	setFormat  = `UPDATE users SET locale = $1, zone = $2, updated_at = $3, version = version + 1 WHERE id = $4`
+	setFormat  = `UPDATE users SET locale = $1, zone = $2, language = $3, updated_at = $4, version = version + 1 WHERE id = $5`
 )
 
-// SetFormat stores how a user reads dates and numbers; both are known to views/ui, "" = as the browser says.
-func (tx *Tx) SetFormat(id model.UserID, locale, zone string) error {
+// SetFormat stores how a user reads dates and numbers, and in which language the rest; all are known to the views, "" = as the browser says.
+func (tx *Tx) SetFormat(id model.UserID, locale, zone, language string) error {
 	u, err := one(tx, "user", scanUser, userByID, id)
 	if err != nil {
 		return err
 	}
-	diff := changes("locale", u.Locale, locale, "zone", u.Zone, zone)
+	diff := changes("locale", u.Locale, locale, "zone", u.Zone, zone, "language", u.Language, language)
 	if len(diff) == 0 {
 		return nil
 	}
-	if err := tx.exec(setFormat, locale, zone, ms(tx.now), id); err != nil {
+	if err := tx.exec(setFormat, locale, zone, language, ms(tx.now), id); err != nil {
 		return err
 	}
 	return tx.audit("user", "format_set", string(id), u.Email, diff)

@@ -12,6 +12,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -28,7 +29,7 @@ func (h *Handlers) accountRoutes() []web.Route {
 
 func (h *Handlers) showAccount(c echo.Context) error {
 	u, _ := h.User(c)
-	return h.accountPage(c, http.StatusOK, views.AccountForm{Name: u.Name, Version: u.Version, Locale: u.Locale, Zone: u.Zone}, nil)
+	return h.accountPage(c, http.StatusOK, views.AccountForm{Name: u.Name, Version: u.Version, Locale: u.Locale, Zone: u.Zone, Language: u.Language}, nil)
 }
 
 func (h *Handlers) accountPage(c echo.Context, status int, f views.AccountForm, errors map[string]string) error {
@@ -55,7 +56,7 @@ func (h *Handlers) updateAccount(c echo.Context) error {
 	u.Name, u.Version = f.Name, f.Version
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
 	if fields, ok := web.Fields(err); ok {
-		f.Locale, f.Zone = u.Locale, u.Zone
+		f.Locale, f.Zone, f.Language = u.Locale, u.Zone, u.Language
 		return h.accountPage(c, http.StatusUnprocessableEntity, f, fields)
 	}
 	if err != nil {
@@ -64,10 +65,10 @@ func (h *Handlers) updateAccount(c echo.Context) error {
 	return h.Done(c, href.Account(), "Name saved.")
 }
 
-// setFormat stores how one reads dates and numbers.
+// setFormat stores the language of the pages, and how one reads dates and numbers.
 func (h *Handlers) setFormat(c echo.Context) error {
 	u, _ := h.User(c)
-	locale, zone := typed(c, "locale"), strings.TrimSpace(typed(c, "zone"))
+	locale, zone, language := typed(c, "locale"), strings.TrimSpace(typed(c, "zone")), typed(c, "language")
 	errors := map[string]string{}
 	if l, known := ui.LocaleOf(locale); locale != "" && (!known || l.Tag != locale) {
 		errors["locale"] = "Choose one of the list."
@@ -75,14 +76,17 @@ func (h *Handlers) setFormat(c echo.Context) error {
 	if zone != "" && !ui.KnownZone(zone) {
 		errors["zone"] = "There is no such time zone. They are named like Europe/Berlin or America/New_York."
 	}
+	if l := texts.Of(language); language != "" && (l == nil || l.Tag != language) {
+		errors["language"] = "Choose one of the list."
+	}
 	if len(errors) > 0 {
-		f := views.AccountForm{Name: u.Name, Version: u.Version, Locale: locale, Zone: zone}
+		f := views.AccountForm{Name: u.Name, Version: u.Version, Locale: locale, Zone: zone, Language: language}
 		return h.accountPage(c, http.StatusUnprocessableEntity, f, errors)
 	}
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.SetFormat(u.ID, locale, zone) }); err != nil {
+	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.SetFormat(u.ID, locale, zone, language) }); err != nil {
 		return err
 	}
-	return h.Done(c, href.Account(), "Saved. Dates and numbers are written that way from now on.")
+	return h.Done(c, href.Account(), "Saved. Pages are written that way from now on.")
 }
 
 func (h *Handlers) changePassword(c echo.Context) error {
@@ -91,7 +95,7 @@ func (h *Handlers) changePassword(c echo.Context) error {
 		return err
 	}
 	u, _ := h.User(c)
-	form := views.AccountForm{Name: u.Name, Version: u.Version, Locale: u.Locale, Zone: u.Zone}
+	form := views.AccountForm{Name: u.Name, Version: u.Version, Locale: u.Locale, Zone: u.Zone, Language: u.Language}
 	if _, err := h.authenticate(c, u.Email, f.Current); fault.Is(err, fault.SignedOut) {
 		return h.accountPage(c, http.StatusUnprocessableEntity, form, map[string]string{"current": "This is not your current password."})
 	} else if err != nil {

@@ -22,6 +22,7 @@ import (
 	"waybill/static"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 )
 
 // Options are what main wires.
@@ -115,24 +116,24 @@ func navigation(rights model.Rights) []views.NavGroup {
 			{"home", "Overview", "home", href.Home(), model.SignedIn},
 			{"tasks", "My tasks", "check", href.Tasks(), model.SignedIn},
 		}},
-		{"Build", []navPage{
+		{texts.ID("Build"), []navPage{
 			{"workflows", "Workflows", "flow", href.Workflows(), model.Workflows.View()},
 			{"actions", "Actions", "bolt", href.Actions(), model.Connections.View()},
 			{"events", "Events", "pulse", href.Events(), model.Events.View()},
 			{"audiences", "Audiences", "users", href.Audiences(), model.Workflows.View()},
 			{"integrations", "Integrations", "link", href.Integrations(), model.Workflows.View()},
 		}},
-		{"Connect", []navPage{
+		{texts.ID("Connect"), []navPage{
 			{"connections", "Connections", "plug", href.Connections(), model.Connections.View()},
 			{"credentials", "Credentials", "key", href.Credentials(), model.Credentials.View()},
 			{"inbound", "Inbound", "inbox", href.Inbound(), model.Inbound.View()},
 		}},
-		{"Observe", []navPage{
+		{texts.ID("Observe"), []navPage{
 			{"runs", "Runs", "play", href.Runs(), model.Workflows.View()},
 			{"deliveries", "Deliveries", "truck", href.Deliveries(), model.Deliveries.View()},
 			{"audit", "Audit log", "shield", href.Audit(), model.ViewAuditLog},
 		}},
-		{"Admin", []navPage{
+		{texts.ID("Admin"), []navPage{
 			{"users", "Users", "users", href.Users(), model.Users.View()},
 			{"api-keys", "API keys", "code", href.APIKeys(), model.SignedIn},
 			{"settings", "Settings", "settings", href.Settings(), model.Settings.View()},

@@ -14,6 +14,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 )
 
 // The palette finds every page, thing and command that whoever asks may use: /palette gives the dialog its list,
@@ -39,14 +40,14 @@ func (h *Handlers) suggest(c echo.Context) error {
 	if err == nil && q.text == "" {
 		var recent []views.Hit
 		if recent, err = h.recall(c, c.QueryParams()["recent"]); len(recent) > 0 {
-			groups = slices.Insert(groups, 0, views.HitGroup{Label: "Recent", Hits: recent})
+			groups = slices.Insert(groups, 0, views.HitGroup{Label: texts.ID("Recent"), Hits: recent})
 		}
 	}
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
-	if err := views.PaletteResults(q.text, groups).Render(c.Request().Context(), &out); err != nil {
+	if err := views.PaletteResults(q.text, groups).Render(h.Reader(c), &out); err != nil {
 		return err
 	}
 	return c.HTMLBlob(http.StatusOK, out.Bytes())
@@ -88,8 +89,8 @@ func (h *Handlers) find(c echo.Context, q query, most int) ([]views.HitGroup, er
 	if q.text == "" {
 		most = len(commands) + len(subpages) + searchHits
 	}
-	add("Commands", most, permitted(rights, commands))
-	add("Pages", most, append(pagesOf(rights), permitted(rights, subpages)...))
+	add(texts.ID("Commands"), most, h.told(c, permitted(rights, commands)))
+	add(texts.ID("Pages"), most, h.told(c, append(pagesOf(rights), permitted(rights, subpages)...)))
 	if q.text != "" {
 		for _, s := range h.sources() {
 			if !rights.Has(s.right) {
@@ -104,6 +105,16 @@ func (h *Handlers) find(c echo.Context, q query, most int) ([]views.HitGroup, er
 	}
 	slices.SortStableFunc(groups, func(a, b views.HitGroup) int { return cmp.Compare(best[b.Label], best[a.Label]) })
 	return groups, nil
+}
+
+// told are hits that are named in words of the product, in the language of whoever asks; the English words find them too.
+func (h *Handlers) told(c echo.Context, hits []views.Hit) []views.Hit {
+	for i, hit := range hits {
+		if label := h.T(c, hit.Label); label != hit.Label {
+			hits[i].Label, hits[i].Also = label, hit.Label+" "+hit.Also
+		}
+	}
+	return hits
 }
 
 // rank keeps what fits, the best first.

@@ -6,6 +6,8 @@
 package views
 
 import (
+	"context"
+
 	"github.com/a-h/templ"
 
 	"waybill/db/model"
@@ -87,11 +89,11 @@ func (s Shell) Initials() string {
 	return out
 }
 
-func (s Shell) title() string {
+func (s Shell) title(ctx context.Context) string {
 	if s.Title == "" {
 		return "Waybill"
 	}
-	return s.Title + " · Waybill"
+	return say(ctx, s.Title) + " · Waybill"
 }
 
 // has is true when a fetched asset is there; a shell without assets has none.

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,7 +9,11 @@ import (
 	"github.com/a-h/templ"
 
 	"waybill/db/model"
+	"waybill/views/texts"
 )
+
+// say is a text in the reader's language (views/texts).
+func say(ctx context.Context, id string, pairs ...string) string { return texts.T(ctx, id, pairs...) }
 
 func itoa[N ~int | ~int64](n N) string { return strconv.FormatInt(int64(n), 10) }
 
@@ -56,7 +61,7 @@ func sentence(a model.Audit) string {
 	case "user.recovery_codes_renewed":
 		return "Recovery codes renewed"
 	case "user.format_set":
-		return "Dates and numbers set"
+		return "Language and numbers set"
 	case "user.password_set":
 		return "Password set"
 	}

@@ -65,7 +65,7 @@ func every() []change {
 			return tx.UpdateAPIKey(&extra.key)
 		}},
 		{"RevokeAPIKey", "api_key.revoked", true, func(tx *db.Tx, x *Setup) error { return tx.RevokeAPIKey(extra.key.ID) }},
-		{"SetFormat", "user.format_set", false, func(tx *db.Tx, x *Setup) error { return tx.SetFormat(extra.user.ID, "de-DE", "Europe/Berlin") }},
+		{"SetFormat", "user.format_set", false, func(tx *db.Tx, x *Setup) error { return tx.SetFormat(extra.user.ID, "de-DE", "Europe/Berlin", "de") }},
 		{"BeginSecondFactor", "user.second_factor_begun", false, func(tx *db.Tx, x *Setup) error { return tx.BeginSecondFactor(extra.user.ID, "secret") }},
 		{"ConfirmSecondFactor", "user.second_factor_added", false, func(tx *db.Tx, x *Setup) error {
 			return tx.ConfirmSecondFactor(extra.user.ID, 1, [][]byte{[]byte("code")})

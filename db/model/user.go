@@ -20,6 +20,7 @@ type User struct {
 	SecondFactor bool   // a code is asked for at sign-in; the store fills it in
 	Locale       string // how dates and numbers are written, such as "de-DE"; "" = as the browser says
 	Zone         string // IANA time zone; "" = as the browser says
+	Language     string // of the pages, such as "de"; "" = as the browser says
 }
 
 // Rights is what the user may do; a disabled user may do nothing.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"waybill/views"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -28,8 +30,8 @@ type Bits struct {
 // element and body has a fragment of that id, the fragment alone is the answer.
 func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 	var out bytes.Buffer
-	format, chosen := w.format(c)
-	ctx := ui.WithFormat(c.Request().Context(), format)
+	_, chosen := w.format(c)
+	ctx := w.Reader(c)
 	if id := target(c); id != "" {
 		if err := templ.RenderFragments(ctx, &out, body, id); err != nil {
 			return err
@@ -57,6 +59,27 @@ func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 // chosenFormat is what somebody set in his account, "" = as the browser says.
 type chosenFormat struct{ Locale, Zone string }
 
+// Language is that of whoever asks: as his account says, else the first that the browser accepts and there is.
+func (w *Web) Language(c echo.Context) *texts.Language {
+	if v, err := w.visitor(c); err == nil && v != nil {
+		if l := texts.Of(v.user.Language); l != nil {
+			return l
+		}
+	}
+	return texts.Accepted(c.Request().Header.Get("Accept-Language"))
+}
+
+// Reader is the context in which pages are written: with the language, and the way of writing dates and numbers, of whoever asks.
+func (w *Web) Reader(c echo.Context) context.Context {
+	format, _ := w.format(c)
+	return texts.With(ui.WithFormat(c.Request().Context(), format), w.Language(c))
+}
+
+// T is a text in the language of whoever asks (views/texts).
+func (w *Web) T(c echo.Context, id string, pairs ...string) string {
+	return texts.T(w.Reader(c), id, pairs...)
+}
+
 // format is how dates and numbers are written for whoever asks: as his account says, else as the browser accepts; the
 // browser's own time zone is known to scripts alone, so without a choice it is UTC here.
 func (w *Web) format(c echo.Context) (f ui.Format, chosen chosenFormat) {
@@ -79,7 +102,7 @@ func (w *Web) PageOutside(c echo.Context, b Bits, body templ.Component) error {
 	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
 		shell.Path = "/"
 	}
-	if err := views.Blank(shell).Render(templ.WithChildren(c.Request().Context(), body), &out); err != nil {
+	if err := views.Blank(shell).Render(templ.WithChildren(w.Reader(c), body), &out); err != nil {
 		return err
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"strconv"
@@ -54,11 +55,11 @@ func (p EditorErrorProps) attrs() templ.Attributes {
 	return templ.Attributes{"data-editor-for": p.For, "data-line": itoa(p.Line)}
 }
 
-func (p EditorErrorProps) place() string {
+func (p EditorErrorProps) place(ctx context.Context) string {
 	if p.Column > 0 {
-		return fmt.Sprintf("Line %d, column %d", p.Line, p.Column)
+		return say(ctx, "Line {line}, column {column}", "line", itoa(p.Line), "column", itoa(p.Column))
 	}
-	return fmt.Sprintf("Line %d", p.Line)
+	return say(ctx, "Line {line}", "line", itoa(p.Line))
 }
 
 // plainAbove is the size from which text is shown without colours: spans cost

@@ -1,38 +1,43 @@
 package ui
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Ago says how long before (or after) now a time is: "just now", "5 min ago",
-// "in 40 s". The zero time is "never".
-func Ago(t, now time.Time) string {
-	if t.IsZero() {
-		return "never"
+// Ago says how long before (or after) now a time is, in English: "just now", "5 min ago",
+// "in 40 s". The zero time is "never". Pages use AgoIn.
+func Ago(at, now time.Time) string { return AgoIn(context.Background(), at, now) }
+
+// AgoIn is Ago in the reader's language.
+func AgoIn(ctx context.Context, at, now time.Time) string {
+	if at.IsZero() {
+		return say(ctx, "never")
 	}
-	d := now.Sub(t)
+	d := now.Sub(at)
 	if d > -time.Second && d < 5*time.Second {
-		return "just now"
+		return say(ctx, "just now")
 	}
 	if d < 0 {
-		return "in " + span(-d)
+		return say(ctx, "in {time}", "time", Span(ctx, -d))
 	}
-	return span(d) + " ago"
+	return say(ctx, "{time} ago", "time", Span(ctx, d))
 }
 
-func span(d time.Duration) string {
+// Span is a length of time in its largest unit: "40 s", "5 min", "3 d".
+func Span(ctx context.Context, d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
+		return say(ctx, "{n} s", "n", itoa(int(d.Seconds())))
 	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
+		return say(ctx, "{n} min", "n", itoa(int(d.Minutes())))
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
+		return say(ctx, "{n} h", "n", itoa(int(d.Hours())))
 	}
-	return fmt.Sprintf("%d d", int(d.Hours()/24))
+	return say(ctx, "{n} d", "n", itoa(int(d.Hours()/24)))
 }
 
 // Moment is a time in full, UTC, to the second; empty for the zero time.
@@ -55,7 +60,7 @@ func Took(d time.Duration) string {
 	case d < time.Minute:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
-	return span(d)
+	return Span(context.Background(), d)
 }
 
 // Count writes a number with thousands separated: 2481 is "2,481".
@@ -86,19 +91,8 @@ func Bytes[N ~int | ~int64](n N) string {
 	return fmt.Sprintf("%.1f TiB", f/1024)
 }
 
-// Plural writes a count with its noun: Plural(1, "action") is "1 action",
-// Plural(3, "delivery") is "3 deliveries".
+// Plural writes a count with its noun, in English: Plural(1, "action") is "1 action",
+// Plural(3, "delivery") is "3 deliveries". Pages use Many.
 func Plural[N ~int | ~int64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	switch {
-	case strings.HasSuffix(noun, "y") && !strings.ContainsAny(noun[max(0, len(noun)-2):len(noun)-1], "aeou"):
-		noun = strings.TrimSuffix(noun, "y") + "ies"
-	case strings.HasSuffix(noun, "s"), strings.HasSuffix(noun, "x"):
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return Count(n) + " " + noun
+	return Many(context.Background(), n, noun)
 }

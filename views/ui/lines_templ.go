@@ -142,7 +142,7 @@ func LineChart(p ChartProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		for _, l := range p.labels() {
+		for _, l := range p.labels(say(ctx, "now")) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<text class=\"chart-label\" x=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

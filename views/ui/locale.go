@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"waybill/views/texts"
 )
 
 // Format is how one reader has dates and numbers written. Its zero value is the plain form: 2026-11-21 14:03:05 UTC, 2,481.
@@ -24,17 +26,17 @@ type Locale struct {
 // Locales are those that can be chosen.
 func Locales() []Locale {
 	return []Locale{
-		{"en-GB", "English (United Kingdom)", "2 Jan 2006, 15:04:05", ","},
-		{"en-US", "English (United States)", "Jan 2, 2006, 3:04:05 PM", ","},
-		{"de-DE", "German", "02.01.2006, 15:04:05", "."},
-		{"fr-FR", "French", "02/01/2006 15:04:05", "\u202f"},
-		{"es-ES", "Spanish", "2/1/2006, 15:04:05", "."},
-		{"it-IT", "Italian", "2/1/2006, 15:04:05", "."},
-		{"ja-JP", "Japanese", "2006/01/02 15:04:05", ","},
-		{"nl-NL", "Dutch", "2-1-2006, 15:04:05", "."},
-		{"pl-PL", "Polish", "2.01.2006, 15:04:05", "\u00a0"},
-		{"pt-BR", "Portuguese (Brazil)", "02/01/2006, 15:04:05", "."},
-		{"sv-SE", "Swedish, ISO 8601", "2006-01-02 15:04:05", "\u00a0"},
+		{"en-GB", texts.ID("English (United Kingdom)"), "2 Jan 2006, 15:04:05", ","},
+		{"en-US", texts.ID("English (United States)"), "Jan 2, 2006, 3:04:05 PM", ","},
+		{"de-DE", texts.ID("German"), "02.01.2006, 15:04:05", "."},
+		{"fr-FR", texts.ID("French"), "02/01/2006 15:04:05", "\u202f"},
+		{"es-ES", texts.ID("Spanish"), "2/1/2006, 15:04:05", "."},
+		{"it-IT", texts.ID("Italian"), "2/1/2006, 15:04:05", "."},
+		{"ja-JP", texts.ID("Japanese"), "2006/01/02 15:04:05", ","},
+		{"nl-NL", texts.ID("Dutch"), "2-1-2006, 15:04:05", "."},
+		{"pl-PL", texts.ID("Polish"), "2.01.2006, 15:04:05", "\u00a0"},
+		{"pt-BR", texts.ID("Portuguese (Brazil)"), "02/01/2006, 15:04:05", "."},
+		{"sv-SE", texts.ID("Swedish, ISO 8601"), "2006-01-02 15:04:05", "\u00a0"},
 	}
 }
 

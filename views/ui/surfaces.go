@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/a-h/templ"
+
+	"waybill/views/texts"
 )
 
 // CardProps describe a card; without Title it has no head.
@@ -87,11 +90,11 @@ func (b Bar) sum() float64 {
 }
 
 // summary is what a bar says in words: "14:00: 50 Delivered, 2 Failed".
-func (p ChartProps) summary(b Bar) string {
+func (p ChartProps) summary(ctx context.Context, b Bar) string {
 	parts := make([]string, 0, len(b.Values))
 	for i, v := range b.Values {
 		if i < len(p.Series) {
-			parts = append(parts, number(v)+" "+strings.ToLower(p.Series[i].Label))
+			parts = append(parts, In(ctx).Count(int64(v))+" "+lower(ctx, p.Series[i].Label))
 		}
 	}
 	return b.Label + ": " + strings.Join(parts, ", ")
@@ -135,7 +138,7 @@ func clock(at time.Time) templ.Attributes {
 // clocked reports whether the chart is one over time.
 func (p ChartProps) clocked() bool { return len(p.Bars) > 0 && !p.Bars[0].At.IsZero() }
 
-func (p ChartProps) labels() []axisLabel {
+func (p ChartProps) labels(now string) []axisLabel {
 	n := len(p.Bars)
 	if n == 0 {
 		return nil
@@ -156,7 +159,7 @@ func (p ChartProps) labels() []axisLabel {
 	if n > 1 && (n-1)%step != 0 {
 		last := axisLabel{percent(100 - slot*0.14), "end", p.Bars[n-1].Label, time.Time{}}
 		if p.clocked() {
-			last.text = "now"
+			last.text = now
 		}
 		out = append(out, last)
 	}
@@ -229,20 +232,20 @@ func attemptSlots(results []Tone, of int) []Tone {
 	return out
 }
 
-func attemptWords(results []Tone, of int) string {
+func attemptWords(ctx context.Context, results []Tone, of int) string {
 	if len(results) == 0 {
-		return "No attempt yet"
+		return say(ctx, "No attempt yet")
 	}
-	last := "under way"
+	last := texts.ID("under way")
 	switch results[len(results)-1] {
 	case OK:
-		last = "delivered"
+		last = texts.ID("delivered")
 	case Bad:
-		last = "failed"
+		last = texts.ID("failed")
 	case Warn:
-		last = "to be retried"
+		last = texts.ID("to be retried")
 	}
-	return fmt.Sprintf("%d of %d attempts, last one %s", len(results), max(of, len(results)), last)
+	return say(ctx, "{n} of {most} attempts, last one {state}", "n", itoa(len(results)), "most", itoa(max(of, len(results))), "state", say(ctx, last))
 }
 
 // TimelineItem is one entry of a timeline, oldest or newest first as given.

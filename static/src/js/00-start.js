@@ -4,6 +4,12 @@
 document.documentElement.classList.add("js");
 if (window.htmx) document.documentElement.classList.add("htmx");
 
+// tell is a text in the reader's language; the page carries those that differ from English.
+const told = JSON.parse(document.getElementById("texts")?.textContent || "{}");
+function tell(id, values = {}) {
+  return (told[id] || id).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+}
+
 // onReady runs now and again for what htmx swaps in.
 function onReady(run) {
   run(document);
@@ -24,7 +30,7 @@ function toast(tone, text) {
   close.type = "button";
   close.className = "icon-btn";
   close.dataset.close = "";
-  close.setAttribute("aria-label", "Dismiss");
+  close.setAttribute("aria-label", tell("Dismiss"));
   close.textContent = "✕";
   el.append(p, close);
   if (!box.matches(":popover-open")) box.showPopover();

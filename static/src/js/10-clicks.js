@@ -24,9 +24,9 @@ async function copy(button) {
     area.select();
     const done = document.execCommand("copy");
     area.remove();
-    if (!done) return toast("bad", "The browser did not allow copying.");
+    if (!done) return toast("bad", tell("The browser did not allow copying."));
   }
-  toast("ok", "Copied");
+  toast("ok", tell("Copied"));
 }
 
 function reveal(button) {

@@ -7,10 +7,11 @@ const local = written({ dateStyle: "medium", timeStyle: "medium" });
 
 function ago(then, now) {
   const s = (now - then) / 1000;
-  if (s > -1 && s < 5) return "just now";
+  if (s > -1 && s < 5) return tell("just now");
   const n = Math.abs(s);
-  const text = n < 60 ? Math.floor(n) + " s" : n < 3600 ? Math.floor(n / 60) + " min" : n < 172800 ? Math.floor(n / 3600) + " h" : Math.floor(n / 86400) + " d";
-  return s < 0 ? "in " + text : text + " ago";
+  const [unit, size] = n < 60 ? [tell("{n} s"), 1] : n < 3600 ? [tell("{n} min"), 60] : n < 172800 ? [tell("{n} h"), 3600] : [tell("{n} d"), 86400];
+  const time = unit.replace("{n}", Math.floor(n / size));
+  return s < 0 ? tell("in {time}", { time }) : tell("{time} ago", { time });
 }
 
 function refreshTimes(root) {

@@ -163,15 +163,15 @@ document.addEventListener("click", async (e) => {
   try {
     const res = await fetch(button.formAction, { method: "POST", headers: { Accept: "text/plain" }, body: new URLSearchParams(new FormData(button.form)) });
     const text = await res.text();
-    if (!res.ok) return toast("bad", res.status === 422 ? text : "The template could not be formatted.");
-    if (text === area.value) return toast("ok", "Nothing to format");
+    if (!res.ok) return toast("bad", res.status === 422 ? text : tell("The template could not be formatted."));
+    if (text === area.value) return toast("ok", tell("Nothing to format"));
     area.focus();
     area.select();
     document.execCommand("insertText", false, text);
     area.setSelectionRange(0, 0);
     area.scrollTop = 0;
   } catch {
-    toast("bad", "The server did not answer. Try again.");
+    toast("bad", tell("The server did not answer. Try again."));
   }
 });
 

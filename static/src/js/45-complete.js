@@ -30,7 +30,7 @@ class Completer {
     this.list = document.createElement("ul");
     this.list.id = this.area.id + "-suggestions";
     this.list.setAttribute("role", "listbox");
-    this.list.setAttribute("aria-label", "Suggestions");
+    this.list.setAttribute("aria-label", tell("Suggestions"));
     this.status = document.createElement("p");
     this.status.className = "sr-only";
     this.status.setAttribute("role", "status");

@@ -14,7 +14,7 @@
   let source, retry, wait = 5000, opened = false, paused = false, changed = false, timer, last = 0;
 
   function say() {
-    const [state, text] = paused || held() ? ["off", "Paused"] : opened ? ["on", "Live"] : ["wait", "Reconnecting…"];
+    const [state, text] = paused || held() ? ["off", tell("Paused")] : opened ? ["on", tell("Live")] : ["wait", tell("Reconnecting…")];
     if (word.dataset.state !== state) word.dataset.state = state;
     if (word.textContent !== text) word.textContent = text;
   }

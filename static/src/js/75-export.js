@@ -11,7 +11,7 @@ document.addEventListener("click", async (e) => {
   try {
     await fetchExport(link, (rows) => (label.textContent = rows.toLocaleString() + " rows…"));
   } catch {
-    toast("bad", "The export broke off. Try again, or narrow the list.");
+    toast("bad", tell("The export broke off. Try again, or narrow the list."));
   }
   link.removeAttribute("aria-disabled");
   label.textContent = words;
@@ -34,5 +34,5 @@ async function fetchExport(link, progress) {
   save.download = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") || "")?.[1] || "export.csv";
   save.click();
   setTimeout(() => URL.revokeObjectURL(save.href), 60000);
-  toast("ok", "Exported " + Math.max(rows, 0).toLocaleString() + " lines");
+  toast("ok", tell("Exported {n} lines", { n: Math.max(rows, 0).toLocaleString(reader.locale) }));
 }

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"waybill/views/texts"
+)
+
+// folders are where texts for people are written, below the root of the repository. Beside the pages and their scripts
+// these are the checks, whose complaints pages show.
+var folders = []string{"views", "handlers", "static/src/js", "db", "jobs"}
+
+// fields are the slots of props that views/ui and the layout look up, by type.
+var fields = map[string][]string{
+	"FieldProps":    {"Label", "Hint", "Error", "Placeholder", "Prefix", "Suffix"},
+	"EditorProps":   {"Note"},
+	"KeyValueProps": {"Legend", "Hint", "Error", "NameLabel", "ValueLabel", "AddLabel"},
+	"SearchProps":   {"Label", "Placeholder"},
+	"ButtonProps":   {"Label"},
+	"ConfirmProps":  {"Label", "Title", "Confirm"},
+	"Tab":           {"Label"},
+	"Crumb":         {"Label"},
+	"Step":          {"Label"},
+	"Banner":        {"Text", "LinkLabel"},
+	"Flash":         {"Text"},
+	"Mark":          {"Word"},
+	"PageHeadProps": {"Lead"},
+	"CardProps":     {"Title", "Lead"},
+	"ItemCardProps": {"KindLabel", "FootLeft", "FootRight"},
+	"TypeCardProps": {"Title", "Lead", "Note"},
+	"Stat":          {"Label", "Note"},
+	"ChartProps":    {"Title"},
+	"Series":        {"Label"},
+	"TableProps":    {"Caption"},
+	"Column":        {"Label"},
+	"Fact":          {"Label"},
+	"EmptyProps":    {"Title", "Text"},
+	"CodeProps":     {"Label", "Note"},
+	"Stored":        {"Hint"},
+	"TimelineItem":  {"Title", "Aside"},
+	"Bits":          {"Title"},
+	"ErrorProps":    {"Title", "Message"},
+	"Option":        {"Label"},
+	"FieldError":    {"Message"},
+	"NavGroup":      {"Label"},
+	"Hit":           {"Label"},
+}
+
+// places are the fields of types whose literals name none.
+var places = map[string][]string{
+	"Mark":    {"", "", "Word"},
+	"navPage": {"", "label", "", "", ""},
+	"source":  {"label", "", ""},
+	"Crumb":   {"Label", ""},
+	"Pair":    {"", "", ""},
+	"Option":  {"", "Label", ""},
+}
+
+// args are the arguments that are looked up, by the name of what is called; of methods the name alone counts.
+var args = map[string][]int{
+	"T": {1}, "say": {1}, "N": {2}, "ID": {0},
+	"Section": {0, 1}, "Badge": {2}, "CopyButton": {0}, "Copyable": {0}, "MenuLink": {1}, "MenuPost": {1}, "Menu": {1},
+	"Choices": {0}, "SegmentedLinks": {0}, "Tabs": {0}, "Cell": {0}, "CellText": {0}, "CellTwo": {0}, "Note": {1}, "NoteBox": {1},
+	"EmptyFiltered": {0}, "EmptyError": {0}, "AddCard": {1, 2}, "DiffView": {0, 1}, "SideBySide": {0, 1, 2},
+	"Done": {2}, "Flash": {2}, "crumb": {0}, "under": {1}, "shortcut": {0},
+}
+
+// faults are those that make complaints; one with values in it cannot be looked up.
+var faults = map[string]int{"New": 1, "Coded": 2, "Add": 1}
+
+// nouns are those whose count has a plural of its own form.
+var nouns = map[string]int{"Many": 2, "Plural": 1}
+
+// gathered is what the sources say: id to where, and plural ids.
+type gathered struct {
+	from map[string][]string
+	many map[string]string
+}
+
+func gather(root string) (gathered, error) {
+	g := gathered{map[string][]string{}, map[string]string{}}
+	for _, folder := range folders {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && (d.Name() == "testdata" || d.Name() == "node_modules" || d.Name() == "texts") {
+				return filepath.SkipDir
+			}
+			name, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			switch {
+			case strings.HasSuffix(name, ".js"):
+				return g.script(path, name)
+			case !strings.HasSuffix(name, ".go"), strings.HasSuffix(name, "_test.go"), strings.HasSuffix(name, "gallery_templ.go"), strings.HasSuffix(name, "gallery.go"):
+				return nil
+			}
+			return g.source(path, strings.Replace(name, "_templ.go", ".templ", 1))
+		})
+		if err != nil {
+			return g, err
+		}
+	}
+	return g, nil
+}
+
+var scriptText = regexp.MustCompile(`\btell\("((?:[^"\\]|\\.)*)"`)
+
+func (g gathered) script(path, name string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for _, m := range scriptText.FindAllSubmatch(text, -1) {
+		if s, err := strconv.Unquote(`"` + string(m[1]) + `"`); err == nil {
+			g.add(s, name)
+		}
+	}
+	return nil
+}
+
+func (g gathered) source(path, name string) error {
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	v := visitor{g: g, name: filepath.ToSlash(name), pages: strings.HasPrefix(name, "views") || strings.HasPrefix(name, "handlers")}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			v.call(n)
+		case *ast.CompositeLit:
+			if v.pages {
+				v.literal(n, typeName(n.Type))
+			}
+		case *ast.ReturnStmt:
+			if v.pages && len(n.Results) == 1 {
+				v.sentence(n.Results[0])
+			}
+		}
+		return true
+	})
+	return nil
+}
+
+type visitor struct {
+	g     gathered
+	name  string
+	pages bool
+}
+
+func (v visitor) add(e ast.Expr) {
+	for _, s := range said(e) {
+		v.g.add(s, v.name)
+	}
+}
+
+var sentence = regexp.MustCompile(`^\p{Lu}\p{Ll}`)
+
+// sentence keeps what a function gives back when it reads like a text for people: such functions choose between texts.
+func (v visitor) sentence(e ast.Expr) {
+	for _, s := range said(e) {
+		if sentence.MatchString(s) {
+			v.g.add(s, v.name)
+		}
+	}
+}
+
+func (v visitor) call(c *ast.CallExpr) {
+	name, of := "", ""
+	switch f := c.Fun.(type) {
+	case *ast.Ident:
+		name = f.Name
+	case *ast.SelectorExpr:
+		name = f.Sel.Name
+		if x, ok := f.X.(*ast.Ident); ok {
+			of = x.Name
+		}
+	}
+	if i, ok := faults[name]; ok && (of == "fault" || name == "Add") && len(c.Args) == i+1 {
+		v.add(c.Args[i])
+	}
+	if !v.pages {
+		return
+	}
+	for _, i := range args[name] {
+		if i < len(c.Args) {
+			v.add(c.Args[i])
+		}
+	}
+	if i, ok := nouns[name]; ok && i < len(c.Args) {
+		for _, noun := range said(c.Args[i]) {
+			v.g.count("{n} "+noun, "{n} "+texts.Plural(noun), v.name)
+		}
+	}
+	if name == "N" && len(c.Args) > 3 {
+		if one, many := said(c.Args[2]), said(c.Args[3]); len(one) == 1 && len(many) == 1 {
+			v.g.count(one[0], many[0], v.name)
+		}
+	}
+}
+
+// literal reads a composite literal of a type; elements of lists and maps that name no type have that of the list.
+func (v visitor) literal(c *ast.CompositeLit, kind string) {
+	elem := elemName(c.Type)
+	for i, e := range c.Elts {
+		value, key := e, ""
+		if kv, ok := e.(*ast.KeyValueExpr); ok {
+			value = kv.Value
+			if id, ok := kv.Key.(*ast.Ident); ok {
+				key = id.Name
+			}
+		} else if p := places[kind]; i < len(p) {
+			key = p[i]
+		}
+		if inner, ok := value.(*ast.CompositeLit); ok && inner.Type == nil && elem != "" {
+			v.literal(inner, elem)
+			continue
+		}
+		if key != "" && (slices.Contains(fields[kind], key) || slices.Contains(places[kind], key)) {
+			v.add(value)
+		}
+	}
+}
+
+func typeName(e ast.Expr) string {
+	switch t := e.(type) {
+	case *ast.Ident:
+		return t.Name
+	case *ast.SelectorExpr:
+		return t.Sel.Name
+	}
+	return ""
+}
+
+func elemName(e ast.Expr) string {
+	switch t := e.(type) {
+	case *ast.ArrayType:
+		return typeName(t.Elt)
+	case *ast.MapType:
+		if list, ok := t.Value.(*ast.ArrayType); ok {
+			return typeName(list.Elt)
+		}
+		return typeName(t.Value)
+	}
+	return ""
+}
+
+// said are the texts that an expression can be: a literal, or literals joined; nothing when values are in it.
+func said(e ast.Expr) []string {
+	switch x := e.(type) {
+	case *ast.BasicLit:
+		if x.Kind == token.STRING {
+			if s, err := strconv.Unquote(x.Value); err == nil {
+				return []string{s}
+			}
+		}
+	case *ast.BinaryExpr:
+		if x.Op == token.ADD {
+			if a, b := said(x.X), said(x.Y); len(a) == 1 && len(b) == 1 {
+				return []string{a[0] + b[0]}
+			}
+		}
+	case *ast.ParenExpr:
+		return said(x.X)
+	case *ast.CallExpr:
+		if f, ok := x.Fun.(*ast.Ident); ok && f.Name == "first" && len(x.Args) == 2 {
+			return slices.Concat(said(x.Args[0]), said(x.Args[1]))
+		}
+	}
+	return nil
+}
+
+var letters = regexp.MustCompile(`\p{L}{2}`)
+
+// add keeps a text for translators: one with words in it, and no address or name of a thing of machines.
+func (g gathered) add(text, from string) {
+	if !letters.MatchString(text) && !strings.HasPrefix(text, "{n} ") || strings.Contains(text, "://") && !strings.Contains(text, " ") || strings.ContainsAny(text, "%") && strings.Contains(text, "%s") {
+		return
+	}
+	if !strings.Contains(text, " ") && strings.ContainsAny(text, "_/@{=") {
+		return
+	}
+	if !slices.Contains(g.from[text], from) {
+		g.from[text] = append(g.from[text], from)
+	}
+}
+
+func (g gathered) count(one, many, from string) {
+	g.many[one] = many
+	if !slices.Contains(g.from[one], from) {
+		g.from[one] = append(g.from[one], from)
+	}
+}
+
+// entries are what was gathered, sorted, with what a language says so far.
+func (g gathered) entries(head texts.Entry, said map[string]texts.Entry) []texts.Entry {
+	out := []texts.Entry{head}
+	ids := make([]string, 0, len(g.from))
+	for id := range g.from {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		from := slices.Clone(g.from[id])
+		slices.Sort(from)
+		e := texts.Entry{ID: id, Many: g.many[id], From: from}
+		if old := said[id]; (old.Many == "") == (e.Many == "") {
+			e.Texts = old.Texts
+		}
+		out = append(out, e)
+	}
+	return out
+}

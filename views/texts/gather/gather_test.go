@@ -1,0 +1,132 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"waybill/views/texts"
+)
+
+const root = "../../.."
+
+// TestCatalogueIsInStep fails when a text was written, changed or dropped and the catalogue was not gathered anew.
+func TestCatalogueIsInStep(t *testing.T) {
+	files, err := made(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 2 {
+		t.Fatalf("%d files, want the catalogue and a language at least", len(files))
+	}
+	for name, want := range files {
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != want {
+			t.Errorf("%s is not what the sources say; run: go generate ./views/texts\n%s", filepath.Base(name), cmp.Diff(lines(string(got)), lines(want)))
+		}
+	}
+}
+
+// lines are those that hold a text: enough to see what differs.
+func lines(file string) (out []string) {
+	for line := range strings.Lines(file) {
+		if strings.HasPrefix(line, "msgid ") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+var place = regexp.MustCompile(`\{\w+\}`)
+
+// TestLanguagesKeepTheValues refuses a translation that loses a value or makes one up.
+func TestLanguagesKeepTheValues(t *testing.T) {
+	names, err := filepath.Glob(filepath.Join(root, "views", "texts", "*.po"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := func(s string) []string {
+		v := place.FindAllString(s, -1)
+		slices.Sort(v)
+		return slices.Compact(v)
+	}
+	for _, name := range names {
+		file, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := 0
+		for _, e := range texts.Parse(string(file)) {
+			for i, text := range e.Texts {
+				id := e.ID
+				if i > 0 {
+					id = e.Many
+				}
+				if text == "" || e.ID == "" {
+					continue
+				}
+				told++
+				if diff := cmp.Diff(values(id), values(text)); diff != "" {
+					t.Errorf("%s: %q: values differ (-id +text):\n%s", filepath.Base(name), id, diff)
+				}
+			}
+		}
+		if told < 200 {
+			t.Errorf("%s says %d texts, want the shell, sign-in, setup and a noun at least", filepath.Base(name), told)
+		}
+	}
+}
+
+func TestGatherFindsTheKindsOfText(t *testing.T) {
+	dir := t.TempDir()
+	for _, f := range folders {
+		if err := os.MkdirAll(filepath.Join(dir, f), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src := `package views
+func page(ctx C, x X) {
+	ui.Input(ui.FieldProps{Name: "no_text", Label: "A label", Hint: "Joined " + "hint.", Value: "Ada"})
+	ui.Tabs("Some tabs", []ui.Tab{{Label: "First tab", URL: "/x"}})
+	ui.PageHead(ui.PageHeadProps{Title: "Not looked up", Lead: "A lead."})
+	ui.Many(ctx, 3, "delivery")
+	say(ctx, "Delete {name}?", "name", x.Name)
+	ui.CellText("Column", "mono", "what somebody entered")
+	fault.New(fault.Conflict, "A complaint.")
+	fault.New(fault.Conflict, "A complaint of %d bytes.", 3)
+	ui.Note(ui.Bad, "Composed " + x.Name)
+	ui.Input(ui.FieldProps{Placeholder: "https://example.com/path"})
+}
+func words() string { return "Chosen elsewhere" }
+func key() string { return "not_a_text" }`
+	if err := os.WriteFile(filepath.Join(dir, "views", "page_templ.go"), []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "static/src/js", "a.js"), []byte(`toast("ok", tell("Copied {n}", { n }));`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g, err := gather(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range g.entries(texts.Entry{}, nil)[1:] {
+		got = append(got, e.ID+" < "+strings.Join(e.From, " "))
+	}
+	want := []string{"A complaint. < views/page.templ", "A label < views/page.templ", "A lead. < views/page.templ", "Chosen elsewhere < views/page.templ", "Column < views/page.templ",
+		"Copied {n} < static/src/js/a.js", "Delete {name}? < views/page.templ", "First tab < views/page.templ", "Joined hint. < views/page.templ", "Some tabs < views/page.templ", "{n} delivery < views/page.templ"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("gathered (-want +got):\n%s", diff)
+	}
+	if many := g.many["{n} delivery"]; many != "{n} deliveries" {
+		t.Errorf("plural %q", many)
+	}
+}
