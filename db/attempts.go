@@ -59,7 +59,11 @@ ON CONFLICT (delivery_id, number) DO NOTHING`
 const (
 	insertFate = `INSERT INTO fates (delivery_id, attempt_id, status, words) VALUES ($1, $2, $3, $4)`
 	keepBatch  = `INSERT INTO former_batches (delivery_id, batch_id) SELECT id, batch_id FROM deliveries WHERE id = $1 AND batch_id <> '' AND batch_id <> id ON CONFLICT DO NOTHING`
-	leaveBatch = `UPDATE deliveries SET batch_id = '' WHERE id = $1 AND batch_id <> id`
+	// Of an ordered one only the first of those that go on may be due; the others wait for it.
+	leaveBatch = `
+UPDATE deliveries SET batch_id = '', next_attempt_at = CASE WHEN seq > 0 AND EXISTS (SELECT 1 FROM deliveries b WHERE b.target_id = deliveries.target_id
+    AND b.order_key = deliveries.order_key AND b.settled_at IS NULL AND b.seq > 0 AND b.seq < deliveries.seq) THEN NULL ELSE next_attempt_at END
+WHERE id = $1 AND batch_id <> id`
 	asFollowUp = `UPDATE attempts SET follow_up = 1 WHERE delivery_id = $1 AND id = $2`
 )
 

@@ -34,6 +34,7 @@ func (h *Handlers) connectionRoutes() []web.Route {
 		web.Get(manage, href.EditConnection(href.Pattern), h.editConnection),
 		web.Post(manage, href.Connection(href.Pattern), h.updateConnection),
 		web.Post(manage, href.ToggleConnection(href.Pattern), h.toggleConnection),
+		web.Post(manage, href.TestConnection(href.Pattern), h.testConnection),
 		web.Get(manage, href.DeleteConnection(href.Pattern), h.askDeleteConnection),
 		web.Post(manage, href.DeleteConnection(href.Pattern), h.deleteConnection),
 	}
@@ -150,7 +151,11 @@ func (h *Handlers) newConnection(c echo.Context) error {
 		return fault.Absent("type of connection")
 	}
 	none := views.CredentialChoice{Use: "none"}
-	f := views.ConnectionForm{Type: string(t.Type), Auth: none, Certificate: none, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true,
+	auth := none
+	if t.NeedsCredential && h.may(c, model.Credentials.Manage()) {
+		auth.Use = "new"
+	}
+	f := views.ConnectionForm{Type: string(t.Type), Auth: auth, Certificate: none, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true,
 		Settings: views.SettingValues(t.Fields, nil)}
 	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{Form: f})
 }
@@ -167,6 +172,7 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 	if err := h.credentialChoices(c, &p.Auth, false); err != nil {
 		return err
 	}
+	narrow(&p.Auth, t)
 	if err := h.certificateChoices(c, &p); err != nil {
 		return err
 	}
@@ -178,6 +184,19 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{connectionsCrumb, crumb(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditConnection(p))
+}
+
+// narrow leaves the credentials that fit a type of connection, and begins with the usual kind.
+func narrow(p *views.ChooseCredentialProps, t connector.Type) {
+	fit := t.Kinds(nil)
+	if fit == nil {
+		return
+	}
+	p.Credentials = slices.DeleteFunc(p.Credentials, func(x model.Credential) bool { return !slices.Contains(fit, x.Type) && string(x.ID) != p.Choice.ID })
+	p.Kinds = slices.DeleteFunc(p.Kinds, func(k views.Kind) bool { return !slices.Contains(fit, model.CredentialType(k.Type)) })
+	if len(fit) > 0 && !slices.Contains(fit, model.CredentialType(p.Choice.Type)) {
+		p.Choice.Type = string(fit[0])
+	}
 }
 
 // connectionTyped is the posted form, the connection that it describes over old, and the credential that it carries.
@@ -286,6 +305,26 @@ func (h *Handlers) showConnection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return h.connectionPage(c, x, nil)
+}
+
+// testConnection makes the requests that show whether a connection works, and shows them whole.
+func (h *Handlers) testConnection(c echo.Context) error {
+	x, err := h.connection(c)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Jobs.MayAct(c.Request().Context(), h.Actor(c).Rights, x.ID); err != nil {
+		return err
+	}
+	steps, err := h.o.Jobs.TestConnection(c.Request().Context(), x.ID)
+	if err != nil {
+		return err
+	}
+	return h.connectionPage(c, x, steps)
+}
+
+func (h *Handlers) connectionPage(c echo.Context, x model.Connection, steps []jobs.Probed) error {
 	around, err := h.Store.Routing(c.Request().Context())
 	if err != nil {
 		return err
@@ -294,6 +333,9 @@ func (h *Handlers) showConnection(c echo.Context) error {
 	props := views.ConnectionProps{Item: h.connectionItem(x, around), Kind: connectionKind(kind), Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
 		CanEdit: h.may(c, model.Connections.Manage()), SeeCredential: h.may(c, model.Credentials.View()), Now: h.Now()}
 	props.Item.SeeActivity = h.may(c, model.Deliveries.View())
+	for _, p := range steps {
+		props.Test = append(props.Test, views.TestStep{Title: p.Title, Attempt: p.Attempt})
+	}
 	if props.Delete, err = h.connectionDeletion(c, x); err != nil {
 		return err
 	}

@@ -128,6 +128,8 @@ func (a *API) connections() {
 	add(a, route{http.MethodPost, "/connections", "create-connection", "Create a connection", "Connections", "", manage, 0}, a.createConnection)
 	add(a, route{http.MethodGet, "/connections/{id}", "show-connection", "Show a connection", "Connections", "", view, 0}, a.showConnection)
 	add(a, route{http.MethodPut, "/connections/{id}", "update-connection", "Replace a connection", "Connections", "", manage, 0}, a.updateConnection)
+	add(a, route{http.MethodPost, "/connections/{id}/test", "test-connection", "Test a connection", "Connections",
+		"Makes the requests by which its type shows that it works, until one fails. A type without any is 409: test a destination.", manage, http.StatusOK}, a.testConnection)
 	add(a, route{http.MethodDelete, "/connections/{id}", "delete-connection", "Delete a connection", "Connections", "", manage, 0}, a.deleteConnection)
 }
 
@@ -240,4 +242,32 @@ func (a *API) cancelAll(c call, target model.TargetID) error {
 			return err
 		}
 	}
+}
+
+// connectionTest is what came of testing a connection.
+type connectionTest struct {
+	OK    bool       `json:"ok"`
+	Steps []testStep `json:"steps" doc:"In order; the last one failed unless ok"`
+}
+
+type testStep struct {
+	Title   string  `json:"title"`
+	Attempt attempt `json:"attempt"`
+}
+
+func (a *API) testConnection(c call, in *ByID) (*body[connectionTest], error) {
+	id := model.ConnectionID(in.ID)
+	if _, err := a.store.Connection(c, id); err != nil {
+		return nil, err
+	}
+	if err := a.jobs.MayAct(c, c.actor.Rights, id); err != nil {
+		return nil, err
+	}
+	steps, err := a.jobs.TestConnection(c, id)
+	out := connectionTest{OK: err == nil, Steps: []testStep{}}
+	for _, p := range steps {
+		out.OK = p.Attempt.Verdict == model.Delivered
+		out.Steps = append(out.Steps, testStep{p.Title, showAttempt(p.Attempt)})
+	}
+	return single(out, err)
 }

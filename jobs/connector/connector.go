@@ -36,8 +36,8 @@ type Type struct {
 	Samples     []Sample  // templates to begin with
 	// BaseURL is the one of a connection that names none; nil = it has to.
 	BaseURL func(model.Config) string
-	// Credentials are the kinds that its requests can carry, the usual one first; nil = any. NeedsCredential says that
-	// they have to carry one.
+	// Credentials are the kinds that requests of a connection with these settings can carry, the usual one first; without
+	// settings: those of any. nil = whatever there is. NeedsCredential says that they have to carry one.
 	Credentials     func(model.Config) []model.CredentialType
 	NeedsCredential bool
 	// NoDestinations says why a connection has none and what it is for; "" = it has destinations.
@@ -159,6 +159,9 @@ func (t Type) Kinds(settings model.Config) []model.CredentialType {
 	}
 	return t.Credentials(settings)
 }
+
+// Probes are the requests that test a connection of the type.
+func (t Type) Probes(c model.Connection, now time.Time) []Probe { return t.probes(c, now) }
 
 // Tests reports whether a connection can be tested by itself.
 func (t Type) Tests() bool { return t.probes != nil }

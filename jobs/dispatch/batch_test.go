@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +143,85 @@ func TestOrderedBatches(t *testing.T) {
 			t.Error(diff)
 		}
 		if diff := cmp.Diff([]string{"B:4,8"}, other); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// An answer that tells the members apart settles each by itself: those to be retried form a new message with the others
+// that wait, what went through is not sent again, and all attempts show under each.
+func TestBatchSettlesMembersOneByOne(t *testing.T) {
+	bubble(t, func(t *testing.T, asks func(Target, func(context.Context, model.Work) deliver.Result) *bed) {
+		var log book
+		b := asks(Target{BatchSize: 4, BatchWait: time.Second, Schedule: []int{0, 5, 5}}, func(_ context.Context, w model.Work) deliver.Result {
+			log.note("%s", data(w))
+			r := deliver.Result{Attempt: try(w, 200)}
+			for _, m := range w.Each() {
+				switch n := data(m); {
+				case n == "2" && m.Delivery.Attempts < 2, n == "3" && m.Delivery.Attempts < 1:
+					r.Each = append(r.Each, deliver.Part{Kind: deliver.Again, Error: "Busy."})
+				case n == "4":
+					r.Each = append(r.Each, deliver.Part{Kind: deliver.Final, Error: "No such lead."})
+				default:
+					r.Each = append(r.Each, deliver.Part{})
+				}
+			}
+			return r
+		})
+		var ids []model.DeliveryID
+		for range 4 {
+			ids = append(ids, b.publish("dst_a"))
+		}
+		time.Sleep(time.Minute)
+		one := b.become(ids[0], model.Delivered)
+		bad := b.become(ids[3], model.Failed)
+		three := b.become(ids[2], model.Delivered)
+		two := b.become(ids[1], model.Delivered)
+		if one.Attempts != 1 || two.Attempts != 3 || three.Attempts != 2 || bad.Attempts != 1 || bad.LastError != "No such lead." || bad.Batched() {
+			t.Errorf("settled as %+v\n%+v\n%+v\n%+v", one, two, three, bad)
+		}
+		got := log.read()
+		for i, l := range got { // messages without an order have theirs by chance
+			all := strings.Split(l, ",")
+			slices.Sort(all)
+			got[i] = strings.Join(all, ",")
+		}
+		if diff := cmp.Diff([]string{"1,2,3,4", "2,3", "2"}, got); diff != "" {
+			t.Error(diff)
+		}
+		for i, want := range []int{1, 3, 2, 1} {
+			list, err := b.store.Attempts(context.Background(), ids[i])
+			tries, wrong := b.store.Tries(context.Background(), ids[i:i+1])
+			if err != nil || wrong != nil || len(list) != want || len(tries[ids[i]]) != want {
+				t.Errorf("%d: %d attempts, %d tries, want %d: %v %v", i+1, len(list), len(tries[ids[i]]), want, err, wrong)
+			}
+		}
+	})
+}
+
+// In order too: what comes behind one that is retried waits for it, whatever its own answer was.
+func TestOrderedBatchSettlesMembersOneByOne(t *testing.T) {
+	bubble(t, func(t *testing.T, asks func(Target, func(context.Context, model.Work) deliver.Result) *bed) {
+		var log book
+		b := asks(Target{BatchSize: 4, BatchWait: time.Second, Ordered: true, Schedule: []int{0, 5, 5}}, func(_ context.Context, w model.Work) deliver.Result {
+			log.note("%s", data(w))
+			r := deliver.Result{Attempt: try(w, 200)}
+			for _, m := range w.Each() {
+				one := deliver.Part{}
+				if n := data(m); (n == "2" || n == "4") && m.Delivery.Attempts == 0 {
+					one = deliver.Part{Kind: deliver.Again, Error: "Busy."}
+				}
+				r.Each = append(r.Each, one)
+			}
+			return r
+		})
+		var last model.DeliveryID
+		for range 6 {
+			last = b.publishAs(model.Delivery{TargetID: "dst_a", Lane: model.Realtime, Ordered: true, OrderKey: "A"})
+		}
+		time.Sleep(time.Minute)
+		b.become(last, model.Delivered)
+		if diff := cmp.Diff([]string{"1,2,3,4", "2,4,5,6"}, log.read()); diff != "" {
 			t.Error(diff)
 		}
 	})

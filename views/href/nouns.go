@@ -38,6 +38,9 @@ func EditConnection[ID ~string](id ID) string   { return path("connections", str
 func DeleteConnection[ID ~string](id ID) string { return path("connections", string(id), "delete") }
 func ToggleConnection[ID ~string](id ID) string { return path("connections", string(id), "enabled") }
 
+// TestConnection makes the requests that show whether a connection works.
+func TestConnection[ID ~string](id ID) string { return path("connections", string(id), "test") }
+
 // Destinations live under a connection when listed and made, and alone after.
 // Destination is the template editor.
 
