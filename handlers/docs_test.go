@@ -120,7 +120,8 @@ func TestDocsCommandsWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		settled := strings.HasSuffix(c.id, "-delivery") && resp.StatusCode == http.StatusConflict || // it was delivered meanwhile
-			strings.HasSuffix(c.id, "-rotation") && resp.StatusCode == http.StatusConflict // of another credential than the one that has a new secret
+			strings.HasSuffix(c.id, "-rotation") && resp.StatusCode == http.StatusConflict || // of another credential than the one that has a new secret
+			c.id == "test-connection" && resp.StatusCode == http.StatusConflict // webhooks are tested at a destination
 		if resp.StatusCode >= 300 && !settled {
 			t.Errorf("%s: %s %s: %d %s", c.id, c.method, c.url, resp.StatusCode, text)
 		}
