@@ -35,6 +35,7 @@ var law = map[string][]string{
 	"jobs/dispatch":      {"db", "db/fault", "db/model", "jobs/deliver"},
 	"jobs/deliver":       {"db/fault", "db/model", "jobs/connector", "jobs/egress", "jobs/scheme", "jobs/script"},
 	"jobs/connector":     {"db/fault", "db/model", "jobs/egress", "jobs/scheme"},
+	"jobs/standin":       {},
 	"jobs/scheme":        {"db/fault", "db/model", "jobs/egress"},
 	"jobs/egress":        {"db/fault", "db/model"},
 	"jobs/export":        {"db", "db/fault", "db/model", "jobs/s3"},

@@ -64,7 +64,12 @@ const (
 UPDATE deliveries SET batch_id = '', next_attempt_at = CASE WHEN seq > 0 AND EXISTS (SELECT 1 FROM deliveries b WHERE b.target_id = deliveries.target_id
     AND b.order_key = deliveries.order_key AND b.settled_at IS NULL AND b.seq > 0 AND b.seq < deliveries.seq) THEN NULL ELSE next_attempt_at END
 WHERE id = $1 AND batch_id <> id`
-	asFollowUp = `UPDATE attempts SET follow_up = 1 WHERE delivery_id = $1 AND id = $2`
+	// What was taken is what it became, once that is told.
+	takenFate = `
+INSERT INTO fates (delivery_id, attempt_id, status, words) SELECT $1, id, $2, '' FROM attempts
+WHERE delivery_id = $3 AND verdict = 'pending' AND follow_up = 0 ON CONFLICT DO NOTHING`
+	takenVerdict = `UPDATE attempts SET verdict = $1 WHERE delivery_id = $2 AND verdict = 'pending' AND follow_up = 0`
+	asFollowUp   = `UPDATE attempts SET follow_up = 1 WHERE delivery_id = $1 AND id = $2`
 )
 
 // appendAttempt numbers an attempt after those that are stored.
@@ -105,6 +110,9 @@ func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then f
 				}
 			}
 			taken, err := tx.finish(owner, w, o, row)
+			if err == nil && o.Followed != "" {
+				err = tx.exec(takenVerdict, o.Status, w.MessageID())
+			}
 			if err != nil || then == nil {
 				return err
 			}
@@ -188,6 +196,11 @@ func (tx *Tx) mark(owner model.NodeID, d model.Delivery, o model.Outcome) (bool,
 func (tx *Tx) part(d model.Delivery, o model.Outcome, f model.Fate) error {
 	if a := cmp.Or(o.Attempt, o.Told); a != nil {
 		if err := tx.exec(insertFate, d.ID, a.ID, f.Status, cmp.Or(f.Error, f.Said)); err != nil {
+			return err
+		}
+	}
+	if o.Followed != "" {
+		if err := tx.exec(takenFate, d.ID, f.Status, model.Work{Delivery: d}.MessageID()); err != nil {
 			return err
 		}
 	}

@@ -118,6 +118,11 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 	if p.Attempts, err = h.Store.Attempts(ctx, d.ID); err != nil {
 		return err
 	}
+	if f, is, err := h.o.Jobs.Following(ctx, d); err != nil {
+		return err
+	} else if is {
+		p.Follow = &f
+	}
 	return h.Page(c, web.Bits{Title: "Delivery of " + d.EventName, Section: "deliveries", Crumbs: under(deliveriesCrumb, string(d.ID))}, views.Delivery(p))
 }
 

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -140,8 +141,12 @@ func tested(r deliver.Result, now time.Time, d model.Destination) model.Attempt 
 		r.Attempt = &model.Attempt{StartedAt: now, Method: d.Method, Class: model.ClassTemplate, Error: r.Error}
 	}
 	r.Attempt.UserMessage = r.UserMessage
+	if len(r.Each) == 1 { // the answer tells records apart; there is one
+		r.Kind, r.Attempt.Said = r.Each[0].Kind, r.Each[0].Said
+		r.Attempt.Error = cmp.Or(r.Each[0].Error, r.Attempt.Error)
+	}
 	switch r.Kind {
-	case deliver.Sent:
+	case deliver.Sent, deliver.Taken:
 		r.Attempt.Verdict = model.Delivered
 	case deliver.Nothing:
 		r.Attempt.Verdict, r.Attempt.Class = model.Skipped, model.ClassNone

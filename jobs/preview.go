@@ -85,8 +85,43 @@ func (s *Service) Test(ctx context.Context, d model.Destination, e model.Event) 
 	if err != nil {
 		return model.Attempt{}, err
 	}
-	r := s.previews.Deliver(ctx, u, sampleWork(d, e))
+	w := sampleWork(d, e)
+	r := s.previews.Deliver(ctx, u, w)
+	if r.Kind == deliver.Taken {
+		s.followTest(ctx, u, w, &r)
+	}
 	return tested(r, s.o.Now(), d), nil
+}
+
+// testFollowed is how long the outcome of a test is waited for that the other side only took.
+const testFollowed = 10 * time.Second
+
+// followTest waits for what becomes of a test that the other side took, and says so in r.
+func (s *Service) followTest(ctx context.Context, u *deliver.Setup, w model.Work, r *deliver.Result) {
+	f := model.FollowUp{MessageID: w.MessageID(), Members: []model.DeliveryID{w.Delivery.ID}, Reference: r.Follow.Reference, Since: s.o.Now()}
+	taken := "It was taken as request " + f.Reference
+	r.Attempt.Said = taken + "; what becomes of it was not told within " + testFollowed.String() + ". Deliveries are followed up to the end."
+	for wait := r.Follow.After; s.o.Now().Add(wait).Sub(f.Since) < testFollowed; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		h := s.previews.Follow(ctx, u, w, []int{0}, f)
+		if wait = h.Wait; wait > 0 {
+			continue
+		}
+		if r.Kind = h.Result.Kind; len(h.Result.Each) == 1 {
+			r.Kind, r.Attempt.Said, h.Result.Error = h.Result.Each[0].Kind, h.Result.Each[0].Said, h.Result.Each[0].Error
+		}
+		after := " and " + s.o.Now().Sub(f.Since).Round(time.Second).String() + " later it told: "
+		if r.Kind == deliver.Sent {
+			r.Attempt.Said = taken + after + r.Attempt.Said
+		} else {
+			r.Attempt.Said, r.Attempt.Class, r.Attempt.Error = "", model.ClassStatus, taken+after+h.Result.Error
+		}
+		return
+	}
 }
 
 func sampleWork(d model.Destination, e model.Event) model.Work {

@@ -909,7 +909,7 @@ func verdictTone(s model.Status) ui.Tone {
 	switch s {
 	case model.Delivered:
 		return ui.OK
-	case model.Skipped:
+	case model.Skipped, model.Pending: // pending: it was taken, and the outcome is not told yet
 		return ui.Info
 	}
 	return ui.Bad

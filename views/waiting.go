@@ -14,6 +14,8 @@ func waitingShort(why string) string {
 		return "waits for a free place"
 	case "batch":
 		return "waits for others"
+	case "outcome":
+		return "taken; outcome not told yet"
 	}
 	return "waits"
 }
@@ -30,6 +32,8 @@ func waitingTitle(why string) string {
 		return "It waits for a free place"
 	case "batch":
 		return "It waits for others to go along"
+	case "outcome":
+		return "It was taken, and waits for its outcome"
 	}
 	return "It waits"
 }
@@ -46,6 +50,8 @@ func waitingText(why string) string {
 		return "As many requests as allowed are under way; it goes when one of them ends."
 	case "batch":
 		return "The destination gets several events in one message; it goes when there are enough of them, or when the time to wait is over."
+	case "outcome":
+		return "The other side accepted the message and works on it. It is asked what became of it, less and less often, for up to a day; only then is the delivery settled. Retrying by hand sends it once more."
 	}
 	return ""
 }

@@ -239,6 +239,9 @@ func (o Outcome) Of(i int) Outcome {
 	}
 	f := o.Each[i]
 	o.Status, o.NextAt, o.Lane, o.Held, o.Error = f.Status, f.NextAt, f.Lane, f.Held, f.Error
+	if f.Status == Skipped { // it was not part of what was sent
+		o.Attempt = nil
+	}
 	return o
 }
 

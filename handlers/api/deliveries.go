@@ -26,7 +26,7 @@ type delivery struct {
 	Attempts        int     `json:"attempts" doc:"Stored outcomes"`
 	Interruptions   int     `json:"interruptions" doc:"Attempts that a stop of the server cut short"`
 	NextAttemptAt   *string `json:"next_attempt_at" format:"date-time"`
-	WaitingFor      string  `json:"waiting_for" enum:",order,breaker,rate,concurrency,batch" doc:"Why it waits although it is due: for an earlier one of its subject, until the target is tried again, for its rate, for one of its places, for others to go along"`
+	WaitingFor      string  `json:"waiting_for" enum:",order,breaker,rate,concurrency,batch,outcome" doc:"Why it waits although it is due: for an earlier one of its subject, until the target is tried again, for its rate, for one of its places, for others to go along; or, after an attempt, for the other side to tell what became of what it took"`
 	WaitingUntil    *string `json:"waiting_until" format:"date-time" doc:"The earliest time when that ends, if it is known"`
 	BatchID         string  `json:"batch_id" doc:"The message that it shares with others, which is the webhook-id; empty when it goes by itself"`
 	LastStatusCode  *int    `json:"last_status_code" doc:"null without an answer"`
@@ -74,6 +74,8 @@ type attempt struct {
 	Verdict    string        `json:"verdict" doc:"What the delivery became"`
 	NextAt     *string       `json:"next_at" format:"date-time"`
 	Template   int64         `json:"template_version" doc:"Version of the destination that was rendered"`
+	Said       string        `json:"said" doc:"What the other side said of this delivery where it answers for each one of several"`
+	FollowUp   bool          `json:"follow_up" doc:"It asked what became of an earlier attempt, and does not count as one"`
 	// UserMessage is of tests.
 	UserMessage string `json:"user_message" doc:"Of a test that was not answered in time: the connection's timeout message, which people see in place of the error"`
 }
@@ -98,7 +100,7 @@ type response struct {
 
 func showAttempt(x model.Attempt) attempt {
 	out := attempt{Number: x.Number, StartedAt: stamp(x.StartedAt), Address: x.Address, TimingsUS: x.Timings, ErrorClass: string(x.Class), Error: x.Error,
-		Verdict: string(x.Verdict), NextAt: stamp(x.NextAt), Template: x.Template, UserMessage: x.UserMessage}
+		Verdict: string(x.Verdict), NextAt: stamp(x.NextAt), Template: x.Template, Said: x.Said, FollowUp: x.FollowUp, UserMessage: x.UserMessage}
 	out.Request = request{Method: x.Method, URL: x.URL, Headers: full(x.Request.Headers), Size: x.Request.Size}
 	out.Request.Body, out.Request.BodyEncoding = bodyText(x.Request.Body)
 	if x.StatusCode != 0 {

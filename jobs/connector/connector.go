@@ -132,7 +132,7 @@ func Follow(f Followed) (Asked, bool) {
 // Types lists all types in the order of their cards.
 func Types() []Type { return types }
 
-var types = []Type{webhook(), customHTTP()}
+var types = []Type{webhook(), customHTTP(), salesforce(), marketo()}
 
 // ByType finds a type.
 func ByType(t model.ConnectionType) (Type, bool) {
