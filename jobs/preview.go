@@ -52,7 +52,7 @@ func (s *Service) Preview(ctx context.Context, d model.Destination, e model.Even
 	}
 	out := Preview{Method: p.Request.Method, URL: u.Redact.URL(p.Request.URL, p.Applied), Headers: u.Redact.Request(p.Request.Header, p.Applied),
 		Body: u.Redact.Body(p.Request.Body, false), Took: p.Rendered}
-	if refusal := s.egress.Check(p.Request.URL); refusal != nil {
+	if refusal := s.egress.Check(p.Request.URL, nil); refusal != nil {
 		out.Warnings = append(out.Warnings, refusal.Message)
 	}
 	if len(out.Body) > 0 && deliver.IsJSON(u.Destination.ContentType) {

@@ -90,7 +90,7 @@ func (s *Service) checkStep(st model.Step) []fault.Field {
 	if r := st.Request; r != nil {
 		bad.Join("request.", s.CheckRequest(*r))
 		if base, _ := model.SplitURL(r.URL); r.URL != "" && model.CheckRequestURL(r.URL) == "" {
-			if refusal := s.egress.Check(base); refusal != nil {
+			if refusal := s.egress.Check(base, nil); refusal != nil {
 				bad.Add("request.url", "%s", refusal.Message)
 			}
 		}
@@ -110,7 +110,7 @@ func (s *Service) WorkflowWarnings(d model.Definition) []string {
 	out := []string{}
 	for _, st := range d.Steps {
 		for _, h := range st.Webhooks {
-			if r := s.egress.Check(h.URL); r != nil {
+			if r := s.egress.Check(h.URL, nil); r != nil {
 				out = append(out, "Step “"+st.Name+"”, webhook “"+h.Name+"”: "+r.Message)
 			}
 		}

@@ -29,23 +29,52 @@ var metadata = map[netip.Addr]bool{
 	netip.MustParseAddr("fd00:42::42"):     true, // Scaleway
 }
 
-// checkAddress judges the address about to be dialled; named says that the host is allowed by name.
-func (r Rules) checkAddress(host string, ip netip.Addr, plain, named bool) *Refusal {
+// place is what is about to be called: a host (lower case, no final dot) and a port. plain says that it is without TLS.
+type place struct {
+	host  string
+	port  uint16
+	plain bool
+}
+
+// judge judges an address that a place leads to. by is the rule of people that decided, nil when none did.
+func (r Rules) judge(p place, ip netip.Addr) (no *Refusal, by *Entry) {
 	ip = ip.Unmap()
 	text, bare := ip.String(), ip.WithZone("")
-	if metadata[bare] || metadata[embedded(bare)] {
-		return refuseMetadata(host, text)
+	inner := embedded(bare)
+	if metadata[bare] || metadata[inner] {
+		return refuseMetadata(p.host, text), nil
 	}
-	if named || r.address(bare) {
-		return nil
+	if by = r.denies(p, bare, inner); by != nil {
+		return refuseDenied(p.host, text, by), by
+	}
+	if by = r.allows(p, bare); by != nil {
+		return nil, by
 	}
 	if ip.Zone() != "" || table.SafeAddr(bare) != nil {
-		return refusePrivate(host, text, kindOf(bare))
+		return refusePrivate(p.host, text, kindOf(bare)), nil
 	}
-	if plain {
-		return refusePlain(host, text)
+	if p.plain {
+		return refusePlain(p.host, text), nil
 	}
-	return nil
+	return nil, nil
+}
+
+// denies is the rule that keeps an address, or the IPv4 address inside it, from being called.
+func (r Rules) denies(p place, ip, inner netip.Addr) *Entry {
+	if by := r.host(p.host, p.port, true); by != nil {
+		return by
+	}
+	if by := r.address(ip, p.port, true); by != nil || !inner.IsValid() {
+		return by
+	}
+	return r.address(inner, p.port, true)
+}
+
+func (r Rules) allows(p place, ip netip.Addr) *Entry {
+	if by := r.host(p.host, p.port, false); by != nil {
+		return by
+	}
+	return r.address(ip, p.port, false)
 }
 
 // kindOf says in words what sort of address is refused.
@@ -97,10 +126,10 @@ func embedded(ip netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-func parseAddrPort(address string) (netip.Addr, error) {
+func parseAddrPort(address string) (netip.AddrPort, error) {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("the dialled address %q: %w", address, err)
+		return netip.AddrPort{}, fmt.Errorf("the dialled address %q: %w", address, err)
 	}
-	return ap.Addr(), nil
+	return ap, nil
 }

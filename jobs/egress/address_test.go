@@ -179,14 +179,14 @@ func TestDialledAddressDecides(t *testing.T) {
 }
 
 func TestAddressTable(t *testing.T) {
-	everything := rules(t, "0.0.0.0/0, ::/0")
+	everything := rules(t, "0.0.0.0/0, ::/0, h")
 	for _, s := range []string{
 		"0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.1.1", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.88.99.1",
 		"192.168.1.1", "198.18.0.1", "198.19.255.255", "203.0.113.9", "224.0.0.1", "240.0.0.1", "255.255.255.255",
 		"::", "::1", "fe80::1%lo", "fe80::1", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "::ffff:10.0.0.1", "::10.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::1",
 		"2001::1", "2001:db8::1", "2002:a00:1::1", "3fff::1",
 	} {
-		if r := (Rules{}).checkAddress("h", netip.MustParseAddr(s), false, false); r == nil || r.Rule != RulePrivate {
+		if r, _ := (Rules{}).judge(place{host: "h"}, netip.MustParseAddr(s)); r == nil || r.Rule != RulePrivate {
 			t.Errorf("%s: want private_address, got %+v", s, r)
 		}
 	}
@@ -195,37 +195,37 @@ func TestAddressTable(t *testing.T) {
 		"64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::169.254.169.254", "2001:0:4136:e378:8000:63bf:5601:5601",
 	} {
 		for _, r := range []Rules{{}, everything} {
-			if got := r.checkAddress("h", netip.MustParseAddr(s), false, true); got == nil || got.Rule != RuleMetadata {
+			if got, _ := r.judge(place{host: "h"}, netip.MustParseAddr(s)); got == nil || got.Rule != RuleMetadata {
 				t.Errorf("%s: want metadata_address, got %+v", s, got)
 			}
 		}
 	}
 	for _, s := range []string{"1.1.1.1", "93.184.215.14", "172.32.0.1", "168.63.129.17", "2606:4700::1111", "2a00:1450:4001::1"} {
-		if r := (Rules{}).checkAddress("h", netip.MustParseAddr(s), false, false); r != nil {
+		if r, _ := (Rules{}).judge(place{host: "h"}, netip.MustParseAddr(s)); r != nil {
 			t.Errorf("%s: want nil, got %+v", s, r)
 		}
 	}
 }
 
 func TestParseRules(t *testing.T) {
-	for _, s := range []string{"http://a", "a:80", "10.0.0.0/33", "*", "*.*.a", "a b..c", "127.1", "fe80::1%lo", "::ffff:10.0.0.0/104", ".example.com", "a_b!"} {
+	for _, s := range []string{"http://a", "a:0", "a:99999", "a:", ":80", "a:b:80", "10.0.0.0/8:80", "10.0.0.0/33", "*", "*.*.a", "a b..c", "127.1", "fe80::1%lo", "::ffff:10.0.0.0/104", ".example.com", "a_b!"} {
 		if _, err := ParseRules(s); err == nil || !strings.Contains(err.Error(), "WAYBILL_ALLOW_HOSTS") {
 			t.Errorf("%q: want an error that names the variable, got %v", s, err)
 		}
 	}
 	r := rules(t, " ERP.Example.com,*.lan\n10.0.0.7/8, [::1] , my_service,Bücher.example")
 	for _, h := range []string{"erp.example.com", "a.lan", "b.a.lan", "my_service", "xn--bcher-kva.example"} {
-		if !r.host(h) {
+		if r.host(h, 443, false) == nil {
 			t.Errorf("%s is not allowed", h)
 		}
 	}
 	for _, h := range []string{"example.com", "lan", "xerp.example.com", "x.my_service"} {
-		if r.host(h) {
+		if r.host(h, 443, false) != nil {
 			t.Errorf("%s is allowed", h)
 		}
 	}
 	for addr, want := range map[string]bool{"10.200.0.1": true, "::ffff:10.0.0.1": true, "::1": true, "11.0.0.1": false, "::2": false} {
-		if got := r.address(netip.MustParseAddr(addr)); got != want {
+		if got := r.address(netip.MustParseAddr(addr), 443, false) != nil; got != want {
 			t.Errorf("%s: want %v, got %v", addr, want, got)
 		}
 	}
@@ -246,7 +246,7 @@ func TestCheckWithoutNames(t *testing.T) {
 		{some, "http://erp.lan:8080", ""}, {some, "http://127.0.0.1:8080", ""}, {some, "http://127.0.0.2", RulePrivate}, {some, "http://receiver.waybill.internal/x", ""},
 	} {
 		got := Rule("")
-		if r := tc.c.Check(tc.url); r != nil {
+		if r := tc.c.Check(tc.url, nil); r != nil {
 			got = r.Rule
 		}
 		if got != tc.rule {
@@ -267,7 +267,7 @@ func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
 	if _, err := c.Do(context.Background(), Request{Method: "GET", URL: "http://printer.example.com:" + port}); err != nil {
 		t.Error(err)
 	}
-	if seen.Load() != 0 || c.transport.Proxy != nil {
+	if seen.Load() != 0 || c.now.Load().main.transport.Proxy != nil {
 		t.Error("the proxy was asked")
 	}
 }
@@ -278,11 +278,11 @@ func FuzzTarget(f *testing.F) {
 	}
 	c := New(Options{})
 	f.Fuzz(func(t *testing.T, raw string) {
-		u, r := c.target(raw)
+		u, r := c.now.Load().main.target(raw)
 		if r != nil {
 			return
 		}
-		again, r := c.target(u.String())
+		again, r := c.now.Load().main.target(u.String())
 		if r != nil || again.Host != u.Host {
 			t.Fatalf("%q: accepted as %q, then %v %v", raw, u.String(), again, r)
 		}

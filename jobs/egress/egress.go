@@ -1,7 +1,8 @@
 // Package egress is the only door to other machines: every HTTP client of Waybill is built here.
 //
-// It refuses addresses by the rules of WAYBILL_ALLOW_HOSTS (checked on the address that is really dialled, so that
-// no spelling and no name server gets around them), follows no redirect, obeys no proxy variable, speaks HTTP/1.1
+// It refuses addresses by the network rules (checked on the address that is really dialled, so that no spelling and no
+// name server gets around them; connections that one scope's rules allowed are never another's), follows no redirect,
+// obeys no proxy variable but goes through a proxy that is set on purpose, speaks HTTP/1.1
 // with TLS 1.2 or later, and bounds the time and the size of every answer. Failures are sentences for operators.
 // It knows nothing of connections or credentials: jobs/connector builds the requests, jobs/scheme authenticates them.
 package egress
@@ -22,6 +23,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,7 +47,7 @@ const (
 
 // Options of a Client; the zero value reaches public HTTPS hosts and nothing else.
 type Options struct {
-	Rules     Rules
+	Rules     Rules  // until Use
 	UserAgent string // sent unless the request has its own; "" = Waybill
 	// Inside answers these host names (lower case, no port) in this process; they are never dialled and no address
 	// rule applies to them.
@@ -58,25 +60,26 @@ type Options struct {
 
 // Client makes exchanges; it is safe for use by many goroutines and meant to exist once.
 type Client struct {
-	rules     Rules
 	agent     []string
 	inside    map[string]http.Handler
 	dial      func(ctx context.Context, network, addr string) (net.Conn, error)
 	resolver  *net.Resolver
-	transport *http.Transport
+	roots     *x509.CertPool
+	transport *http.Transport // what those of the pools are made of; never used itself
+	now       atomic.Pointer[ruling]
+	using     sync.Mutex
 }
 
-// New builds the client with its one pool of connections.
+// New builds the client; most of what it does shares one pool of connections.
 func New(o Options) *Client {
-	c := &Client{rules: o.Rules, agent: []string{cmp.Or(o.UserAgent, "Waybill")}, inside: o.Inside, dial: o.Dial, resolver: o.Resolver}
+	c := &Client{agent: []string{cmp.Or(o.UserAgent, "Waybill")}, inside: o.Inside, dial: o.Dial, resolver: o.Resolver, roots: o.RootCAs}
 	if c.resolver == nil {
 		c.resolver = &net.Resolver{PreferGo: true}
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	c.transport = &http.Transport{
-		Proxy:                  nil, // a proxy from the environment would be the only address that is checked
-		DialContext:            c.dialContext,
+		Proxy:                  nil, // a proxy from the environment would be the only address that is checked; see Proxy
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(512), GetClientCertificate: presenting(tls.Certificate{})},
 		TLSHandshakeTimeout:    dialTimeout,
 		DisableCompression:     true,
@@ -86,11 +89,12 @@ func New(o Options) *Client {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		Protocols:              protocols,
 	}
+	c.Use(o.Rules, nil)
 	return c
 }
 
 // Close drops the connections that are open and idle.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.now.Load().close() }
 
 // Request is one request to make.
 type Request struct {
@@ -107,6 +111,8 @@ type Request struct {
 	Sink func(io.Reader) error
 	// Identity is what is shown and trusted in TLS, nil = nothing of its own.
 	Identity *Identity
+	// Scope are the rules of its own, nil = only those for all hold.
+	Scope *Scope
 }
 
 // Exchange is what came back. After an error it holds as much as was known by then.
@@ -131,7 +137,8 @@ func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
 		f.fill(&x)
 	}()
 	r.Timeout, r.MaxBody = cmp.Or(r.Timeout, DefaultTimeout), cmp.Or(r.MaxBody, DefaultMaxBody)
-	u, refusal := c.target(r.URL)
+	at := c.now.Load().of(r.Scope, r.Identity)
+	u, refusal := at.target(r.URL)
 	if refusal == nil {
 		refusal = checkHeaders(r.Header)
 	}
@@ -146,7 +153,7 @@ func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
 	if h := c.inside[f.host]; h != nil {
 		resp, err = answerInside(req, h, r)
 	} else {
-		resp, err = c.pool(r.Identity).RoundTrip(req)
+		resp, err = at.transport.RoundTrip(req)
 	}
 	if err != nil {
 		return x, explain(err, f, r.Timeout, 0)
@@ -303,6 +310,19 @@ type flight struct {
 
 	identity *Identity
 	wanted   atomic.Bool // the other side asked for a client certificate
+}
+
+// to is the place that is dialled as addr.
+func (f *flight) to(addr string) (place, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return place{}, fmt.Errorf("the address %q: %w", addr, err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return place{}, fmt.Errorf("the port of %q: %w", addr, err)
+	}
+	return place{host: f.host, port: uint16(n), plain: f.plain}, nil
 }
 
 type flightKey struct{}

@@ -45,9 +45,14 @@ func explain(err error, f *flight, timeout time.Duration, status int) *Error {
 	}
 	var dns *net.DNSError
 	var op *net.OpError
+	var proxy *proxyError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return say(model.ClassBroken, "The request was stopped before an answer came.")
+	case errors.As(err, &proxy) && proxy.timeout:
+		return say(model.ClassTimeout, "%s", proxy.Error())
+	case errors.As(err, &proxy):
+		return say(model.ClassConnect, "%s", proxy.Error())
 	case errors.As(err, &dns):
 		return say(model.ClassDNS, "%s", dnsWords(dns, f.host))
 	case errors.As(err, &op) && op.Op == "dial": // first: a dial that ran into its own limit is also "deadline exceeded"

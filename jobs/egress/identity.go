@@ -3,28 +3,22 @@ package egress
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"net/http"
 )
 
 // Identity is a client certificate, authorities that are trusted, or both. It has connections of its own, so that none
 // is ever shared with requests that have another: keep one for as long as it is used, then Close it.
 type Identity struct {
-	transport *http.Transport
-	shows     bool // a certificate
-	private   bool // it trusts authorities of its own
+	c       *Client
+	cert    tls.Certificate
+	roots   *x509.CertPool
+	shows   bool // a certificate
+	private bool // it trusts authorities of its own
 }
 
 // NewIdentity makes an identity; a zero cert is none, roots = nil trusts what the client trusts. All rules of the client
 // hold as ever.
 func (c *Client) NewIdentity(cert tls.Certificate, roots *x509.CertPool) *Identity {
-	t := c.transport.Clone()
-	i := &Identity{transport: t, shows: len(cert.Certificate) > 0, private: roots != nil}
-	t.TLSClientConfig.GetClientCertificate = presenting(cert)
-	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(64)
-	if i.private {
-		t.TLSClientConfig.RootCAs = roots
-	}
-	return i
+	return &Identity{c: c, cert: cert, roots: roots, shows: len(cert.Certificate) > 0, private: roots != nil}
 }
 
 // presenting shows cert to whoever asks for one, zero = none, and notes that somebody did. Like other HTTP clients it
@@ -39,11 +33,4 @@ func presenting(cert tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Ce
 }
 
 // Close drops the connections that are open and idle.
-func (i *Identity) Close() { i.transport.CloseIdleConnections() }
-
-func (c *Client) pool(i *Identity) *http.Transport {
-	if i == nil {
-		return c.transport
-	}
-	return i.transport
-}
+func (i *Identity) Close() { i.c.now.Load().forget(i) }

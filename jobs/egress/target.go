@@ -1,30 +1,42 @@
 package egress
 
 import (
-	"context"
-	"errors"
-	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"golang.org/x/net/idna"
 )
 
-// Check says, without asking a name server, why requests to the URL would be refused, or nil. What a name resolves to
-// is judged only when it is dialled.
-func (c *Client) Check(rawURL string) *Refusal {
-	_, r := c.target(rawURL)
+// Check says, without asking a name server, why requests to the URL in a scope (nil = only the rules for all) would be
+// refused, or nil. What a name resolves to is judged only when it is dialled.
+func (c *Client) Check(rawURL string, s *Scope) *Refusal {
+	n := c.now.Load()
+	p := pool{c: c, rules: n.rules}
+	if s != nil {
+		p.rules.list = slices.Concat(n.rules.list, s.Rules.list)
+	}
+	_, r := p.target(rawURL)
 	return r
 }
 
 // target reads a URL and applies every rule that needs no name server. The URL's host is lower case ASCII afterwards,
 // so that what is logged, dialled and asked for in TLS is the same.
-func (c *Client) target(raw string) (*url.URL, *Refusal) {
-	no := func(words string) (*url.URL, *Refusal) { return nil, &Refusal{Rule: RuleURL, Message: words} }
+func (p *pool) target(raw string) (*url.URL, *Refusal) {
+	u, at, r := parse(raw)
+	if r == nil {
+		r = p.checkPlace(at)
+	}
+	return u, r
+}
+
+// parse reads a URL as far as it needs no rules.
+func parse(raw string) (*url.URL, place, *Refusal) {
+	no := func(words string) (*url.URL, place, *Refusal) {
+		return nil, place{}, &Refusal{Rule: RuleURL, Message: words}
+	}
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
@@ -39,48 +51,55 @@ func (c *Client) target(raw string) (*url.URL, *Refusal) {
 		return no("The port in the address must be a number between 1 and 65535.")
 	}
 	u.RawQuery, u.Fragment, u.RawFragment = encodeQuery(u.RawQuery), "", ""
-	host := u.Hostname()
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return u, c.literal(host, ip)
+	at := place{host: u.Hostname(), port: portOf(u), plain: u.Scheme == "http"}
+	if _, err := netip.ParseAddr(at.host); err == nil {
+		return u, at, nil
 	}
-	name, complaint := hostName(host)
+	name, complaint := hostName(at.host)
 	if complaint != "" {
-		return no("The host name " + strconv.Quote(host) + " cannot be called: " + complaint)
+		return no("The host name " + strconv.Quote(at.host) + " cannot be called: " + complaint)
 	}
-	if name != host {
+	if name != at.host {
 		u.Host = name
 		if p := u.Port(); p != "" {
 			u.Host = name + ":" + p
 		}
 	}
-	return u, c.named(u, name)
+	at.host = strings.TrimSuffix(name, ".")
+	return u, at, nil
 }
 
-func (c *Client) literal(host string, ip netip.Addr) *Refusal {
-	if r := c.rules.checkAddress(host, ip, false, false); r != nil {
-		return r
+// checkPlace applies the rules that need no name server.
+func (p *pool) checkPlace(at place) *Refusal {
+	if ip, err := netip.ParseAddr(at.host); err == nil {
+		return p.literal(at, ip)
 	}
-	if !c.rules.address(ip) {
-		return refuseBare(host)
+	if by := p.rules.host(at.host, at.port, true); by != nil {
+		return refuseDenied(at.host, "", by)
 	}
-	return nil
-}
-
-func (c *Client) named(u *url.URL, name string) *Refusal {
-	name = strings.TrimSuffix(name, ".")
-	if c.inside[name] != nil || c.rules.host(name) {
+	if p.c.inside[at.host] != nil || p.rules.host(at.host, at.port, false) != nil {
 		return nil
 	}
-	local := name == "localhost" || strings.HasSuffix(name, ".localhost")
+	local := at.host == "localhost" || strings.HasSuffix(at.host, ".localhost")
 	switch {
-	case len(c.rules.prefixes) > 0 && c.dial == nil:
+	case p.rules.allowsNetworks() && p.c.dial == nil:
 		return nil // the address that it resolves to decides
-	case local && c.dial == nil:
-		return refusePrivate(name, "", "it is this machine itself, not the public internet")
-	case u.Scheme == "http":
-		return refusePlain(name, "")
+	case local && p.c.dial == nil:
+		return refusePrivate(at.host, "", "it is this machine itself, not the public internet")
+	case at.plain:
+		return refusePlain(at.host, "")
 	}
 	return nil
+}
+
+// literal judges an address that stands in the URL: even a public one has to be allowed.
+func (p *pool) literal(at place, ip netip.Addr) *Refusal {
+	at.plain = false
+	r, by := p.rules.judge(at, ip)
+	if r == nil && by == nil {
+		return refuseBare(at.host)
+	}
+	return r
 }
 
 func validPort(u *url.URL) bool {
@@ -112,7 +131,7 @@ func hostName(s string) (name, complaint string) {
 		}
 	}
 	if numeric(labels[len(labels)-1]) {
-		return "", "it is an address in an unusual spelling (rule bare_address); write it as 192.0.2.1, and allow it in WAYBILL_ALLOW_HOSTS."
+		return "", "it is an address in an unusual spelling (rule bare_address); write it as 192.0.2.1, and allow it under Settings, Network, or in WAYBILL_ALLOW_HOSTS."
 	}
 	return name, ""
 }
@@ -149,39 +168,4 @@ func encodeQuery(q string) string {
 		}
 	}
 	return string(out)
-}
-
-// dialContext opens a connection for the transport and judges every address on the way, after the name server has
-// spoken and right before the connect.
-func (c *Client) dialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	start := time.Now()
-	if c.dial != nil {
-		return c.dial(ctx, network, addr)
-	}
-	f, _ := ctx.Value(flightKey{}).(*flight)
-	if f == nil {
-		f = &flight{start: start, plain: true} // nobody asked: the strictest rules
-	}
-	named := c.rules.host(f.host)
-	try := &tries{}
-	d := net.Dialer{Timeout: dialTimeout, Resolver: c.resolver, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		ip, err := parseAddrPort(address)
-		if err != nil {
-			return err
-		}
-		if r := c.rules.checkAddress(f.host, ip, f.plain, named); r != nil {
-			try.note(address, false)
-			return r
-		}
-		try.note(address, true)
-		return nil
-	}}
-	conn, err := d.DialContext(ctx, network, addr)
-	f.open.Store(try.result(start, conn))
-	var r *Refusal
-	if errors.As(err, &r) && try.permitted() {
-		// One of the name's addresses may be called and did not answer: that can change, so it is no refusal.
-		err = &net.OpError{Op: "dial", Net: network, Err: errors.New("no permitted address answered")}
-	}
-	return conn, err
 }

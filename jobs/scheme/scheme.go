@@ -113,7 +113,7 @@ func (k *Keeper) Apply(ctx context.Context, req *egress.Request, m Material) (Ap
 	if !ok {
 		return Applied{}, unusable("Waybill knows no credential type " + string(m.Type) + ".")
 	}
-	if r := k.egress.Check(req.URL); r != nil && r.Rule == egress.RulePlain {
+	if r := k.egress.Check(req.URL, req.Scope); r != nil && r.Rule == egress.RulePlain {
 		return Applied{}, &egress.Error{Class: model.ClassRefused, Refusal: r, Message: "The credential would travel in the clear. " + r.Message}
 	}
 	if req.Header == nil {
