@@ -8,12 +8,12 @@ import (
 )
 
 const connectionColumns = `id, name, description, type, base_url, port, coalesce(credential_id, ''), timeout_seconds, timeout_message, enabled, settings,
-  retry_schedule, retry_on, created_at, updated_at, version, ca, coalesce(client_certificate_id, '')`
+  retry_schedule, retry_on, created_at, updated_at, version, ca, coalesce(client_certificate_id, ''), direct`
 
 func scanConnection(r row) (model.Connection, error) {
 	var c model.Connection
 	err := r.Scan(&c.ID, &c.Name, &c.Description, &c.Type, &c.BaseURL, &c.Port, &c.CredentialID, &c.TimeoutSeconds, &c.TimeoutMessage, &c.Enabled,
-		decode{&c.Settings}, schedule{&c.RetrySchedule}, &c.RetryOn, at{&c.CreatedAt}, at{&c.UpdatedAt}, &c.Version, &c.CA, &c.ClientCertificateID)
+		decode{&c.Settings}, schedule{&c.RetrySchedule}, &c.RetryOn, at{&c.CreatedAt}, at{&c.UpdatedAt}, &c.Version, &c.CA, &c.ClientCertificateID, &c.Direct)
 	return c, err
 }
 
@@ -42,8 +42,8 @@ func (s *Store) Connections(ctx context.Context, f ConnectionFilter, p Page) ([]
 
 const insertConnection = `
 INSERT INTO connections (id, name, description, type, base_url, port, credential_id, timeout_seconds, timeout_message, enabled, settings,
-  created_at, updated_at, version, retry_schedule, retry_on, ca, client_certificate_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14, $15, $16)`
+  created_at, updated_at, version, retry_schedule, retry_on, ca, client_certificate_id, direct)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14, $15, $16, $17)`
 
 // CreateConnection stores c, which is clean and checked, and fills in ID, times and Version. A taken name is a conflict
 // ("duplicate_name"), an unknown credential a complaint about its field.
@@ -57,7 +57,7 @@ func (tx *Tx) CreateConnection(c *model.Connection) error {
 		return err
 	}
 	err := tx.exec(insertConnection, n.ID, n.Name, n.Description, n.Type, n.BaseURL, n.Port, orNull(n.CredentialID), n.TimeoutSeconds, n.TimeoutMessage,
-		n.Enabled, encode(n.Settings), ms(tx.now), list(n.RetrySchedule), n.RetryOn, n.CA, orNull(n.ClientCertificateID))
+		n.Enabled, encode(n.Settings), ms(tx.now), list(n.RetrySchedule), n.RetryOn, n.CA, orNull(n.ClientCertificateID), n.Direct)
 	if err != nil {
 		return duplicate(err, "connection", n.Name)
 	}
@@ -69,8 +69,8 @@ func (tx *Tx) CreateConnection(c *model.Connection) error {
 const updateConnection = `
 UPDATE connections SET name = $1, description = $2, type = $3, base_url = $4, port = $5, credential_id = $6, timeout_seconds = $7,
   timeout_message = $8, enabled = $9, settings = $10, updated_at = $11, version = $12, retry_schedule = $13, retry_on = $14,
-  ca = $15, client_certificate_id = $16
-WHERE id = $17`
+  ca = $15, client_certificate_id = $16, direct = $17
+WHERE id = $18`
 
 // UpdateConnection stores c over the row of its ID. c.Version is what the caller saw; 0 overwrites whatever is there,
 // any other that is not current is Stale. Version and times are filled in. Nothing changed = nothing happens.
@@ -102,7 +102,7 @@ func (tx *Tx) UpdateConnection(c *model.Connection) error {
 	}
 	n.UpdatedAt, n.Version = tx.stamp(), old.Version+1
 	err = tx.exec(updateConnection, n.Name, n.Description, n.Type, n.BaseURL, n.Port, orNull(n.CredentialID), n.TimeoutSeconds, n.TimeoutMessage,
-		n.Enabled, encode(n.Settings), ms(n.UpdatedAt), n.Version, list(n.RetrySchedule), n.RetryOn, n.CA, orNull(n.ClientCertificateID), n.ID)
+		n.Enabled, encode(n.Settings), ms(n.UpdatedAt), n.Version, list(n.RetrySchedule), n.RetryOn, n.CA, orNull(n.ClientCertificateID), n.Direct, n.ID)
 	if err != nil {
 		return duplicate(err, "connection", n.Name)
 	}
@@ -115,7 +115,7 @@ func connectionChanges(a, b model.Connection) []model.Change {
 	out := changes("name", a.Name, b.Name, "description", a.Description, b.Description, "type", string(a.Type), string(b.Type),
 		"base_url", a.BaseURL, b.BaseURL, "port", positive(a.Port), positive(b.Port),
 		"credential_id", string(a.CredentialID), string(b.CredentialID), "ca", a.CA, b.CA,
-		"client_certificate_id", string(a.ClientCertificateID), string(b.ClientCertificateID), "timeout_seconds", positive(a.TimeoutSeconds), positive(b.TimeoutSeconds),
+		"client_certificate_id", string(a.ClientCertificateID), string(b.ClientCertificateID), "direct", yes(a.ID != "", a.Direct), yes(b.ID != "", b.Direct), "timeout_seconds", positive(a.TimeoutSeconds), positive(b.TimeoutSeconds),
 		"timeout_message", a.TimeoutMessage, b.TimeoutMessage, "enabled", yes(a.ID != "", a.Enabled), yes(b.ID != "", b.Enabled),
 		"retry_schedule", numbersText(a.RetrySchedule), numbersText(b.RetrySchedule), "retry_on", string(a.RetryOn), string(b.RetryOn))
 	return append(out, configChanges("settings.", a.Settings, b.Settings)...)

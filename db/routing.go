@@ -17,7 +17,9 @@ type Routing struct {
 	Credentials  map[model.CredentialID]model.Credential
 	Off          map[model.TargetID]model.Health // targets that Waybill switched off, besides destinations
 	Workflows    map[model.WorkflowID]Starter    // those that are published
-	Awaits       bool                            // a step of some version waits for an event
+	Network      []model.NetworkRule             // oldest first
+	Proxy        model.Network
+	Awaits       bool // a step of some version waits for an event
 }
 
 // Starter is what must be known of a published workflow to start a run.
@@ -80,6 +82,12 @@ func routing(q querier) (out Routing, err error) {
 		return Routing{}, err
 	}
 	if out.Workflows, err = byID(q, scanStarter, func(x Starter) model.WorkflowID { return x.ID }, allStarters); err != nil {
+		return Routing{}, err
+	}
+	if out.Network, err = all(q, scanNetworkRule, allNetworkRules); err != nil {
+		return Routing{}, err
+	}
+	if out.Proxy, err = networkOf(q); err != nil {
 		return Routing{}, err
 	}
 	some, err := one(q, "workflow", number, someAwait)

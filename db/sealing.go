@@ -272,6 +272,7 @@ UNION ALL SELECT 'credential.pending', id, name || ' (new secret on trial)' FROM
 UNION ALL SELECT 'credential.former', id, name || ' (former secret)' FROM credentials
 UNION ALL SELECT 'destination', id, name FROM destinations
 UNION ALL SELECT 'second_factor', id, 'Second factor of ' || email FROM users
+UNION ALL SELECT 'network', 'network', 'Password of the proxy'
 UNION ALL SELECT 'instance_key', id, 'Key of platform tokens' FROM instance_keys
 UNION ALL SELECT 'inbound_key', k.id, i.name FROM inbound_keys k JOIN inbound_endpoints i ON i.id = k.endpoint_id
 UNION ALL SELECT 'inbound_secret', k.id, i.name FROM inbound_secrets k JOIN inbound_endpoints i ON i.id = k.endpoint_id

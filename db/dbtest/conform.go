@@ -58,6 +58,7 @@ func Conform(t *testing.T, open func(t testing.TB) *db.Store) {
 		{"saved filters", savedFilters},
 		{"statistics", statistics},
 		{"rolling statistics up", rollingUp},
+		{"network rules and the proxy", networkRules},
 		{"counting and the attempts in short", tallying},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })

@@ -119,15 +119,17 @@ type Connection struct {
 	// ClientCertificateID is a credential whose certificate is shown in the TLS handshake, beside the one that requests
 	// carry; "" = none.
 	ClientCertificateID CredentialID
-	TimeoutSeconds      int
-	TimeoutMessage      string // shown to people when the other side does not answer in time
-	Enabled             bool
-	RetrySchedule       []int   // as a Destination's; nil = DefaultSchedule
-	RetryOn             RetryOn // which answers are retried, where that differs from the usual
-	Settings            Config
-	CreatedAt           time.Time
-	UpdatedAt           time.Time
-	Version             int64
+	// Direct keeps requests from going through the proxy that is set for all of this Waybill.
+	Direct         bool
+	TimeoutSeconds int
+	TimeoutMessage string // shown to people when the other side does not answer in time
+	Enabled        bool
+	RetrySchedule  []int   // as a Destination's; nil = DefaultSchedule
+	RetryOn        RetryOn // which answers are retried, where that differs from the usual
+	Settings       Config
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Version        int64
 }
 
 // ConnectionType names a type of jobs/connector.

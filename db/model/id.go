@@ -38,8 +38,9 @@ type (
 	TimerID       string // tmr_
 	BatchID       string // bat_, or the id of the only delivery in it
 	// TargetID names what has a queue: a destination's id, or what StepTarget makes.
-	ReplayID   string // rpl_
-	BackfillID string // bkf_
+	ReplayID      string // rpl_
+	BackfillID    string // bkf_
+	NetworkRuleID string // nru_
 	// TargetID names what has a queue: a destination's id, later also a step's webhook (SEMANTICS 3).
 	TargetID string
 )
@@ -68,6 +69,7 @@ func NewTaskID(now time.Time) TaskID               { return TaskID(newID("tsk_",
 func NewFileID(now time.Time) FileID               { return FileID(newID("fil_", now)) }
 func NewTimerID(now time.Time) TimerID             { return TimerID(newID("tmr_", now)) }
 func NewBatchID(now time.Time) BatchID             { return BatchID(newID("bat_", now)) }
+func NewNetworkRuleID(now time.Time) NetworkRuleID { return NetworkRuleID(newID("nru_", now)) }
 func NewReplayID(now time.Time) ReplayID           { return ReplayID(newID("rpl_", now)) }
 func NewBackfillID(now time.Time) BackfillID       { return BackfillID(newID("bkf_", now)) }
 
