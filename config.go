@@ -74,6 +74,9 @@ type serveConfig struct {
 	Addr           string   `env:"WAYBILL_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Listen address (${env})."`
 	BaseURL        string   `env:"WAYBILL_BASE_URL" placeholder:"URL" help:"Public URL, when it is not the listen address (${env})."`
 	AllowHosts     string   `env:"WAYBILL_ALLOW_HOSTS" placeholder:"LIST" help:"Hosts and CIDRs that may be called although private, plain HTTP or a bare address (${env})."`
+	Proxy          string   `env:"WAYBILL_PROXY" placeholder:"URL" help:"HTTP proxy that requests go through, such as http://proxy.example.com:3128; unset, it is set on the settings page (${env}). Its password comes from the environment variable WAYBILL_PROXY_PASSWORD alone."`
+	ProxyUser      string   `env:"WAYBILL_PROXY_USER" placeholder:"NAME" help:"User name for the proxy (${env})."`
+	ProxyBypass    string   `env:"WAYBILL_PROXY_BYPASS" placeholder:"LIST" help:"Hosts and CIDRs that are called without the proxy (${env})."`
 	Log            string   `env:"WAYBILL_LOG" default:"text" enum:"text,json" help:"Log format: text or json (${env})."`
 	MetricsAddr    string   `env:"WAYBILL_METRICS_ADDR" placeholder:"HOST:PORT" help:"Separate listen address for /metrics, without a key (${env})."`
 	TrustedProxies []string `env:"WAYBILL_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks whose X-Forwarded headers are believed (${env})."`
@@ -89,6 +92,7 @@ type serveConfig struct {
 type settings struct {
 	base    *url.URL // nil = from the listener
 	rules   egress.Rules
+	proxy   *egress.Proxy // nil = set on the settings page
 	proxies web.Proxies
 	tls     bool
 	storage model.Storage
@@ -116,10 +120,38 @@ func (c serveConfig) read() (settings, error) {
 		return s, fmt.Errorf("WAYBILL_RETENTION_DAYS, WAYBILL_BODY_DAYS, WAYBILL_DISK_BUDGET_MIB, WAYBILL_MIN_FREE_MIB: %s: %s", bad[0].Name, bad[0].Message)
 	}
 	if s.rules, err = egress.ParseRules(c.AllowHosts); err != nil {
+		return s, fmt.Errorf("WAYBILL_ALLOW_HOSTS: %w", err)
+	}
+	if s.proxy, err = c.proxy(model.Secret(os.Getenv(proxyPassword))); err != nil {
 		return s, err
 	}
 	s.proxies, err = parseProxies(c.TrustedProxies)
 	return s, err
+}
+
+// proxyPassword is a variable only: what stands on a command line, everybody sees who may list processes.
+const proxyPassword = "WAYBILL_PROXY_PASSWORD"
+
+// proxy is the one that the environment sets, nil when it sets none.
+func (c serveConfig) proxy(password model.Secret) (*egress.Proxy, error) {
+	if c.Proxy == "" {
+		if c.ProxyUser != "" || c.ProxyBypass != "" || password != "" {
+			return nil, errors.New("WAYBILL_PROXY_USER, WAYBILL_PROXY_PASSWORD, WAYBILL_PROXY_BYPASS: they need WAYBILL_PROXY")
+		}
+		return nil, nil
+	}
+	p, err := egress.ParseProxy(c.Proxy)
+	if err != nil {
+		return nil, fmt.Errorf("WAYBILL_PROXY: it %w", err) // not the text: it may hold a password
+	}
+	if strings.ContainsAny(c.ProxyUser, ":\r\n") || c.ProxyUser == "" && password != "" {
+		return nil, errors.New("WAYBILL_PROXY_USER: a name without a colon is needed")
+	}
+	if p.Bypass, err = egress.ParseRules(c.ProxyBypass); err != nil {
+		return nil, fmt.Errorf("WAYBILL_PROXY_BYPASS: %w", err)
+	}
+	p.User, p.Password = c.ProxyUser, password
+	return &p, nil
 }
 
 func parseProxies(list []string) (web.Proxies, error) {

@@ -68,13 +68,13 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 		set.base = urlOf(listener.Addr(), c.Addr, set.tls)
 	}
 	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections), drain: newDrain()}
-	s.jobs = jobs.New(jobs.Options{Store: store, Now: time.Now, Log: log, Rules: set.rules, Storage: set.storage, Version: programVersion(), BaseURL: set.base.String(),
+	s.jobs = jobs.New(jobs.Options{Store: store, Now: time.Now, Log: log, Rules: set.rules, Proxy: set.proxy, Storage: set.storage, Version: programVersion(), BaseURL: set.base.String(),
 		Node: model.NewNodeID(time.Now())})
 	err = s.run(sc.DataDir, started)
 	return errors.Join(err, s.jobs.Stop(0), store.Close())
 }
 
-// prepareProcess makes new files private, gives the dispatcher room beside the render workers, takes the key out of the
+// prepareProcess makes new files private, gives the dispatcher room beside the render workers, takes the secrets out of the
 // environment, where children, crash reports and /proc would show it, and silences the standard logger: through it
 // net/http prints what a receiver sends unasked, which may be a secret of ours.
 func prepareProcess() error {
@@ -86,7 +86,7 @@ func prepareProcess() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200) // what lives is small beside what passes through
 	}
-	return forgetEnv("WAYBILL_MASTER_KEY")
+	return errors.Join(forgetEnv("WAYBILL_MASTER_KEY"), forgetEnv(proxyPassword))
 }
 
 func newLog(format string, to io.Writer) *slog.Logger {

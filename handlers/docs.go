@@ -144,6 +144,10 @@ func (h *Handlers) exampleIDs(c echo.Context) ([]string, error) {
 			list, _, err := h.Store.Runs(ctx, db.RunFilter{}, one)
 			return newestOf(list, err, func(x model.Run) string { return string(x.ID) })
 		}},
+		{"NETWORK_RULE_ID", model.Settings.View(), func(ctx context.Context) (string, error) {
+			list, _, err := h.Store.NetworkRules(ctx, db.NetworkRuleFilter{}, one)
+			return newestOf(list, err, func(x model.NetworkRule) string { return string(x.ID) })
+		}},
 		{"USER_ID", model.SignedIn, func(context.Context) (string, error) { return string(me.ID), nil }},
 	} {
 		if err := add(x.placeholder, x.right, x.newest); err != nil {
@@ -243,6 +247,21 @@ func exampleBody(call string) string {
     "body_days": 7,
     "budget_mib": 10240,
     "min_free_mib": 64
+  }`
+	case "create-network-rule", "update-network-rule":
+		return `{
+    "effect": "allow",
+    "pattern": "erp.example.com:8443",
+    "note": "` + of(call, "The ERP stands in our own network", "The ERP moved to another port") + `"
+  }`
+	case "simulate-network":
+		return `{
+    "url": "https://erp.example.com:8443/orders"
+  }`
+	case "update-network":
+		return `{
+    "proxy_url": "",
+    "proxy_bypass": []
   }`
 	case "replay-deliveries":
 		return `{

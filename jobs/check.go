@@ -57,10 +57,7 @@ func unknownType(t string) string {
 
 // Warnings are what will be refused when something is sent; a connection is stored all the same.
 func (s *Service) Warnings(c model.Connection) []string {
-	if r := s.egress.Check(c.EffectiveURL(), nil); r != nil {
-		return []string{r.Message}
-	}
-	return nil
+	return s.DestinationWarnings(context.Background(), c, "")
 }
 
 // CheckDestination cleans and checks a destination, its settings, its templates and its headers.

@@ -109,7 +109,7 @@ func (s *Service) TryRotation(ctx context.Context, actor model.Actor, id model.C
 	if err := s.MayAct(ctx, actor.Rights, d.ConnectionID); err != nil {
 		return model.Attempt{}, err
 	}
-	u, err := s.routing.prepare(ctx, conn, d, snap.Credentials)
+	u, err := s.routing.prepare(ctx, snap, conn, d)
 	if err != nil {
 		return model.Attempt{}, err
 	}

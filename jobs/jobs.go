@@ -29,7 +29,8 @@ type Options struct {
 	Store   *db.Store
 	Now     func() time.Time
 	Log     *slog.Logger
-	Rules   egress.Rules
+	Rules   egress.Rules  // of the environment
+	Proxy   *egress.Proxy // of the environment; nil = people may set one
 	Version string        // of Waybill, for User-Agent
 	BaseURL string        // origin of this instance, such as https://waybill.example.com: whom platform tokens come from
 	Node    model.NodeID  // this process
@@ -93,6 +94,7 @@ func New(o Options) *Service {
 	s.follows = newFollows()
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
+	s.routing.use = s.useNetwork
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
 	s.keeper.Platform = s.signPlatform
 	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Keeper: s.keeper, Now: o.Now, Setup: s.setup}

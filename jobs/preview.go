@@ -52,7 +52,7 @@ func (s *Service) Preview(ctx context.Context, d model.Destination, e model.Even
 	}
 	out := Preview{Method: p.Request.Method, URL: u.Redact.URL(p.Request.URL, p.Applied), Headers: u.Redact.Request(p.Request.Header, p.Applied),
 		Body: u.Redact.Body(p.Request.Body, false), Took: p.Rendered}
-	if refusal := s.egress.Check(p.Request.URL, nil); refusal != nil {
+	if refusal := s.egress.Check(p.Request.URL, u.Scope); refusal != nil {
 		out.Warnings = append(out.Warnings, refusal.Message)
 	}
 	if len(out.Body) > 0 && deliver.IsJSON(u.Destination.ContentType) {
@@ -140,5 +140,5 @@ func (s *Service) draft(ctx context.Context, d model.Destination) (*deliver.Setu
 	}
 	d.Clean()
 	d.Version = 0 // not the stored template: the text is its identity
-	return s.routing.prepare(ctx, c, d, snap.Credentials)
+	return s.routing.prepare(ctx, snap, c, d)
 }

@@ -38,6 +38,7 @@ type snapshot struct {
 // routing keeps the current snapshot.
 type routing struct {
 	store *db.Store
+	use   func(context.Context, db.Routing) error // hears of what is read before anything is sent by it; nil = nobody does
 	now   atomic.Pointer[snapshot]
 	load  sync.Mutex
 }
@@ -60,6 +61,11 @@ func (r *routing) current(ctx context.Context) (*snapshot, error) {
 	rows, err := r.store.Routing(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the routing: %w", err)
+	}
+	if r.use != nil {
+		if err := r.use(ctx, rows); err != nil {
+			return nil, err
+		}
 	}
 	s := newSnapshot(rows, old)
 	r.now.Store(s)
@@ -112,7 +118,8 @@ func (s *snapshot) fits(u *deliver.Setup) bool {
 	c := s.Connections[d.ConnectionID]
 	return ok && d.Version == u.Destination.Version && c.ID == u.Connection.ID && c.Version == u.Connection.Version &&
 		c.CredentialID == u.Credential.ID && s.Credentials[c.CredentialID].Version == u.Credential.Version &&
-		c.ClientCertificateID == u.Certificate.ID && s.Credentials[c.ClientCertificateID].Version == u.Certificate.Version
+		c.ClientCertificateID == u.Certificate.ID && s.Credentials[c.ClientCertificateID].Version == u.Certificate.Version &&
+		s.sameScope(u.Scope, c, d.ID)
 }
 
 // met is every action whose pattern fits the event's name.
@@ -182,7 +189,7 @@ func (r *routing) setup(ctx context.Context, id model.DestID) (*deliver.Setup, e
 	if !ok {
 		return nil, fault.Absent("destination")
 	}
-	u, err := r.prepare(ctx, s.Connections[d.ConnectionID], d, s.Credentials)
+	u, err := r.prepare(ctx, s, s.Connections[d.ConnectionID], d)
 	if err != nil {
 		return nil, err
 	}
@@ -191,17 +198,20 @@ func (r *routing) setup(ctx context.Context, id model.DestID) (*deliver.Setup, e
 }
 
 // prepare opens what a destination, saved or being edited, needs.
-func (r *routing) prepare(ctx context.Context, c model.Connection, d model.Destination, credentials map[model.CredentialID]model.Credential) (*deliver.Setup, error) {
+func (r *routing) prepare(ctx context.Context, s *snapshot, c model.Connection, d model.Destination) (*deliver.Setup, error) {
 	u := deliver.Setup{Connection: c, Destination: d}
 	var err error
+	if u.Scope, err = s.scope(c, d.ID); err != nil {
+		return nil, err
+	}
 	if c.CredentialID != "" {
-		u.Credential = credentials[c.CredentialID]
+		u.Credential = s.Credentials[c.CredentialID]
 		if u.Secrets, err = r.store.OpenCredential(ctx, c.CredentialID); err != nil {
 			return nil, fmt.Errorf("open the credential: %w", err)
 		}
 	}
 	if c.ClientCertificateID != "" {
-		u.Certificate = credentials[c.ClientCertificateID]
+		u.Certificate = s.Credentials[c.ClientCertificateID]
 		if u.CertificateSecrets, err = r.store.OpenCredential(ctx, c.ClientCertificateID); err != nil {
 			return nil, fmt.Errorf("open the client certificate: %w", err)
 		}

@@ -75,3 +75,43 @@ func (n *Network) Clean() {
 	}
 	n.ProxyBypass = list
 }
+
+// Simulated is what the network rules say of a URL at a moment. Nothing was called, and nothing of it is used for sending.
+type Simulated struct {
+	URL       string // as it would be called, "" = it cannot be read
+	Host      string
+	Port      int
+	Plain     bool
+	May       bool   // a request would leave
+	Inside    bool   // Waybill answers it itself
+	Why       string // what stands against the URL whatever its addresses, or why it has none; "" = nothing does
+	Rule      string // that refused, "" = none
+	Redirects string // what becomes of them, in words
+	Addresses []SimulatedAddress
+}
+
+// SimulatedAddress is one address that the host of a URL leads to.
+type SimulatedAddress struct {
+	Address string
+	May     bool
+	Rule    string // that refused, "" = none
+	Why     string // the deciding rule, in words
+	By      *SimulatedRule
+	Via     string // the proxy that would be asked, "" = none
+}
+
+// SimulatedRule is the rule of people that decided.
+type SimulatedRule struct {
+	ID      NetworkRuleID // "" = of the environment
+	Pattern string
+	Deny    bool
+	From    string // environment, instance, connection, destination
+}
+
+// Effect is what the rule does.
+func (r SimulatedRule) Effect() NetworkEffect {
+	if r.Deny {
+		return NetworkDeny
+	}
+	return NetworkAllow
+}

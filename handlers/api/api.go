@@ -62,6 +62,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.deliveries()
 	a.replays()
 	a.settings()
+	a.network()
 	a.users()
 	a.invitations()
 	a.roles()

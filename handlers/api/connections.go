@@ -24,6 +24,7 @@ type connection struct {
 	CA             string         `json:"ca" doc:"Certificates in PEM form that the system's is checked against; empty = the public authorities"`
 	CertificateID  string         `json:"client_certificate_id" doc:"Credential whose certificate is shown in the TLS handshake; empty = none of its own"`
 	CAExpiresAt    *string        `json:"ca_expires_at" format:"date-time" readOnly:"true" doc:"When the first of the certificates in ca ends; null = ca is empty"`
+	Direct         bool           `json:"direct" doc:"Never through the proxy of the network settings"`
 	TimeoutSeconds int            `json:"timeout_seconds"`
 	TimeoutMessage string         `json:"timeout_message"`
 	Enabled        bool           `json:"enabled"`
@@ -83,7 +84,7 @@ func (in connectionInput) serve(tx *db.Tx, c model.Connection, was model.UserID)
 
 func (a *API) connection(c model.Connection) connection {
 	out := connection{Meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Description: c.Description, Type: string(c.Type),
-		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), CA: c.CA, CertificateID: string(c.ClientCertificateID), TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
+		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), CA: c.CA, CertificateID: string(c.ClientCertificateID), Direct: c.Direct, TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
 		Enabled: c.Enabled, RetrySchedule: model.Destination{}.Schedule(c), RetryOn: string(c.RetryOn), Settings: config(c.Settings), EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
 	return out
 }
@@ -98,6 +99,7 @@ type connectionInput struct {
 	CredentialID   string         `json:"credential_id" doc:"Empty = no authentication"`
 	CA             string         `json:"ca" doc:"Certificates in PEM form that the system's is checked against, in place of the public authorities; empty = those"`
 	CertificateID  string         `json:"client_certificate_id" doc:"A credential of type client_certificate: its certificate is shown in the TLS handshake, whatever credential_id puts on the request"`
+	Direct         bool           `json:"direct" doc:"Never through the proxy of the network settings"`
 	TimeoutSeconds int            `json:"timeout_seconds" minimum:"0" maximum:"300" doc:"0 = 30"`
 	TimeoutMessage string         `json:"timeout_message" doc:"What people see when the other side does not answer in time"`
 	Enabled        *bool          `json:"enabled" doc:"true when absent"`
@@ -110,7 +112,7 @@ type connectionInput struct {
 func (in connectionInput) connection() (model.Connection, []fault.Field) {
 	var bad fault.Check
 	return model.Connection{Name: in.Name, Description: in.Description, Type: model.ConnectionType(in.Type), BaseURL: in.BaseURL, Port: in.Port,
-		CredentialID: model.CredentialID(in.CredentialID), CA: in.CA, ClientCertificateID: model.CredentialID(in.CertificateID), TimeoutSeconds: in.TimeoutSeconds, TimeoutMessage: in.TimeoutMessage,
+		CredentialID: model.CredentialID(in.CredentialID), CA: in.CA, ClientCertificateID: model.CredentialID(in.CertificateID), Direct: in.Direct, TimeoutSeconds: in.TimeoutSeconds, TimeoutMessage: in.TimeoutMessage,
 		Enabled: or(in.Enabled, true), RetrySchedule: own(in.RetrySchedule), RetryOn: model.RetryOn(in.RetryOn), Settings: in.Settings, Version: in.Version}, bad.Fields()
 }
 

@@ -201,6 +201,7 @@ func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Tim
 	if p.Request, err = connector.Build(u.Connection, u.Destination, rendered); err != nil {
 		return nil, refusedOr(err, Final, model.ClassRefused)
 	}
+	p.Request.Scope = u.Scope
 	p.BodyIsData = p.BodyIsData && len(p.Request.Body) > 0
 	if u.ClientSecret != "" {
 		p.Shown = withSecret(p.Request.Body, model.Mask)

@@ -11,6 +11,7 @@ import (
 
 	"waybill/db/model"
 	"waybill/jobs/connector"
+	"waybill/jobs/egress"
 	"waybill/jobs/scheme"
 	"waybill/jobs/script"
 )
@@ -32,6 +33,8 @@ type Setup struct {
 	// Input is what a step gives to the form of an integration, as it.input; texts may hold tags. nil = there is none.
 	Input  map[string]any
 	Redact *scheme.Redactor
+	// Scope are the network rules of its own, nil = only those for all hold.
+	Scope *egress.Scope
 
 	kind     connector.Type
 	template *script.Template // nil when nothing is templated

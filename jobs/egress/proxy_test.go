@@ -168,7 +168,7 @@ func TestProxyIsNoWayAroundTheRules(t *testing.T) {
 // What is called without the proxy: this machine, what is set so, and destinations that are set so; they have connections of
 // their own.
 func TestAroundTheProxy(t *testing.T) {
-	port, conns := counted(t)
+	port, conns := counting(t)
 	p := newProxy(t, "127.0.0.1:"+port)
 	c := New(Options{Resolver: nameServer(t, "127.0.0.1")})
 	defer c.Close()

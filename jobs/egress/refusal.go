@@ -23,37 +23,40 @@ type Refusal struct {
 	Rule    Rule
 	Host    string // as in the URL
 	Address string // the address that was refused, "" when the name alone decided
-	Message string // a whole sentence that names the rule and where to change it
+	Why     string // a sentence: what is refused and why
+	Message string // Why, the name of the rule, and where to change it
 }
 
 func (r *Refusal) Error() string { return r.Message }
 
+// refuse makes a refusal of why, the rule and what can be done.
+func refuse(rule Rule, host, ip, why, advice string) *Refusal {
+	return &Refusal{Rule: rule, Host: host, Address: ip, Why: why + ".", Message: fmt.Sprintf("%s (rule %s). %s", why, rule, advice)}
+}
+
 func refusePlain(host, ip string) *Refusal {
-	return &Refusal{Rule: RulePlain, Host: host, Address: ip, Message: fmt.Sprintf(
-		"Plain HTTP to %s is refused: HTTPS is required (rule plain_http). %s", host, opens(cmp.Or(ip, host)))}
+	return refuse(RulePlain, host, ip, fmt.Sprintf("Plain HTTP to %s is refused: HTTPS is required", host), opens(cmp.Or(ip, host)))
 }
 
 func refuseBare(host string) *Refusal {
-	return &Refusal{Rule: RuleBare, Host: host, Address: host, Message: fmt.Sprintf(
-		"The bare address %s is refused: a domain name is required (rule bare_address). %s", host, opens(host))}
+	return refuse(RuleBare, host, host, fmt.Sprintf("The bare address %s is refused: a domain name is required", host), opens(host))
 }
 
 func refusePrivate(host, ip, kind string) *Refusal {
-	return &Refusal{Rule: RulePrivate, Host: host, Address: ip, Message: fmt.Sprintf(
-		"%s is refused: %s (rule private_address). %s", leadsTo(host, ip), kind, opens(cmp.Or(ip, host)))}
+	return refuse(RulePrivate, host, ip, fmt.Sprintf("%s is refused: %s", leadsTo(host, ip), kind), opens(cmp.Or(ip, host)))
 }
 
 func refuseMetadata(host, ip string) *Refusal {
-	return &Refusal{Rule: RuleMetadata, Host: host, Address: ip, Message: fmt.Sprintf(
-		"%s is refused: it is a metadata address of a cloud (rule metadata_address). No setting opens it, WAYBILL_ALLOW_HOSTS neither.", leadsTo(host, ip))}
+	return refuse(RuleMetadata, host, ip, fmt.Sprintf("%s is refused: it is a metadata address of a cloud", leadsTo(host, ip)), "No setting opens it, WAYBILL_ALLOW_HOSTS neither.")
 }
 
 func refuseDenied(host, ip string, by *Entry) *Refusal {
-	return &Refusal{Rule: RuleDenied, Host: host, Address: ip, Message: fmt.Sprintf(
-		"%s is refused: the rule that denies %s %s stands against it (rule denied), whatever else allows it. Change it under Settings, Network.", leadsTo(host, ip), by.Pattern, by.From.words())}
+	return refuse(RuleDenied, host, ip, fmt.Sprintf("%s is refused: the rule that denies %s %s stands against it, whatever else allows it", leadsTo(host, ip), by.Pattern, by.From.Words()),
+		"It is changed under Settings, Network.")
 }
 
-func (f From) words() string {
+// Words say for whom a rule holds.
+func (f From) Words() string {
 	switch f {
 	case FromConnection:
 		return "for this connection"

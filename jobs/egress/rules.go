@@ -47,7 +47,7 @@ type matcher struct {
 	prefix bool
 }
 
-// ParseRules reads a list of patterns to allow, separated by commas or white space, as WAYBILL_ALLOW_HOSTS has them.
+// ParseRules reads a list of patterns to allow, separated by commas or white space, as the environment has them.
 func ParseRules(text string) (Rules, error) {
 	var list []Entry
 	for _, p := range strings.FieldsFunc(text, func(c rune) bool { return c == ',' || unicode.IsSpace(c) }) {
@@ -55,7 +55,7 @@ func ParseRules(text string) (Rules, error) {
 	}
 	r, err := Compile(list)
 	if err != nil {
-		return Rules{}, fmt.Errorf("WAYBILL_ALLOW_HOSTS: %w", err)
+		return Rules{}, err
 	}
 	return r, nil
 }
@@ -68,7 +68,8 @@ func Compile(list []Entry) (Rules, error) {
 		if err != nil {
 			return Rules{}, fmt.Errorf("%q %w", e.Pattern, err)
 		}
-		m.Entry, m.Pattern = e, m.Pattern
+		e.Pattern = m.Pattern
+		m.Entry = e
 		r.list = append(r.list, m)
 	}
 	return r.keyed(), nil
@@ -111,6 +112,12 @@ func (r Rules) keyed() Rules {
 func Pattern(text string) (string, error) {
 	m, err := read(text)
 	return m.Pattern, err
+}
+
+// Metadata reports whether a pattern is nothing but a metadata address of a cloud, which no rule opens.
+func Metadata(pattern string) bool {
+	m, err := read(pattern)
+	return err == nil && m.prefix && m.net.IsSingleIP() && metadata[m.net.Addr()]
 }
 
 // read understands a pattern; Pattern of what it returns is its canonical form.

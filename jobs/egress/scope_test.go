@@ -29,8 +29,8 @@ func scope(t *testing.T, id string, patterns ...string) *Scope {
 	return &Scope{Rules: r}
 }
 
-// counted is a server on loopback that counts its connections.
-func counted(t *testing.T) (port string, conns *atomic.Int64) {
+// counting is a server on loopback that counts its connections.
+func counting(t *testing.T) (port string, conns *atomic.Int64) {
 	t.Helper()
 	conns = new(atomic.Int64)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -47,7 +47,7 @@ func counted(t *testing.T) (port string, conns *atomic.Int64) {
 
 // What one destination may reach, no other reaches over the connection that it left open.
 func TestConnectionsStayWithTheirRules(t *testing.T) {
-	port, conns := counted(t)
+	port, conns := counting(t)
 	c := New(Options{Resolver: nameServer(t, "127.0.0.1")})
 	defer c.Close()
 	do := func(s *Scope) (bool, error) {
@@ -81,7 +81,7 @@ func TestConnectionsStayWithTheirRules(t *testing.T) {
 
 // Rules that change hold at once, for connections that are open too.
 func TestUseLeavesOpenConnections(t *testing.T) {
-	port, _ := counted(t)
+	port, _ := counting(t)
 	c := New(Options{Rules: rules(t, "127.0.0.0/8"), Resolver: nameServer(t, "127.0.0.1")})
 	defer c.Close()
 	do := func() error {
@@ -112,7 +112,7 @@ func TestUseLeavesOpenConnections(t *testing.T) {
 
 // Many destinations with rules of their own cost a bounded number of pools; those that were not used for long go.
 func TestPoolsAreBounded(t *testing.T) {
-	port, conns := counted(t)
+	port, conns := counting(t)
 	c := New(Options{Resolver: nameServer(t, "127.0.0.1")})
 	defer c.Close()
 	do := func(n int) bool {
@@ -191,7 +191,7 @@ func TestPattern(t *testing.T) {
 
 // What is shown of a URL is what happens to it.
 func TestLook(t *testing.T) {
-	port, _ := counted(t)
+	port, _ := counting(t)
 	inside := map[string]http.Handler{"receiver.waybill.internal": http.NotFoundHandler()}
 	for _, tc := range []struct {
 		url, answers string

@@ -35,7 +35,7 @@ func (p *pool) target(raw string) (*url.URL, *Refusal) {
 // parse reads a URL as far as it needs no rules.
 func parse(raw string) (*url.URL, place, *Refusal) {
 	no := func(words string) (*url.URL, place, *Refusal) {
-		return nil, place{}, &Refusal{Rule: RuleURL, Message: words}
+		return nil, place{}, &Refusal{Rule: RuleURL, Why: words, Message: words}
 	}
 	u, err := url.Parse(raw)
 	switch {

@@ -282,7 +282,7 @@ func (k *Keeper) moveTo(req *egress.Request, origin string) *egress.Error {
 		return nil
 	}
 	req.URL = origin + strings.TrimPrefix(req.URL, u.Scheme+"://"+u.Host)
-	if r := k.egress.Check(req.URL); r != nil {
+	if r := k.egress.Check(req.URL, req.Scope); r != nil {
 		return &egress.Error{Class: model.ClassRefused, Refusal: r, Message: "The token's answer says to send requests to " + origin + ". " + r.Message}
 	}
 	return nil
