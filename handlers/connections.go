@@ -179,6 +179,11 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 	if err := h.connectionServants(c, &p); err != nil {
 		return err
 	}
+	network, _, err := h.o.Jobs.Network(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	p.Proxied = network.ProxyURL != ""
 	bits := web.Bits{Status: status, Title: "New connection", Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb("New", href.NewConnection()), {Label: t.Title}}}
 	if p.ID != "" {
 		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{connectionsCrumb, crumb(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
@@ -210,6 +215,9 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	x.Name, x.Description, x.BaseURL, x.Type = f.Name, f.Description, f.BaseURL, model.ConnectionType(f.Type)
 	x.TimeoutMessage, x.Enabled, x.Version = f.TimeoutMessage, f.Enabled, f.Version
 	x.RetryOn, x.CA = model.RetryOn(f.RetryOn), f.CA
+	if f.HasDirect {
+		x.Direct = f.Direct
+	}
 	if x.RetrySchedule, err = views.ParseSchedule(f.RetrySchedule); err != nil {
 		bad.Add("retry_schedule", "%s", err)
 	}
@@ -332,6 +340,7 @@ func (h *Handlers) connectionPage(c echo.Context, x model.Connection, steps []jo
 	kind, _ := connector.ByType(x.Type)
 	props := views.ConnectionProps{Item: h.connectionItem(x, around), Kind: connectionKind(kind), Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
 		CanEdit: h.may(c, model.Connections.Manage()), SeeCredential: h.may(c, model.Credentials.View()), Now: h.Now()}
+	props.Item.SeeNetwork = h.may(c, model.Settings.View())
 	props.Item.SeeActivity = h.may(c, model.Deliveries.View())
 	for _, p := range steps {
 		props.Test = append(props.Test, views.TestStep{Title: p.Title, Attempt: p.Attempt})
@@ -369,6 +378,7 @@ func (h *Handlers) editConnection(c echo.Context) error {
 	if x.Port > 0 {
 		f.Port = strconv.Itoa(x.Port)
 	}
+	f.Direct = x.Direct
 	f.CA, f.Auth, f.Certificate = x.CA, h.choiceOf(c, x.CredentialID), h.choiceOf(c, x.ClientCertificateID)
 	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{ID: x.ID, Saved: x.Name, Form: f})
 }

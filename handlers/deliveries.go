@@ -109,7 +109,7 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 	}
 	h.o.Jobs.Now(&d)
 	p := views.DeliveryProps{Delivery: d, Planned: planned(around)[d.DestinationID], CanManage: h.may(c, model.Deliveries.Manage()),
-		SeeSetup: h.may(c, model.Connections.View()), SeeEvent: h.may(c, model.Events.View()), Now: h.Now()}
+		SeeSetup: h.may(c, model.Connections.View()), SeeEvent: h.may(c, model.Events.View()), SeeNetwork: h.may(c, model.Settings.View()), Now: h.Now()}
 	for _, a := range around.Actions {
 		if a.ID == d.ActionID {
 			p.Action = a.Name

@@ -162,6 +162,7 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 		return err
 	}
 	e.Connection, e.Saved = h.connectionItem(e.connection, around), e.saved
+	e.Connection.Refused, e.Connection.SeeNetwork = strings.Join(h.o.Jobs.DestinationWarnings(ctx, e.connection, e.saved.ID), " "), h.may(c, model.Settings.View())
 	e.Now, e.CanEdit, e.SeeDeliveries = h.Now(), h.may(c, model.Connections.Manage()), h.may(c, model.Deliveries.View())
 	for _, x := range script.Helpers() {
 		e.Helpers = append(e.Helpers, views.Helper{Signature: x.Signature, Doc: x.Doc, Example: x.Example, Gives: x.Gives})

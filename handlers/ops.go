@@ -14,7 +14,7 @@ import (
 )
 
 func (h *Handlers) opsRoutes() []web.Route {
-	table := append(h.settingRoutes(),
+	table := append(append(h.settingRoutes(), h.networkRoutes()...),
 		web.Open(http.MethodGet, "/healthz", h.showHealth),
 		web.Open(http.MethodGet, "/readyz", h.showReadiness),
 		web.Open(http.MethodGet, static.Prefix+"*", echo.WrapHandler(h.o.Files)),

@@ -32,6 +32,15 @@ func (h *Handlers) showSettings(c echo.Context) error {
 	if p.Storage, err = h.o.Jobs.House().Policy(c.Request().Context()); err != nil {
 		return err
 	}
+	network, _, err := h.o.Jobs.Network(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	p.Proxy, p.Rules = network.ProxyURL, len(around.Network)+len(h.o.Jobs.FixedRules())
 	return h.Page(c, web.Bits{Title: "Settings", Section: "settings"}, views.Settings(p))
 }
 

@@ -32,7 +32,7 @@ func (s *Service) TestConnection(ctx context.Context, id model.ConnectionID) ([]
 	if !t.Tests() {
 		return nil, fault.Coded(fault.Conflict, "no_test", "A connection of type %s is tested by sending a message: make a destination and test that.", c.Type)
 	}
-	u, err := s.routing.prepare(ctx, c, model.Destination{}, snap.Credentials)
+	u, err := s.routing.prepare(ctx, snap, c, model.Destination{})
 	if err != nil {
 		return nil, err
 	}

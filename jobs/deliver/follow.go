@@ -30,6 +30,7 @@ func (s *Sender) Follow(ctx context.Context, u *Setup, w model.Work, at []int, f
 	}
 	for {
 		p := &Prepared{Setup: u, Work: w, Request: asked.Request}
+		p.Request.Scope = u.Scope
 		a, x, err := s.asks(ctx, p)
 		switch {
 		case ctx.Err() != nil:

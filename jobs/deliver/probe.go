@@ -11,6 +11,7 @@ import (
 // without a destination.
 func (s *Sender) Probe(ctx context.Context, u *Setup, probe connector.Probe) Result {
 	p := &Prepared{Setup: u, Request: probe.Request}
+	p.Request.Scope = u.Scope
 	a, x, err := s.asks(ctx, p)
 	if a == nil {
 		return s.noted(u, s.unprepared(ctx, model.Work{}, u, refusedOr(err, Again, model.ClassAuth)))

@@ -54,6 +54,7 @@ type Bucket struct {
 	key                   scheme.Material
 	timeout               time.Duration
 	identity              *egress.Identity
+	scope                 *egress.Scope
 	egress                *egress.Client
 	keeper                *scheme.Keeper
 	rest                  func(context.Context, time.Duration) error // between tries; tests make it short
@@ -67,6 +68,7 @@ type Wire struct {
 	Keeper   *scheme.Keeper
 	Now      func() time.Time
 	Identity *egress.Identity // what the connection shows and trusts in TLS, nil = nothing of its own
+	Scope    *egress.Scope    // network rules of the connection, nil = only those for all
 }
 
 // Sizes of multipart uploads: S3 takes parts of 5 MiB to 5 GiB, at most 10,000 of them.
@@ -78,7 +80,7 @@ const (
 // New is the bucket that a connection describes. The error is a sentence about what of it cannot be used.
 func New(w Wire, c model.Connection, key scheme.Material) (*Bucket, error) {
 	b := &Bucket{name: c.Settings.Text(SettingBucket), prefix: c.Settings.Text(SettingPrefix), encryption: c.Settings.Text(SettingEncryption), kms: c.Settings.Text(SettingKMSKey),
-		key: key, timeout: time.Duration(cmp.Or(c.TimeoutSeconds, model.DefaultTimeout)) * time.Second, identity: w.Identity, egress: w.Egress, keeper: w.Keeper, now: w.Now,
+		key: key, timeout: time.Duration(cmp.Or(c.TimeoutSeconds, model.DefaultTimeout)) * time.Second, identity: w.Identity, scope: w.Scope, egress: w.Egress, keeper: w.Keeper, now: w.Now,
 		rest: rest, partSize: PartSize, partsAtMost: mostParts}
 	if key.Type != "aws_sigv4" {
 		return nil, fault.New(fault.Invalid, "The connection “%s” needs a credential of type AWS Signature V4.", c.Name)
@@ -191,7 +193,7 @@ func (b *Bucket) once(ctx context.Context, c call) (egress.Exchange, error) {
 	u.RawQuery = strings.ReplaceAll(c.query.Encode(), "+", "%20")
 	size := max(c.size, int64(len(c.body)))
 	req := egress.Request{Method: c.method, URL: u.String(), Header: http.Header{}, Body: c.body, Source: c.source, Size: c.size, Sink: c.sink,
-		Timeout: b.timeout + time.Duration(size/slowest)*time.Second, Identity: b.identity, MaxBody: 1 << 20}
+		Timeout: b.timeout + time.Duration(size/slowest)*time.Second, Identity: b.identity, Scope: b.scope, MaxBody: 1 << 20}
 	if c.sink != nil {
 		req.Timeout = max(req.Timeout, 30*time.Minute)
 	}

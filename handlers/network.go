@@ -1,0 +1,218 @@
+package handlers
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"waybill/db"
+	"waybill/db/model"
+	"waybill/handlers/web"
+	"waybill/views"
+	"waybill/views/href"
+)
+
+func (h *Handlers) networkRoutes() []web.Route {
+	view, manage := model.Settings.View(), model.Settings.Manage()
+	return []web.Route{
+		web.Get(view, href.Network(), h.showNetwork),
+		web.Post(manage, href.Proxy(), h.updateProxy),
+		web.Get(manage, href.NewNetworkRule(), h.newNetworkRule),
+		web.Post(manage, href.NetworkRules(), h.createNetworkRule),
+		web.Get(manage, href.NetworkRule(href.Pattern), h.editNetworkRule),
+		web.Post(manage, href.NetworkRule(href.Pattern), h.updateNetworkRule),
+		web.Get(manage, href.DeleteNetworkRule(href.Pattern), h.askDeleteNetworkRule),
+		web.Post(manage, href.DeleteNetworkRule(href.Pattern), h.deleteNetworkRule),
+	}
+}
+
+var networkCrumb = crumb("Network", href.Network())
+
+func (h *Handlers) showNetwork(c echo.Context) error {
+	n, _, err := h.o.Jobs.Network(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	form := views.ProxyForm{Version: n.Version, URL: n.ProxyURL, User: n.ProxyUser, Bypass: strings.Join(n.ProxyBypass, ", ")}
+	return h.networkPage(c, http.StatusOK, form, views.Problems{})
+}
+
+func (h *Handlers) networkPage(c echo.Context, status int, form views.ProxyForm, problems views.Problems) error {
+	ctx := c.Request().Context()
+	p := views.NetworkProps{URL: strings.TrimSpace(c.QueryParam("url")), For: c.QueryParam("for"), Fixed: h.o.Jobs.FixedRules(), Form: form, Problems: problems,
+		CanEdit: h.may(c, model.Settings.Manage()), Now: h.Now()}
+	around, err := h.Store.Routing(ctx)
+	if err != nil {
+		return err
+	}
+	p.Scopes, p.Rules = networkScopes(around), around.Network
+	if p.Network, p.Locked, err = h.o.Jobs.Network(ctx); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(p.Scopes, func(s views.NetworkScope) bool { return s.ID == p.For }) {
+		p.For = ""
+	}
+	if p.URL != "" {
+		con, dst := scopeIDs(p.For)
+		r, err := h.o.Jobs.Simulate(ctx, p.URL, con, dst)
+		if err != nil {
+			return err
+		}
+		p.Result = &r
+	}
+	return h.Page(c, web.Bits{Status: status, Title: "Network", Section: "settings", Crumbs: under(settingsCrumb, "Network")}, views.Network(p))
+}
+
+// networkScopes are whom rules can be for: connections by name, each before its destinations.
+func networkScopes(around db.Routing) []views.NetworkScope {
+	var out []views.NetworkScope
+	for _, c := range around.Connections {
+		out = append(out, views.NetworkScope{ID: string(c.ID), Name: c.Name + " (all of it)", URL: href.Connection(c.ID)})
+	}
+	for _, d := range around.Destinations {
+		out = append(out, views.NetworkScope{ID: string(d.ID), Name: around.Connections[d.ConnectionID].Name + " → " + d.Name, URL: href.Destination(d.ID)})
+	}
+	slices.SortFunc(out, func(a, b views.NetworkScope) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// scopeIDs tells the id of a connection from that of a destination.
+func scopeIDs(whose string) (model.ConnectionID, model.DestID) {
+	if strings.HasPrefix(whose, "con_") {
+		return model.ConnectionID(whose), ""
+	}
+	return "", model.DestID(whose)
+}
+
+func (h *Handlers) updateProxy(c echo.Context) error {
+	f, err := web.Bind[views.ProxyForm](c)
+	if err != nil {
+		return err
+	}
+	n := model.Network{ProxyURL: f.URL, ProxyUser: f.User, ProxyBypass: []string{f.Bypass}, Version: f.Version}
+	err = h.o.Jobs.UpdateNetwork(c.Request().Context(), h.Actor(c), n, model.Secret(f.Password))
+	if p, status, ok := wrong(err, href.Network()); ok {
+		f.Password = ""
+		return h.networkPage(c, status, f, p)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Network(), "Saved. It holds from the next request on.")
+}
+
+func (h *Handlers) newNetworkRule(c echo.Context) error {
+	f := views.NetworkRuleForm{Effect: string(model.NetworkAllow), Pattern: c.QueryParam("pattern"), For: c.QueryParam("for"), Back: c.QueryParam("back")}
+	return h.networkRuleForm(c, http.StatusOK, views.NetworkRuleProps{Form: f})
+}
+
+func (h *Handlers) networkRuleForm(c echo.Context, status int, p views.NetworkRuleProps) error {
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	p.Scopes = networkScopes(around)
+	title := "New network rule"
+	if p.ID != "" {
+		title = "Edit " + p.Saved
+	}
+	return h.Page(c, web.Bits{Status: status, Title: title, Section: "settings", Crumbs: under(settingsCrumb, title)}, views.EditNetworkRule(p))
+}
+
+// networkRuleTyped is the posted form and the rule that it describes over old.
+func (h *Handlers) networkRuleTyped(c echo.Context, old model.NetworkRule) (views.NetworkRuleForm, model.NetworkRule, error) {
+	f, err := web.Bind[views.NetworkRuleForm](c)
+	if err != nil {
+		return f, old, err
+	}
+	r := old
+	r.Version, r.Effect, r.Pattern, r.Note = f.Version, model.NetworkEffect(f.Effect), f.Pattern, f.Note
+	r.ConnectionID, r.DestinationID = scopeIDs(f.For)
+	return f, r, h.o.Jobs.CheckNetworkRule(&r)
+}
+
+func (h *Handlers) createNetworkRule(c echo.Context) error {
+	f, r, err := h.networkRuleTyped(c, model.NetworkRule{})
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateNetworkRule(&r) })
+	}
+	if p, status, ok := wrong(err, ""); ok {
+		return h.networkRuleForm(c, status, views.NetworkRuleProps{Form: f, Problems: ruleProblems(p)})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.TryNetwork(f.Back, f.For), "The rule for "+r.Pattern+" holds from the next request on.")
+}
+
+// ruleProblems puts the complaint that there is such a rule to the pattern.
+func ruleProblems(p views.Problems) views.Problems {
+	if w := p.Fields["name"]; w != "" {
+		delete(p.Fields, "name")
+		p.Fields["pattern"] = w
+	}
+	return p
+}
+
+func (h *Handlers) networkRule(c echo.Context) (model.NetworkRule, error) {
+	return h.Store.NetworkRule(c.Request().Context(), web.ID[model.NetworkRuleID](c))
+}
+
+func (h *Handlers) editNetworkRule(c echo.Context) error {
+	r, err := h.networkRule(c)
+	if err != nil {
+		return err
+	}
+	f := views.NetworkRuleForm{Version: r.Version, Effect: string(r.Effect), Pattern: r.Pattern, For: cmp.Or(string(r.ConnectionID), string(r.DestinationID)), Note: r.Note}
+	return h.networkRuleForm(c, http.StatusOK, views.NetworkRuleProps{ID: r.ID, Saved: r.Pattern, Form: f})
+}
+
+func (h *Handlers) updateNetworkRule(c echo.Context) error {
+	old, err := h.networkRule(c)
+	if err != nil {
+		return err
+	}
+	f, r, err := h.networkRuleTyped(c, old)
+	if err == nil {
+		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateNetworkRule(&r) })
+	}
+	if p, status, ok := wrong(err, href.NetworkRule(old.ID)); ok {
+		if p.Theirs != "" {
+			f.Version = old.Version
+		}
+		return h.networkRuleForm(c, status, views.NetworkRuleProps{ID: old.ID, Saved: old.Pattern, Form: f, Problems: ruleProblems(p)})
+	}
+	if err != nil {
+		return err
+	}
+	return h.Done(c, href.Network(), "The rule for "+r.Pattern+" holds from the next request on.")
+}
+
+func (h *Handlers) askDeleteNetworkRule(c echo.Context) error {
+	r, err := h.networkRule(c)
+	if err != nil {
+		return err
+	}
+	p := views.DeleteProps{Noun: "rule", Name: r.Pattern, Action: href.DeleteNetworkRule(r.ID), Cancel: href.Network(),
+		Consequence: "From the next request on, what it allowed is refused again."}
+	if r.Effect == model.NetworkDeny {
+		p.Consequence = "From the next request on, what it denied may be called again, as far as nothing else is against it."
+	}
+	return h.Page(c, web.Bits{Title: "Delete " + r.Pattern, Section: "settings", Crumbs: under(settingsCrumb, "Delete a rule")}, views.Delete(p))
+}
+
+func (h *Handlers) deleteNetworkRule(c echo.Context) error {
+	r, err := h.networkRule(c)
+	if err != nil {
+		return err
+	}
+	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteNetworkRule(r.ID) }); err != nil {
+		return err
+	}
+	return h.Done(c, href.Network(), "The rule for "+r.Pattern+" is deleted.")
+}
