@@ -88,7 +88,10 @@ func (b *browser) listen(ev any) {
 	case *page.EventJavascriptDialogOpening:
 		text = "a dialog opens: " + string(e.Type) + " " + e.Message
 	case *runtime.EventExceptionThrown:
-		text = "exception: " + e.ExceptionDetails.Text
+		text = "exception: " + e.ExceptionDetails.Text + " at " + e.ExceptionDetails.URL
+		if x := e.ExceptionDetails.Exception; x != nil {
+			text += ": " + x.Description
+		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level == "error" {
 			text = e.Entry.Text + " (" + e.Entry.URL + ")"
@@ -207,11 +210,22 @@ func (b *browser) choose(name, text string) {
 func (b *browser) press(text string) {
 	b.Helper()
 	b.mark(text)
+	b.follow(text, "[data-pressed]")
+}
+
+// pressLabelled is press for one of several buttons with the same text, which its label tells apart.
+func (b *browser) pressLabelled(label string) {
+	b.Helper()
+	b.follow(label, fmt.Sprintf("[aria-label=%q]", label))
+}
+
+func (b *browser) follow(what, selector string) {
+	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, within)
 	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("[data-pressed]"))); err != nil {
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
 		b.failed()
-		b.Fatalf("press %s: %v at %s\n%s", text, err, b.where(), tail(b.text(), 2000))
+		b.Fatalf("press %s: %v at %s\n%s", what, err, b.where(), tail(b.text(), 2000))
 	}
 }
 

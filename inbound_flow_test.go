@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -113,10 +114,21 @@ func TestInboundAllOrNothing(t *testing.T) {
 	if r := f.became(url, late.receipt(), "accepted"); dig(r, "runs.0.status") != "waiting" && dig(r, "runs.0.status") != "running" {
 		t.Errorf("%v", r)
 	}
-	f.must(204, "DELETE", "workflows/"+id+"?force=true", nil)
+	if no := f.must(409, "DELETE", "workflows/"+id, nil); !strings.Contains(no.text, "runs that go on") {
+		t.Errorf("%s", no.text)
+	}
+	for _, run := range f.must(200, "GET", "runs?workflow_id="+id, nil).items() {
+		f.must(200, "POST", "runs/"+run["id"].(string)+"/cancel", nil)
+	}
+	if no := f.must(409, "DELETE", "workflows/"+id, nil); !strings.Contains(no.text, "inbound URL “Both”") {
+		t.Errorf("what needs the workflow is not named: %s", no.text)
+	}
+	off := f.must(200, "GET", "workflows/"+id, nil)
+	off.json["enabled"] = false
+	f.must(200, "PUT", "workflows/"+id, off.json)
 	failed := f.call("POST", url, "application/json", `{"parcel":"P-2"}`)
 	r := f.became(url, failed.receipt(), "failed")
-	if events, _ := r["events"].([]any); failed.status != http.StatusAccepted || len(events) != 0 || !strings.Contains(r["detail"].(string), "not published") {
+	if events, _ := r["events"].([]any); failed.status != http.StatusAccepted || len(events) != 0 || !strings.Contains(r["detail"].(string), "switched off") {
 		t.Errorf("%d %v", failed.status, r)
 	}
 	again := f.publishes(`{"name":"Check again","trigger":{"kind":"inbound"},"steps":[{"key":"check","kind":"approval","assignees":["ada@example.com"]}]}`)
@@ -128,6 +140,14 @@ func TestInboundAllOrNothing(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 
+	f.must(204, "DELETE", "workflows/"+id, nil)
+	f.publishes(`{"name":"Told","trigger":{"kind":"event","event":"parcel.told"},"steps":[{"key":"end","kind":"end"}]}`)
+	teller := f.endpoint("Teller", map[string]any{"event": "parcel.told"})
+	told := f.call("POST", teller.str("url"), "application/json", `{"parcel":"P-3"}`)
+	f.eventually("the receipt knows the run that the event started", func() bool {
+		return dig(f.became(teller.str("url"), told.receipt(), "accepted"), "runs.0.status") == "completed"
+	})
+
 	script := f.endpoint("Scripted", map[string]any{"completes": decide, "dedupe": map[string]any{"header": "X-Id"}, "response": map[string]any{"mode": "script", "status": 203, "content_type": "text/plain",
 		"headers": []map[string]any{{"name": "X-Parcel", "value": "{{ it.data[0].parcel }}"}}, "body": `{{ it.data[0].parcel }}: {{ it.run.status }}`}})
 	for range 2 { // the repeated call is answered like the first
@@ -135,6 +155,10 @@ func TestInboundAllOrNothing(t *testing.T) {
 			t.Errorf("answered %d %v: %s", c.status, c.header, c.text)
 		}
 	}
+	f.eventually("the log of calls says what callers were answered", func() bool {
+		text := fmt.Sprint(f.must(200, "GET", "inbound-endpoints/"+script.str("id")+"/calls", nil).json)
+		return strings.Count(text, "status_code:203") == 2 && !strings.Contains(text, "status_code:202")
+	})
 	for _, a := range f.must(200, "GET", "audit?kind=task", nil).items() {
 		if a["action"] == "task.rejected" && a["actor_kind"] == "partner" && a["actor_id"] == f.ada() && a["actor_name"] == "ada@example.com through Scripted" {
 			return

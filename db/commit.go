@@ -29,6 +29,7 @@ type op struct {
 	rides time.Time                                    // zero = commit now; else it may wait until then for others
 	gone  func() bool                                  // the caller no longer wants it: skipped when not yet begun
 	after []func()                                     // of the run that stands
+	taken []func()                                     // gives back what the last run took outside of the database, unless it stands
 	alone func(ctx context.Context, c *sql.Conn) error // in place of run: outside of any transaction
 	err   error
 }
@@ -200,9 +201,19 @@ func (w *writer) commit(group []*op) {
 			for _, fn := range o.after {
 				fn()
 			}
+		} else {
+			o.giveBack()
 		}
 		o.done(sorted(o.err))
 	}
+}
+
+// giveBack undoes what a run that does not stand had taken outside of the database.
+func (o *op) giveBack() {
+	for _, fn := range slices.Backward(o.taken) {
+		fn()
+	}
+	o.taken = nil
 }
 
 // outside runs what must not be in a transaction, and gives the rest.
@@ -317,6 +328,7 @@ func (w *writer) call(tx *Tx, o *op) (err error) {
 			err = fmt.Errorf("panic in a write: %v", r)
 		}
 	}()
+	o.giveBack() // of an earlier run, which was rolled back
 	tx.undo, tx.op, o.after = nil, o, nil
 	return o.run(tx)
 }

@@ -54,14 +54,18 @@ func (tx *Tx) place(d model.Delivery) (p Place, err error) {
 	return p, err
 }
 
-// InsertDeliveries stores deliveries that no event publishes: those of steps, with what they say (Payload) and
-// how many events led to them (Event.Depth). They wait in the
-// database; the caller tells the dispatcher of them with After.
-func (tx *Tx) InsertDeliveries(list []model.Work) ([]Place, error) {
+// InsertDeliveries stores deliveries that no event publishes: those of steps, with what they say (Payload) and how many
+// events led to them (Event.Depth). owners says who holds a place in memory for each, nil = nobody for any; the others wait in
+// the database. The caller tells the dispatcher of them with After.
+func (tx *Tx) InsertDeliveries(list []model.Work, owners []model.NodeID) ([]Place, error) {
 	out := make([]Place, len(list))
 	for i, w := range list {
+		var owner model.NodeID
+		if owners != nil {
+			owner = owners[i]
+		}
 		var err error
-		if out[i], err = tx.insertDelivery(w.Delivery, ""); err != nil {
+		if out[i], err = tx.insertDelivery(w.Delivery, owner); err != nil {
 			return nil, err
 		}
 		if w.Payload != nil {

@@ -216,7 +216,9 @@ func (tx *Tx) insertEvent(p Publication) (places []Place, err error) {
 // is Fresh.
 func (tx *Tx) Publish(pubs []Publication) ([]Published, error) {
 	for i := range pubs {
-		pubs[i].Owners = make([]model.NodeID, len(pubs[i].Deliveries))
+		if pubs[i].Owners == nil {
+			pubs[i].Owners = make([]model.NodeID, len(pubs[i].Deliveries))
+		}
 	}
 	return tx.publish(pubs)
 }

@@ -229,10 +229,23 @@ type CallCount struct {
 	N        int64
 }
 
-// NoteCalls keeps calls that caused nothing (refused, repeated, handshakes) and counts; bookkeeping, behind everything
-// else. calls and counts are at most 250 each.
-func (s *Store) NoteCalls(ctx context.Context, calls []model.InboundCall, counts []CallCount) error {
+// CallAnswer is what the caller of a stored call was answered, after he waited.
+type CallAnswer struct {
+	Call   CallRef
+	Status int
+}
+
+const answerCall = `UPDATE inbound_calls SET status_code = $1 WHERE endpoint_id = $2 AND id = $3`
+
+// NoteCalls keeps calls that caused nothing (refused, repeated, handshakes), counts, and late answers; bookkeeping, behind
+// everything else. Each list has at most 250.
+func (s *Store) NoteCalls(ctx context.Context, calls []model.InboundCall, counts []CallCount, answers []CallAnswer) error {
 	return s.WriteBulk(ctx, model.System("inbound"), func(tx *Tx) error {
+		for _, a := range answers {
+			if err := tx.exec(answerCall, a.Status, a.Call.Endpoint, a.Call.ID); err != nil {
+				return err
+			}
+		}
 		for _, c := range calls {
 			c.SettledAt = c.CreatedAt
 			if err := tx.insertCall(c, false); err != nil {

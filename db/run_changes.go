@@ -20,8 +20,8 @@ func (tx *Tx) NextRunNumber(id model.WorkflowID) (int64, error) {
 
 const insertRun = `
 INSERT INTO runs (id, workflow_id, number, definition, status, lane, trigger, audience_id, subject, initiator, actor_id, depth, error, created_at,
-  updated_at, ended_at, version, paused, event, form, steps, data)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, 1, '', $16, $17, $18, $19)`
+  updated_at, ended_at, version, paused, event, form, steps, data, event_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, 1, '', $16, $17, $18, $19, $20)`
 
 // InsertRun stores a run that has just begun and fills in times and Version.
 func (tx *Tx) InsertRun(x *model.Run) error {
@@ -35,7 +35,7 @@ func (tx *Tx) InsertRun(x *model.Run) error {
 		form = encode(n.Form)
 	}
 	err := tx.exec(insertRun, n.ID, n.WorkflowID, n.Number, n.Definition, n.Status, n.Lane, n.Trigger, n.AudienceID, n.Subject, n.Initiator, n.Actor, n.Depth,
-		n.Error, ms(tx.now), ms(n.EndedAt), event, form, encode(n.Steps), []byte(n.Data))
+		n.Error, ms(tx.now), ms(n.EndedAt), event, form, encode(n.Steps), []byte(n.Data), n.Event.ID)
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,7 @@ func (s *Store) VersionOf(ctx context.Context, id model.RunID) (workflow model.W
 type RunFilter struct {
 	WorkflowID model.WorkflowID
 	AudienceID model.AudienceID
+	EventID    model.EventID // that started it
 	Status     model.RunStatus
 	Query      string // a part of the subject
 }
@@ -98,6 +99,7 @@ func (s *Store) Runs(ctx context.Context, f RunFilter, p Page) ([]model.Run, str
 	q := selecting("SELECT " + runColumns + runTables)
 	q.and(f.WorkflowID != "", "r.workflow_id = ?", f.WorkflowID)
 	q.and(f.AudienceID != "", "r.audience_id = ? AND r.audience_id <> ''", f.AudienceID)
+	q.and(f.EventID != "", "r.event_id = ? AND r.event_id <> ''", f.EventID)
 	switch f.Status {
 	case "":
 	case model.RunCompleted:

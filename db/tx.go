@@ -33,6 +33,10 @@ func (tx *Tx) Now() time.Time { return tx.now }
 // are rolled back. fn must not block.
 func (tx *Tx) After(fn func()) { tx.op.after = append(tx.op.after, fn) }
 
+// Otherwise runs fn in the writer's goroutine if the closure's changes do not stand: it failed, or was rolled back with others
+// and runs again. It gives back what the closure took outside of the database. fn must not block.
+func (tx *Tx) Otherwise(fn func()) { tx.op.taken = append(tx.op.taken, fn) }
+
 // As runs fn on behalf of another actor: what it changes is that one's doing.
 func (tx *Tx) As(actor model.Actor, fn func() error) error {
 	before := tx.actor

@@ -90,7 +90,9 @@ func (h *Handlers) openForm(c echo.Context) (model.Workflow, model.Trigger, erro
 }
 
 func (h *Handlers) publicPage(c echo.Context, status int, p views.PublicFormProps) error {
-	p.Token, p.Clock = c.Param("token"), h.Seal("form", strconv.FormatInt(h.Now().UnixMilli(), 10))
+	if p.Token = c.Param("token"); p.Clock == "" {
+		p.Clock = h.Seal("form", strconv.FormatInt(h.Now().UnixMilli(), 10))
+	}
 	return h.PageOutside(c, web.Bits{Status: status, Title: p.Name}, views.PublicForm(p))
 }
 
@@ -126,7 +128,8 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 	if p.Fill, err = written(c, t.Fields); err != nil {
 		return err
 	}
-	if err = h.inTime(c); err == nil { // before any file is stored
+	// Before any file is stored. A form that is shown again goes on counting, but one that was open for too long.
+	if p.Clock, err = h.inTime(c); err == nil {
 		p.Fill, err = h.filled(c, anybody, t.Fields)
 	}
 	if err == nil {
@@ -142,19 +145,22 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 	return web.Redirect(c, href.FormSent(c.Param("token")))
 }
 
-// inTime refuses what came sooner than a person could have typed it, or with a page that is too old or none of ours.
-func (h *Handlers) inTime(c echo.Context) error {
+// inTime refuses what came sooner than a person could have typed it, or with a page that is too old or none of ours. clock is
+// what the page goes on with when it is shown again, "" = a new one.
+func (h *Handlers) inTime(c echo.Context) (clock string, err error) {
 	var bad fault.Check
-	text, ok := h.Unseal("form", typed(c, "clock"))
+	clock = typed(c, "clock")
+	text, ok := h.Unseal("form", clock)
 	shown, err := strconv.ParseInt(text, 10, 64)
 	since := h.Now().Sub(time.UnixMilli(shown))
 	switch {
 	case !ok || err != nil || since > slowest:
+		clock = ""
 		bad.Add("", "This page was open for too long. Nothing was sent; look it over and send it again.")
 	case since < quickest:
 		bad.Add("", "That was very quick. Nothing was sent; look it over and send it again.")
 	}
-	return bad.Err()
+	return clock, bad.Err()
 }
 
 func (h *Handlers) publicFormSent(c echo.Context) error {

@@ -107,24 +107,40 @@ func (s *Service) shownRun(ctx context.Context, run model.Run) []byte {
 	return append(append(b, flow.Steps(p.Definition, &run)...), '}')
 }
 
-// outcomeOfRuns adds what became of the runs that a call started or moved on, and their messages.
+// outcomeOfRuns adds what became of the runs that a call started or moved on, and of those that the events started which it
+// raised, with their messages.
 func (s *Service) outcomeOfRuns(ctx context.Context, out *Receipt) error {
 	for _, id := range out.Call.Runs {
-		if slices.ContainsFunc(out.Runs, func(r model.Run) bool { return string(r.ID) == id }) {
-			continue
-		}
 		run, err := s.o.Store.Run(ctx, model.RunID(id))
 		if fault.Is(err, fault.NotFound) { // taken by retention, or with its workflow
 			run = model.Run{ID: model.RunID(id)}
 		} else if err != nil {
 			return err
 		}
-		out.Runs = append(out.Runs, run)
-		list, _, err := s.o.Store.Deliveries(ctx, db.DeliveryFilter{RunID: run.ID}, db.Page{Limit: mostReceipt})
+		if err := s.addRun(ctx, out, run); err != nil {
+			return err
+		}
+	}
+	for _, id := range out.Call.Events {
+		list, _, err := s.o.Store.Runs(ctx, db.RunFilter{EventID: id}, db.Page{Limit: mostReceipt})
 		if err != nil {
 			return err
 		}
-		out.Deliveries = append(out.Deliveries, list...)
+		for _, run := range list {
+			if err := s.addRun(ctx, out, run); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+func (s *Service) addRun(ctx context.Context, out *Receipt, run model.Run) error {
+	if slices.ContainsFunc(out.Runs, func(r model.Run) bool { return r.ID == run.ID }) {
+		return nil
+	}
+	out.Runs = append(out.Runs, run)
+	list, _, err := s.o.Store.Deliveries(ctx, db.DeliveryFilter{RunID: run.ID}, db.Page{Limit: mostReceipt})
+	out.Deliveries = append(out.Deliveries, list...)
+	return err
 }

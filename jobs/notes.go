@@ -16,6 +16,7 @@ type notes struct {
 	mu     sync.Mutex
 	calls  []model.InboundCall
 	counts map[noteKey]int64
+	late   []db.CallAnswer
 	minute int64
 	kept   map[noteKey]int
 	wake   chan struct{}
@@ -44,6 +45,16 @@ func newNotes() *notes {
 func (n *notes) count(id model.InboundID, state model.CallState, at time.Time) {
 	n.mu.Lock()
 	n.counts[noteKey{id, at.Unix() / 60, state}]++
+	n.mu.Unlock()
+	n.tell()
+}
+
+// answered notes what the caller of a stored call was told after he waited.
+func (n *notes) answered(c model.InboundCall, status int) {
+	n.mu.Lock()
+	if len(n.late) < notesWaiting {
+		n.late = append(n.late, db.CallAnswer{Call: db.CallRef{Endpoint: c.EndpointID, ID: c.ID}, Status: status})
+	}
 	n.mu.Unlock()
 	n.tell()
 }
@@ -79,15 +90,16 @@ func (n *notes) refused(r *route, key model.InboundKeyID, from netip.Addr, at ti
 }
 
 // take is what is to be written now.
-func (n *notes) take() (calls []model.InboundCall, counts []db.CallCount) {
+func (n *notes) take() (calls []model.InboundCall, counts []db.CallCount, late []db.CallAnswer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	calls, n.calls = n.calls, nil
+	late, n.late = n.late, nil
 	for k, v := range n.counts {
 		counts = append(counts, db.CallCount{Endpoint: k.endpoint, Minute: k.minute, State: k.state, N: v})
 	}
 	n.counts = map[noteKey]int64{}
-	return calls, counts
+	return calls, counts, late
 }
 
 // keepNotes writes what was noted, a little after something was.
@@ -109,14 +121,14 @@ func (s *Service) keepNotes() {
 
 // writeNotes writes what was noted. What cannot be written (full disk) is forgotten: nothing was accepted by it.
 func (s *Service) writeNotes() {
-	calls, counts := s.notes.take()
-	for len(calls) > 0 || len(counts) > 0 {
-		a, b := min(len(calls), notesAtOnce), min(len(counts), notesAtOnce)
-		if err := s.o.Store.NoteCalls(context.Background(), calls[:a], counts[:b]); err != nil {
+	calls, counts, late := s.notes.take()
+	for len(calls) > 0 || len(counts) > 0 || len(late) > 0 {
+		a, b, c := min(len(calls), notesAtOnce), min(len(counts), notesAtOnce), min(len(late), notesAtOnce)
+		if err := s.o.Store.NoteCalls(context.Background(), calls[:a], counts[:b], late[:c]); err != nil {
 			s.o.Log.Warn("the log of inbound calls could not be written", "error", err)
 			return
 		}
-		calls, counts = calls[a:], counts[b:]
+		calls, counts, late = calls[a:], counts[b:], late[c:]
 	}
 	s.inboundWatch.tell()
 }

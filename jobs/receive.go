@@ -169,15 +169,21 @@ func (x *reception) accept(ctx context.Context) (InboundAnswer, error) {
 	if done.First != "" {
 		c := x.call
 		c.State, c.FirstID, c.Reason = model.CallDuplicate, done.First, "The same call came before; it was answered like the first one."
+		out := x.respond(ctx, done)
+		c.StatusCode = out.Status
 		x.s.notes.note(c)
-		return x.respond(ctx, done)
+		return out, nil
 	}
 	x.s.notes.count(x.call.EndpointID, done.Call.State, x.at)
 	x.s.inboundWatch.tell()
 	if done.Call.State == model.CallMapping {
 		x.s.mapLater(db.CallRef{Endpoint: done.Call.EndpointID, ID: done.Call.ID})
 	}
-	return x.respond(ctx, done)
+	out := x.respond(ctx, done)
+	if out.Status != done.Call.StatusCode {
+		x.s.notes.answered(done.Call, out.Status)
+	}
+	return out, nil
 }
 
 // outcome is what a call comes to: what it raises, or why it raises nothing.
@@ -348,13 +354,13 @@ func receipt(id model.ReceiptID) InboundAnswer {
 }
 
 // respond answers a call that is stored.
-func (x *reception) respond(ctx context.Context, done db.Received) (InboundAnswer, error) {
+func (x *reception) respond(ctx context.Context, done db.Received) InboundAnswer {
 	id := done.First
 	if id == "" {
 		id = done.Call.ID
 	}
 	if done.Call.State == model.CallSample || x.a.route.Response.Mode == model.ResponseAck {
-		return receipt(id), nil
+		return receipt(id)
 	}
-	return x.waited(ctx, id, done), nil
+	return x.waited(ctx, id, done)
 }

@@ -93,26 +93,50 @@ func (s *Service) cancelled(tx *db.Tx, d model.Delivery) error {
 	return s.steps.outcome(tx, d, model.Outcome{Status: model.Cancelled, Error: d.LastError})
 }
 
-// enqueue stores deliveries of steps in an open transaction, and tells the dispatcher after the commit. They need TargetID
-// and what says where they belong; ID, Lane, times and Status are filled in. For an ordered destination OrderKey is the
-// run's subject.
+// enqueue stores deliveries of steps in an open transaction, and hands them over after the commit: in memory, as far as there
+// are places. They need TargetID and what says where they belong; ID, Lane, times and Status are filled in. For an ordered
+// destination OrderKey is the run's subject.
 func (s *Service) enqueue(tx *db.Tx, list []model.Work) error {
+	owners := make([]model.NodeID, len(list))
 	for i := range list {
-		s.ready(&list[i].Delivery, tx.Now())
+		w := &list[i]
+		s.ready(&w.Delivery, tx.Now())
+		d := w.Delivery
+		if d.Status == model.Pending && !d.NextAttemptAt.After(d.CreatedAt) && s.dispatch.Reserve(d.TargetID, d.Lane, len(w.Payload)) {
+			owners[i] = s.o.Node
+			size := len(w.Payload)
+			tx.Otherwise(func() { s.dispatch.Unreserve(d.TargetID, d.Lane, size) })
+		}
 	}
-	places, err := tx.InsertDeliveries(list)
+	places, err := tx.InsertDeliveries(list, owners)
 	if err != nil {
 		return err
 	}
-	tx.After(func() {
-		for i, w := range list {
-			if d := w.Delivery; d.Status == model.Pending && !places[i].Behind {
-				s.dispatch.Spill(d.TargetID, d.Lane, d.NextAttemptAt)
-			}
-		}
-		s.watchers.tell()
-	})
+	tx.After(func() { s.enqueued(list, owners, places) })
 	return nil
+}
+
+// enqueued hands over what was committed.
+func (s *Service) enqueued(list []model.Work, owners []model.NodeID, places []db.Place) {
+	var work []model.Work
+	for i, w := range list {
+		d := &w.Delivery
+		d.Seq = places[i].Seq
+		switch {
+		case places[i].Behind: // stored unowned
+			if owners[i] != "" {
+				s.dispatch.Unreserve(d.TargetID, d.Lane, len(w.Payload))
+			}
+		case owners[i] != "":
+			work = append(work, w)
+		case d.Status == model.Pending:
+			s.dispatch.Spill(d.TargetID, d.Lane, d.NextAttemptAt)
+		}
+	}
+	if len(work) > 0 {
+		s.dispatch.Handover(work)
+	}
+	s.watchers.tell()
 }
 
 // ready fills in what a new delivery needs.
@@ -143,6 +167,10 @@ func (s *Service) raise(tx *db.Tx, e NewEvent) (model.EventID, error) {
 	pubs, err := s.match(snap, tx.Actor(), "", false, []NewEvent{e})
 	if err != nil {
 		return "", err
+	}
+	s.reserve(pubs)
+	for _, p := range pubs {
+		tx.Otherwise(func() { s.giveUp(p) })
 	}
 	out, err := tx.Publish(pubs)
 	if err != nil {

@@ -164,7 +164,7 @@ func every() []change {
 			return err
 		}},
 		{"InsertDeliveries", "", false, func(tx *db.Tx, x *Setup) error {
-			_, err := tx.InsertDeliveries([]model.Work{{Delivery: x.Publication("").Deliveries[0], Payload: []byte("{}")}})
+			_, err := tx.InsertDeliveries([]model.Work{{Delivery: x.Publication("").Deliveries[0], Payload: []byte("{}")}}, nil)
 			return err
 		}},
 		{"DeleteAction", "action.deleted", true, func(tx *db.Tx, x *Setup) error { return tx.DeleteAction(x.Action.ID) }},
@@ -175,7 +175,7 @@ func every() []change {
 }
 
 // reading are the exported methods of Tx that change nothing.
-const reading = "WantData Now Actor Audience AudienceRun Members After Fresh Routing Run Task File WorkflowVersion Person Awaited EmailOf RolesOf OpenTasks User RunsAbout As"
+const reading = "WantData Now Actor Audience AudienceRun Members After Otherwise Fresh Routing Run Task File WorkflowVersion Person Awaited EmailOf RolesOf OpenTasks User RunsAbout As"
 
 func audited(t *testing.T, s *db.Store) {
 	list, known := slices.Concat(operations(), exports(), every(), catalogue(), desk(), inboundChanges(), workflowChanges()), reading

@@ -153,6 +153,9 @@ type Work struct {
 	// Payload is what a delivery of a step says, nil for those that are made of their event: the JSON text of `it` where there
 	// is a template, else the body itself.
 	Payload []byte
+	// Definition is the version of the workflow that a message of a run belongs to, where it is known without asking (then
+	// Event.Depth is the run's); 0 = it must be asked for.
+	Definition int64
 	// Batch are all that go in this one message, in their order; nil for a delivery that goes by itself. Delivery and Event are
 	// those of the first.
 	Batch []Work

@@ -130,10 +130,11 @@ func (a *API) listRuns(c call, in *struct {
 	Paging
 	WorkflowID string `query:"workflow_id"`
 	AudienceID string `query:"audience_id"`
+	EventID    string `query:"event_id" doc:"That started it"`
 	Status     string `query:"status" enum:"running,waiting,completed,rejected,failed,cancelled,paused"`
 	Q          string `query:"q" doc:"A part of the subject"`
 }) (*body[list[run]], error) {
-	f := db.RunFilter{WorkflowID: model.WorkflowID(in.WorkflowID), AudienceID: model.AudienceID(in.AudienceID), Status: model.RunStatus(in.Status), Query: in.Q}
+	f := db.RunFilter{WorkflowID: model.WorkflowID(in.WorkflowID), AudienceID: model.AudienceID(in.AudienceID), EventID: model.EventID(in.EventID), Status: model.RunStatus(in.Status), Query: in.Q}
 	items, next, err := a.store.Runs(c, f, in.page())
 	return listed(items, next, err, func(r model.Run) run { return a.showRun(c, r) })
 }

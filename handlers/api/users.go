@@ -17,10 +17,32 @@ type user struct {
 	Roles    []string `json:"roles" doc:"Names of roles"`
 	Disabled bool     `json:"disabled"`
 	Factor   bool     `json:"second_factor" readOnly:"true" doc:"Signing in asks for a code as well"`
+	Warnings []string `json:"warnings" readOnly:"true" doc:"Inbound endpoints that act as this user and refuse all calls, because the user is disabled or holds no right"`
 }
 
-func showUser(u model.User) user {
-	return user{newMeta(u.ID, u.CreatedAt, u.UpdatedAt, u.Version), u.Email, u.Name, full(u.Roles), u.Disabled, u.SecondFactor}
+// showUser tells of a user, and which inbound endpoints refuse because of how he stands; endpoints are those that act as him.
+func showUser(u model.User, endpoints []model.InboundEndpoint) user {
+	out := user{newMeta(u.ID, u.CreatedAt, u.UpdatedAt, u.Version), u.Email, u.Name, full(u.Roles), u.Disabled, u.SecondFactor, []string{}}
+	why := "is disabled"
+	if !u.Disabled {
+		why = "holds no right"
+	}
+	for _, e := range endpoints {
+		if e.Enabled && (u.Disabled || len(u.Rights()) == 0) {
+			out.Warnings = append(out.Warnings, "The inbound endpoint “"+e.Name+"” answers every call 401: the user that it acts as "+why+".")
+		}
+	}
+	return out
+}
+
+// oneUser answers with a user as he stands now.
+func (a *API) oneUser(c call, id model.UserID) (*body[user], error) {
+	u, err := a.store.User(c, id)
+	if err != nil {
+		return nil, err
+	}
+	endpoints, err := a.store.InboundOfUser(c, id)
+	return single(showUser(u, endpoints), err)
 }
 
 type userInput struct {
@@ -63,7 +85,13 @@ func (a *API) listUsers(c call, in *struct {
 	Q string `query:"q" doc:"A part of name or email"`
 }) (*body[list[user]], error) {
 	items, next, err := a.store.Users(c, in.Q, in.page())
-	return listed(items, next, err, showUser)
+	acts := map[model.UserID][]model.InboundEndpoint{}
+	for _, u := range items {
+		if err == nil && (u.Disabled || len(u.Rights()) == 0) {
+			acts[u.ID], err = a.store.InboundOfUser(c, u.ID)
+		}
+	}
+	return listed(items, next, err, func(u model.User) user { return showUser(u, acts[u.ID]) })
 }
 
 func (a *API) createUser(c call, in *struct{ Body userInput }) (*made[user], error) {
@@ -72,12 +100,11 @@ func (a *API) createUser(c call, in *struct{ Body userInput }) (*made[user], err
 	if err == nil {
 		err = a.write(c, func(tx *db.Tx) error { return tx.CreateUser(&n, hash) })
 	}
-	return created(showUser(n), "/users/"+string(n.ID), err)
+	return created(showUser(n, nil), "/users/"+string(n.ID), err)
 }
 
 func (a *API) showUser(c call, in *ByID) (*body[user], error) {
-	n, err := a.store.User(c, model.UserID(in.ID))
-	return single(showUser(n), err)
+	return a.oneUser(c, model.UserID(in.ID))
 }
 
 func (a *API) updateUser(c call, in *struct {
@@ -99,10 +126,10 @@ func (a *API) updateUser(c call, in *struct {
 		}
 		return tx.SetPassword(n.ID, hash, "")
 	})
-	if err == nil {
-		n, err = a.store.User(c, n.ID)
+	if err != nil {
+		return nil, err
 	}
-	return single(showUser(n), err)
+	return a.oneUser(c, n.ID)
 }
 
 func (a *API) deleteUser(c call, in *Removal) (*none, error) {

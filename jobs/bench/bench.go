@@ -262,7 +262,7 @@ func (s *server) post(ctx context.Context, path string, body any) (string, error
 	var made struct {
 		ID string `json:"id"`
 	}
-	if resp.StatusCode != http.StatusCreated || json.Unmarshal(text, &made) != nil {
+	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusOK || json.Unmarshal(text, &made) != nil {
 		return "", fmt.Errorf("POST %s answered %d: %s", path, resp.StatusCode, text)
 	}
 	return made.ID, nil

@@ -25,7 +25,7 @@ type scenario struct {
 }
 
 func scenarios() []scenario {
-	return []scenario{{"hanging", hanging}, {"idle", idle}, {"overload", overload}, {"stored", stored}, {"retention", retention}}
+	return []scenario{{"hanging", hanging}, {"idle", idle}, {"overload", overload}, {"stored", stored}, {"retention", retention}, {"flows", flows}, {"audience", audience}, {"flood", flood}}
 }
 
 // Scenarios are their names.

@@ -53,7 +53,7 @@ func TestRunsByAge(t *testing.T) {
 		}
 		d := model.Delivery{ID: model.NewDeliveryID(tx.Now()), TargetID: model.StepTarget(w.ID, "ask", ""), RunID: runs["sending"].ID, Step: "ask", Lane: model.Realtime,
 			Status: model.Pending, NextAttemptAt: tx.Now(), CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-		_, err := tx.InsertDeliveries([]model.Work{{Delivery: d}})
+		_, err := tx.InsertDeliveries([]model.Work{{Delivery: d}}, nil)
 		return err
 	})
 	want := func(when, ended, others string, files int) {

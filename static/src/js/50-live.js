@@ -84,7 +84,7 @@
   open();
 
   // Rows that were not there before fade in from the accent.
-  const rows = () => [...part().querySelectorAll("tbody tr[id]")];
+  const rows = () => [...(part()?.querySelectorAll("tbody tr[id]") ?? [])]; // a page that was swapped in may have none
   let known = new Set(rows().map((r) => r.id));
   document.addEventListener("htmx:after:swap", () => {
     rows().forEach((r) => r.classList.toggle("fresh", !known.has(r.id)));
