@@ -243,7 +243,7 @@ func (f *flowing) handled(b *browser) {
 	f.hears("/gone", 2)
 	b.open("/runs/" + run)
 	b.click("Cancel run")
-	b.press("Cancel run")
+	b.press("Yes, cancel it")
 	f.becomes(run, "cancelled")
 	b.open("/workflows/" + id)
 	b.press("Try it")

@@ -231,9 +231,9 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 									return templ_7745c5c3_Err
 								}
 								var templ_7745c5c3_Var12 string
-								templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(heldWords(t.Held) + " They are cancelled and never sent by themselves; each can still be sent again by hand. Then the receiver is switched on.")
+								templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(t.dropWords())
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 67, Col: 156}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 67, Col: 26}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 								if templ_7745c5c3_Err != nil {
@@ -245,7 +245,7 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 								}
 								return nil
 							})
-							templ_7745c5c3_Err = ui.Confirm(ui.ConfirmProps{ID: t.dialog(), Action: href.EnableTarget(id, t.key()), Label: "Switch on and drop them", Icon: "ban", Title: "Drop what is held?", Confirm: "Drop and switch on", Hidden: []ui.Pair{{Name: "held", Value: "drop"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = ui.Confirm(ui.ConfirmProps{ID: t.dialog(), Action: href.EnableTarget(id, t.key()), Label: t.dropLabel(), Icon: "ban", Title: "Drop what is held?", Confirm: "Drop and switch on", Hidden: []ui.Pair{{Name: "held", Value: "drop"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
@@ -268,10 +268,27 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 }
 
 func (t StepTarget) onLabel() string {
-	if t.Held > 0 {
+	switch {
+	case t.Held == 1:
+		return "Switch on and send it"
+	case t.Held > 1:
 		return "Switch on and send them"
 	}
 	return "Switch on"
+}
+
+func (t StepTarget) dropLabel() string {
+	if t.Held == 1 {
+		return "Switch on and drop it"
+	}
+	return "Switch on and drop them"
+}
+
+func (t StepTarget) dropWords() string {
+	if t.Held == 1 {
+		return "One delivery is held. It is cancelled and never sent by itself; it can still be sent again by hand. Then the receiver is switched on."
+	}
+	return heldWords(t.Held) + " They are cancelled and never sent by themselves; each can still be sent again by hand. Then the receiver is switched on."
 }
 
 func (t StepTarget) heldWords() string {

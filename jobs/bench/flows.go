@@ -34,7 +34,7 @@ func (s *server) ran(ctx context.Context, workflow string, within time.Duration)
 		going := false
 		for _, status := range []string{"running", "waiting", "failed"} {
 			var list struct{ Items []struct{ Error string } }
-			if err := s.read(ctx, "runs?limit=1&workflow_id="+workflow+"&status="+status, &list); err != nil {
+			if err := s.object(ctx, "runs?limit=1&workflow_id="+workflow+"&status="+status, &list); err != nil {
 				return err
 			}
 			if len(list.Items) > 0 && status == "failed" {
@@ -49,8 +49,8 @@ func (s *server) ran(ctx context.Context, workflow string, within time.Duration)
 	return fmt.Errorf("runs of the bench did not end in %s", within)
 }
 
-// read gets an object of the API.
-func (s *server) read(ctx context.Context, path string, into any) error {
+// object gets an object of the API.
+func (s *server) object(ctx context.Context, path string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/api/v1/"+path, nil)
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func audience(ctx context.Context, s *server, rx *receiver) error {
 		PerSecond      float64 `json:"per_second"`
 	}
 	for far.Status = "running"; far.Status == "running"; time.Sleep(200 * time.Millisecond) {
-		if err := s.read(ctx, "audience-runs/"+run, &far); err != nil {
+		if err := s.object(ctx, "audience-runs/"+run, &far); err != nil {
 			return err
 		}
 		if time.Since(began) > 10*time.Minute {
