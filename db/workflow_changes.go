@@ -171,8 +171,8 @@ const integrationExists = `SELECT EXISTS (SELECT 1 FROM integrations WHERE id = 
 
 // wantStep complains about a credential that a step cannot use. One that the workflow has used so far stays, whoever saves it;
 // only a webhook can carry a client secret.
-func (tx *Tx) wantStep(bad *fault.Check, at, step string, used map[model.CredentialID]bool, id model.CredentialID, webhook bool) error {
-	if used[id] {
+func (tx *Tx) wantStep(bad *fault.Check, at, step string, used map[credentialUse]bool, id model.CredentialID, webhook bool) error {
+	if id == "" || used[credentialUse{id, false}] || used[credentialUse{id, webhook}] {
 		return nil
 	}
 	if webhook {
@@ -191,15 +191,21 @@ func (tx *Tx) wantStep(bad *fault.Check, at, step string, used map[model.Credent
 	return err
 }
 
+// credentialUse is a credential that something names: a webhook, or else a request.
+type credentialUse struct {
+	id      model.CredentialID
+	webhook bool
+}
+
 // credentials are those that a definition names.
-func credentials(d model.Definition) map[model.CredentialID]bool {
-	out := map[model.CredentialID]bool{"": true}
+func credentials(d model.Definition) map[credentialUse]bool {
+	out := map[credentialUse]bool{}
 	for _, s := range d.Steps {
 		if s.Request != nil {
-			out[s.Request.CredentialID] = true
+			out[credentialUse{s.Request.CredentialID, false}] = true
 		}
 		for _, h := range s.Webhooks {
-			out[h.Auth.CredentialID] = true
+			out[credentialUse{h.Auth.CredentialID, true}] = true
 		}
 	}
 	return out

@@ -16,8 +16,6 @@ import (
 // A file that nobody sent goes after two days, its bytes with the last file that has them.
 func TestFilesGo(t *testing.T) {
 	d, ctx := newDesk(t), context.Background()
-	now := time.Now()
-	d.o.Now = func() time.Time { return now }
 	save := func(name, text string) model.FileID {
 		t.Helper()
 		f, err := d.SaveFile(ctx, dbtest.Admin(), name, "text/plain", strings.NewReader(text))
@@ -46,7 +44,7 @@ func TestFilesGo(t *testing.T) {
 	if err := d.dropFiles(ctx); err != nil || open(old) != "same" {
 		t.Fatalf("at once: %q, %v", open(old), err)
 	}
-	now = now.Add(fileGone - time.Hour)
+	d.ahead.Store(int64(fileGone - time.Hour))
 	if err := d.dropFiles(ctx); err != nil || open(single) != "single" {
 		t.Fatalf("before its time: %q, %v", open(single), err)
 	}
@@ -54,7 +52,7 @@ func TestFilesGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(2 * time.Hour)
+	d.ahead.Store(int64(fileGone + time.Hour))
 	if err := d.dropFiles(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,7 @@ type desk struct {
 	dest  model.Destination
 	act   model.Action
 
+	ahead    atomic.Int64 // nanoseconds that the service's clock is ahead
 	mu       sync.Mutex
 	requests []*http.Request
 	bodies   []string
@@ -62,7 +64,7 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Service = New(Options{Store: d.store, Now: time.Now, Log: slog.New(slog.DiscardHandler), Rules: rules, Version: "test", Node: model.NewNodeID(time.Now())})
+	d.Service = New(Options{Store: d.store, Now: func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }, Log: slog.New(slog.DiscardHandler), Rules: rules, Version: "test", Node: model.NewNodeID(time.Now())})
 	if err := d.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
