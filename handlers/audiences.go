@@ -175,6 +175,10 @@ func (h *Handlers) updateAudience(c echo.Context) error {
 	}
 	if p, status, ok := wrong(err, href.EditAudience(old.ID)); ok {
 		if p.Theirs != "" {
+			clash := collision{noun: "audience", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.AudienceDiff(old, a)}
+			if err := h.conflict(c, &p, clash); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.audienceForm(c, status, views.AudienceFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})

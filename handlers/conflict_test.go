@@ -14,6 +14,10 @@ func TestConflicts(t *testing.T) {
 	con := b.connection("Shop")
 	dst := b.destination(con, "Orders")
 	act := b.action("Send", "order.created", dst)
+	usr := string(s.user("bob@example.com", model.Viewer).ID)
+	b.saved(b.post("/roles", "name", "Desk", "area-events", "View Events"))
+	link, _ := b.get("/roles").doc.Find(`#roles a:contains("Desk")`).Attr("href")
+	def := b.saved(b.post("/events/definitions", "name", "order.created"))
 	crd := b.saved(b.post("/credentials", "type", "basic", "name", "Account", "config.username", "shop", "config.password", secret))
 	for name, x := range map[string]struct {
 		form, save   string
@@ -34,6 +38,15 @@ func TestConflicts(t *testing.T) {
 		"credential": {"/credentials/" + crd + "/edit", "/credentials/" + crd,
 			[]string{"name", "Account", "config.username", "shop"},
 			[]string{"config.username", "theirs"}, []string{"config.username", "mine", "config.password", secret}, "Username", []string{"Before shop Stored now theirs You typed mine"}},
+		"user": {"/users/" + usr, "/users/" + usr,
+			[]string{"email", "bob@example.com", "name", "Bob", "roles", model.Viewer},
+			[]string{"name", "Robert"}, []string{"name", "Bobby", "roles", model.Operator}, "Name", []string{"Stored now Robert You typed Bobby", "Roles You changed it"}},
+		"role": {link, link,
+			[]string{"name", "Desk", "area-events", "View Events"},
+			[]string{"area-events", "Manage Events"}, []string{"area-deliveries", "View Deliveries"}, "Rights", []string{"Stored now Manage Events"}},
+		"definition": {"/events/definitions/" + def + "/edit", "/events/definitions/" + def,
+			[]string{"name", "order.created"},
+			[]string{"description", "Theirs"}, []string{"description", "Mine"}, "Description", []string{"Stored now Theirs You typed Mine"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			form := b.get(x.form)

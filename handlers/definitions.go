@@ -166,6 +166,10 @@ func (h *Handlers) updateEventDefinition(c echo.Context) error {
 	}
 	if p, status, ok := wrong(err, href.EditEventDefinition(old.ID)); ok {
 		if p.Theirs != "" {
+			clash := collision{noun: "definition", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.EventDefinitionDiff(old, d)}
+			if err := h.conflict(c, &p, clash); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.eventDefinitionForm(c, status, views.EventDefinitionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})

@@ -269,8 +269,12 @@ func (h *Handlers) updateInbound(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateInbound(&e, secrets) })
 	}
-	if p, status, ok := wrong(err, href.InboundEndpoint(old.ID)); ok {
+	if p, status, ok := wrong(err, href.EditInbound(old.ID)); ok {
 		if p.Theirs != "" {
+			clash := collision{noun: "inbound URL", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.InboundDiff(old, e)}
+			if err := h.conflict(c, &p, clash); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.inboundForm(c, status, views.InboundFormProps{ID: old.ID, Saved: old.Name, Form: f, Stored: storedSecrets(old), Problems: p})

@@ -118,6 +118,10 @@ func (h *Handlers) saveIntegration(c echo.Context, old model.Integration) error 
 	}
 	if p, status, ok := wrong(err, href.Integration(old.ID)); ok {
 		if p.Theirs != "" {
+			clash := collision{noun: "integration", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.IntegrationDiff(old, n)}
+			if err := h.conflict(c, &p, clash); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.integrationPage(c, status, views.IntegrationProps{Saved: old, Form: f, Problems: p})

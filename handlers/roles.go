@@ -145,7 +145,11 @@ func (h *Handlers) updateRole(c echo.Context) error {
 	r.Name, r.Description, r.Rights, r.Version = f.Name, f.Description, f.Rights, f.Version
 	err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { changed := r; return tx.UpdateRole(&changed) })
 	if p, status, ok := wrong(err, href.Role(old.ID)); ok {
-		if status == http.StatusConflict {
+		if p.Theirs != "" {
+			clash := collision{noun: "role", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.RoleDiff(old, r)}
+			if err := h.conflict(c, &p, clash); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.rolePage(c, status, views.RoleProps{Role: old, Form: f, Problems: p})

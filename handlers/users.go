@@ -122,6 +122,14 @@ func (h *Handlers) updateUser(c echo.Context) error {
 	u := old
 	u.Email, u.Name, u.Roles, u.Version = f.Email, f.Name, f.Roles, f.Version
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
+	if p, status, ok := wrong(err, href.User(old.ID)); ok && p.Theirs != "" {
+		clash := collision{noun: "user", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.UserDiff(old, u)}
+		if err := h.conflict(c, &p, clash); err != nil {
+			return err
+		}
+		f.Version = old.Version
+		return h.userPage(c, status, views.UserProps{User: old, Form: f, Clash: p})
+	}
 	if fields, ok := web.Fields(err); ok {
 		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{User: old, Form: f, Errors: fields})
 	}

@@ -270,6 +270,10 @@ func (h *Handlers) updateWorkflow(c echo.Context) error {
 	}
 	if p, status, ok := wrong(err, href.EditWorkflow(old.ID)); ok {
 		if p.Theirs != "" {
+			clash := collision{noun: "workflow", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.WorkflowDiff(old, w)}
+			if err := h.conflict(c, &p, clash); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.workflowNameForm(c, status, views.WorkflowFormProps{Workflow: old, Form: f, Problems: p})
