@@ -50,6 +50,15 @@ const openOf = `WITH RECURSIVE ` + owners + `
 SELECT count(*) FROM deliveries
 WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN (SELECT value FROM json_each($1))`
 
+const unsettledOf = `WITH RECURSIVE ` + owners + `
+SELECT count(*) FROM (SELECT 1 FROM deliveries
+  WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN (SELECT value FROM json_each($1)) LIMIT $2)`
+
+// Unsettled counts the deliveries of targets that are not settled, up to 10,000.
+func (s *Store) Unsettled(ctx context.Context, targets ...model.TargetID) (int64, error) {
+	return one(s.reader(ctx), "count", number, unsettledOf, encode(targets), mostHeld)
+}
+
 const cancelOf = `
 UPDATE deliveries SET status = 'cancelled', owner = '', held = '', next_attempt_at = NULL, last_error = $1, updated_at = $2, settled_at = $2,
   version = version + 1

@@ -82,6 +82,9 @@ func (h *Handlers) listActions(c echo.Context) error {
 
 func (h *Handlers) newAction(c echo.Context) error {
 	f := views.ActionForm{DestinationID: c.QueryParam("destination_id"), Enabled: true}
+	if f.DestinationID != "" { // on the way from a new destination
+		f.Event, f.Name = "order.*", h.T(c, "Orders")
+	}
 	return h.actionForm(c, http.StatusOK, views.ActionFormProps{Form: f, Filter: storedFilter("")})
 }
 

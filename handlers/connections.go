@@ -157,6 +157,9 @@ func (h *Handlers) newConnection(c echo.Context) error {
 	}
 	f := views.ConnectionForm{Type: string(t.Type), Auth: auth, Certificate: none, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true,
 		Settings: views.SettingValues(t.Fields, nil)}
+	if c.QueryParam("try") != "" {
+		f.Name, f.BaseURL = "Built-in receiver", href.Receiver("")
+	}
 	return h.connectionForm(c, http.StatusOK, views.ConnectionFormProps{Form: f})
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"waybill/db"
 	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/handlers/web"
@@ -105,18 +104,17 @@ func actionNeeds(list []model.Action) []views.Need {
 	return out
 }
 
-// open counts the deliveries to these destinations that are not settled, up to a page of each kind.
-func (h *Handlers) open(ctx context.Context, destinations ...model.DestID) (n int, err error) {
-	for _, id := range destinations {
-		for _, status := range []model.Status{model.Pending, model.Retrying, model.Held} {
-			list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{DestinationID: id, Status: status}, db.Page{Limit: db.MaxPage})
-			if err != nil {
-				return 0, err
-			}
-			n += len(list)
-		}
+// open counts the deliveries to these destinations that are not settled, as far as people read on.
+func (h *Handlers) open(ctx context.Context, destinations ...model.DestID) (int, error) {
+	if len(destinations) == 0 {
+		return 0, nil
 	}
-	return n, nil
+	targets := make([]model.TargetID, len(destinations))
+	for i, id := range destinations {
+		targets[i] = model.TargetID(id)
+	}
+	n, err := h.Store.Unsettled(ctx, targets...)
+	return int(n), err
 }
 
 // inTheWay reports whether err says that a thing is in use, and in which words.

@@ -60,7 +60,7 @@ func TestLiveStream(t *testing.T) {
 func TestOverview(t *testing.T) {
 	s := newSite(t)
 	b := s.as(s.user("ada@example.com", model.Administrator))
-	b.shows(b.get("/"), 200, "First delivery", "0 of 6 steps done")
+	b.shows(b.get("/"), 200, "First delivery", "0 of 5 steps done")
 	con := b.saved(b.post("/connections", "type", "webhook", "name", "Shop", "base_url", "http://receiver.waybill.internal", "auth", "none", "timeout_seconds", "30", "enabled", "true"))
 	good, lost := b.destination(con, "Good"), b.destination(con, "Lost", "path", "/status/404")
 	b.action("A", "order.created", good)

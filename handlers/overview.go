@@ -182,10 +182,6 @@ func destinationsOff(around db.Routing) (out []views.Finding) {
 // firstSteps are the steps of the main job and how far it has got; a step that these rights do not allow has no button.
 func (h *Handlers) firstSteps(ctx context.Context, rights model.Rights) ([]views.FirstStep, error) {
 	one := db.Page{Limit: 1}
-	credentials, _, err := h.Store.Credentials(ctx, db.CredentialFilter{}, one)
-	if err != nil {
-		return nil, err
-	}
 	connections, _, err := h.Store.Connections(ctx, db.ConnectionFilter{}, one)
 	if err != nil {
 		return nil, err
@@ -210,17 +206,19 @@ func (h *Handlers) firstSteps(ctx context.Context, rights model.Rights) ([]views
 	if len(connections) > 0 {
 		destination = href.NewDestination(connections[0].ID)
 	}
+	action := href.NewAction()
+	if len(destinations) > 0 {
+		action = href.NewActionTo(destinations[0].ID)
+	}
 	steps := []struct {
 		views.FirstStep
 		right model.Right
 	}{
-		{views.FirstStep{Title: "Store a credential", Text: "How requests prove who sends them. The built-in receiver needs none: a connection alone will do.", Label: "New credential",
-			URL: href.NewCredential(), Done: len(credentials) > 0 || len(destinations) > 0}, model.Credentials.Manage()},
-		{views.FirstStep{Title: "Describe a connection", Text: "The system that events go to. Try " + href.Receiver("") + ", which is built in.", Label: "New connection",
-			URL: href.NewConnection(), Done: len(connections) > 0}, model.Connections.Manage()},
+		{views.FirstStep{Title: "Describe a connection", Text: "The system that events go to. The form is filled in for a receiver that is built in; save it as it is, or put your own system in its place.", Label: "New connection",
+			URL: href.TryConnection(), Done: len(connections) > 0}, model.Connections.Manage()},
 		{views.FirstStep{Title: "Add a destination", Text: "One request of that system: method, path and a template, previewed while you write it.", Label: "New destination",
 			URL: destination, Done: len(destinations) > 0}, model.Connections.Manage()},
-		{views.FirstStep{Title: "Make an action", Text: "When which event arrives, what is sent where.", Label: "New action", URL: href.NewAction(), Done: len(actions) > 0}, model.Connections.Manage()},
+		{views.FirstStep{Title: "Make an action", Text: "When which event arrives, what is sent where.", Label: "New action", URL: action, Done: len(actions) > 0}, model.Connections.Manage()},
 		{views.FirstStep{Title: "Publish an event", Text: "By hand here, or from a program with an API key.", Label: "Publish event", URL: href.NewEvent(), Done: len(events) > 0}, model.Events.Manage()},
 		{views.FirstStep{Title: "See it delivered", Text: "Every attempt can be read: what was sent, and what came back.", Label: "Deliveries", URL: href.Deliveries(), Done: len(delivered) > 0}, model.Deliveries.View()},
 	}

@@ -30,8 +30,11 @@ func RotationStep[ID ~string](id ID, step string) string {
 
 // Connections. NewConnection shows the type cards.
 
-func Connections() string                       { return "/connections" }
-func NewConnection() string                     { return "/connections/new" }
+func Connections() string   { return "/connections" }
+func NewConnection() string { return "/connections/new" }
+
+// TryConnection is a new connection that is filled in for the built-in receiver.
+func TryConnection() string                     { return With(NewConnectionOf("webhook"), "try", "receiver") }
 func NewConnectionOf[K ~string](kind K) string  { return path("connections", "new", string(kind)) }
 func Connection[ID ~string](id ID) string       { return path("connections", string(id)) }
 func EditConnection[ID ~string](id ID) string   { return path("connections", string(id), "edit") }
