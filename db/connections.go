@@ -141,6 +141,9 @@ func (tx *Tx) DeleteConnection(id model.ConnectionID, force bool) error {
 	if err := tx.vacateInbound(id, force); err != nil {
 		return err
 	}
+	if err := tx.vacateBucket(c, force); err != nil {
+		return err
+	}
 	if err := tx.exec(deleteConnection, id); err != nil {
 		return err
 	}

@@ -14,13 +14,18 @@ type File struct {
 	CreatedBy model.UserID
 	RunID     model.RunID // "" = not yet part of one
 	CreatedAt time.Time
+	// ConnectionID and Key say where the bytes are; "" = in the data folder, under the hash.
+	ConnectionID model.ConnectionID
+	Key          string
 }
 
-const fileByID = `SELECT id, name, content_type, size, hash, created_by, run_id, created_at FROM files WHERE id = $1`
+const fileColumns = `id, name, content_type, size, hash, created_by, run_id, created_at, connection_id, object_key`
+
+const fileByID = `SELECT ` + fileColumns + ` FROM files WHERE id = $1`
 
 func scanFile(r row) (File, error) {
 	var f File
-	err := r.Scan(&f.ID, &f.Name, &f.ContentType, &f.Size, &f.Hash, &f.CreatedBy, &f.RunID, at{&f.CreatedAt})
+	err := r.Scan(&f.ID, &f.Name, &f.ContentType, &f.Size, &f.Hash, &f.CreatedBy, &f.RunID, at{&f.CreatedAt}, &f.ConnectionID, &f.Key)
 	return f, err
 }
 

@@ -108,7 +108,7 @@ func (s *Store) DropFiles(ctx context.Context, list []File) error {
 }
 
 const (
-	looseFiles = `SELECT id, name, content_type, size, hash, created_by, run_id, created_at FROM files WHERE run_id = '' AND created_at <= $1 ORDER BY id LIMIT $2`
+	looseFiles = `SELECT ` + fileColumns + ` FROM files WHERE run_id = '' AND created_at <= $1 ORDER BY id LIMIT $2`
 	dropFile   = `DELETE FROM files WHERE id = $1 AND run_id = ''`
 )
 

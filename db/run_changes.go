@@ -250,14 +250,14 @@ func (s *Store) GoingRuns(ctx context.Context, id model.WorkflowID, limit int) (
 }
 
 const insertFile = `
-INSERT INTO files (id, name, content_type, size, hash, created_by, run_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, '', $7)`
+INSERT INTO files (id, name, content_type, size, hash, created_by, run_id, created_at, connection_id, object_key)
+VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9)`
 
 // InsertFile stores what is known of a file whose bytes are stored; f.ID is set by the caller.
 func (tx *Tx) InsertFile(f *File) error {
 	n := *f
 	n.CreatedAt, n.RunID = tx.stamp(), ""
-	if err := tx.exec(insertFile, n.ID, n.Name, n.ContentType, n.Size, n.Hash, n.CreatedBy, ms(tx.now)); err != nil {
+	if err := tx.exec(insertFile, n.ID, n.Name, n.ContentType, n.Size, n.Hash, n.CreatedBy, ms(tx.now), n.ConnectionID, n.Key); err != nil {
 		return err
 	}
 	fill(tx, f, n)

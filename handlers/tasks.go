@@ -220,14 +220,23 @@ func (h *Handlers) showFile(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	disposition := mime.FormatMediaType("attachment", map[string]string{"filename": f.Name})
+	link, err := h.o.Jobs.FileLink(ctx, f, disposition)
+	if err != nil {
+		return err
+	}
+	w := c.Response()
+	if link != "" {
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		return c.Redirect(http.StatusSeeOther, link)
+	}
 	body, err := h.o.Jobs.OpenFile(ctx, f.ID)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	w := c.Response()
 	w.Header().Set("Content-Type", "application/octet-stream") // never shown in the page's own origin
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.Name}))
+	w.Header().Set("Content-Disposition", disposition)
 	w.Header().Set("Content-Length", itoa(f.Size))
 	w.WriteHeader(http.StatusOK)
 	_, err = io.Copy(w, body)

@@ -1,16 +1,12 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,79 +16,34 @@ import (
 	"waybill/db/model"
 )
 
-// Files keeps the bytes of files that people give in forms, by the hash of what they hold.
-type Files interface {
-	// Put stores what r gives under name unless it is there.
-	Put(ctx context.Context, name string, r io.Reader) error
-	// Open gives it back; what is not there is NotFound.
-	Open(ctx context.Context, name string) (io.ReadCloser, error)
-	// Remove takes it away; that it is not there is no error.
-	Remove(ctx context.Context, name string) error
-}
-
-// folder keeps them in the data folder, under uploads.
-type folder struct{ dir string }
-
-func (f folder) path(name string) string { return filepath.Join(f.dir, name[:2], name) }
-
-func (f folder) Put(_ context.Context, name string, r io.Reader) error {
-	path := f.path(name)
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the folder for uploads: %w", err)
-	}
-	part := path + "." + rand.Text()[:8]
-	out, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("store a file: %w", err)
-	}
-	defer func() { _ = os.Remove(part) }() // gone when it was renamed
-	_, err = io.Copy(out, r)
-	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return &fault.Fault{Kind: fault.Unavailable, Code: "disk_error", RetryAfter: 5, Cause: err, Message: "The file could not be stored. Is the disk full?"}
-	}
-	return os.Rename(part, path)
-}
-
-func (f folder) Open(_ context.Context, name string) (io.ReadCloser, error) {
-	file, err := os.Open(f.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.Absent("file")
-	}
-	return file, err
-}
-
-func (f folder) Remove(_ context.Context, name string) error {
-	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove a file: %w", err)
-	}
-	return nil
-}
-
 // MaxFile bounds one file, in bytes.
 const MaxFile = 25 << 20
 
 // SaveFile stores a file that somebody gives in a form; actor is nobody at a public form. It becomes part of a run when
 // the form is sent.
-func (s *Service) SaveFile(ctx context.Context, actor model.Actor, name, contentType string, r io.ReadSeeker) (model.FileValue, error) {
+func (s *Service) SaveFile(ctx context.Context, actor model.Actor, name, contentType string, r io.ReaderAt) (model.FileValue, error) {
 	hash := sha256.New()
-	n, err := io.Copy(hash, io.LimitReader(r, MaxFile+1))
+	n, err := io.Copy(hash, io.NewSectionReader(r, 0, MaxFile+1))
 	if err != nil {
 		return model.FileValue{}, fmt.Errorf("read a file: %w", err)
 	}
 	if n > MaxFile {
 		return model.FileValue{}, fault.New(fault.TooLarge, "A file may have %d MiB.", MaxFile>>20)
 	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return model.FileValue{}, fmt.Errorf("read a file again: %w", err)
+	settings, err := s.o.Store.UploadSettings(ctx)
+	if err != nil {
+		return model.FileValue{}, err
 	}
 	f := db.File{FileValue: model.FileValue{ID: model.NewFileID(s.o.Now()), Name: fileName(name), Size: n, ContentType: contentType}, Hash: hex.EncodeToString(hash.Sum(nil)), CreatedBy: actor.UserID}
 	s.saving.RLock() // bytes that are there already are not removed before they are this file's too
 	defer s.saving.RUnlock()
-	if err := s.files().Put(ctx, f.Hash, r); err != nil {
-		return f.FileValue, err
+	files, err := s.filesAt(ctx, settings.ConnectionID)
+	if err != nil {
+		return f.FileValue, s.unkept(err)
+	}
+	f.ConnectionID, f.Key = settings.ConnectionID, files.Name(f.Hash)
+	if err := files.Put(ctx, f.Key, Upload{Hash: f.Hash, Size: n, ContentType: contentType, From: r}); err != nil {
+		return f.FileValue, s.unkept(err)
 	}
 	if actor.Kind == "" {
 		actor = model.System("public form")
@@ -132,7 +83,7 @@ func (s *Service) dropSome(ctx context.Context, list []db.File) error {
 		if used[f.Hash] {
 			continue
 		}
-		if err := s.files().Remove(ctx, f.Hash); err != nil {
+		if err := s.removeBytes(ctx, f); err != nil {
 			return err
 		}
 	}
@@ -186,7 +137,33 @@ func (s *Service) OpenFile(ctx context.Context, id model.FileID) (io.ReadCloser,
 	if err != nil {
 		return nil, err
 	}
-	return s.files().Open(ctx, f.Hash)
+	files, err := s.filesAt(ctx, f.ConnectionID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := files.Open(ctx, cmp.Or(f.Key, f.Hash))
+	if err != nil {
+		return nil, s.unread(err)
+	}
+	return r, nil
 }
 
-func (s *Service) files() Files { return folder{filepath.Join(s.o.Store.Dir(), "uploads")} }
+// linkLife is how long a link to a file in a bucket can be used.
+const linkLife = 5 * time.Minute
+
+// FileLink is an address at which a file can be downloaded for five minutes without asking Waybill, "" when it goes through
+// Waybill. Whoever asks may have the file (FileFor).
+func (s *Service) FileLink(ctx context.Context, f db.File, disposition string) (string, error) {
+	if f.ConnectionID == "" {
+		return "", nil
+	}
+	settings, err := s.o.Store.UploadSettings(ctx)
+	if err != nil || settings.Proxied {
+		return "", err
+	}
+	b, err := s.bucket(ctx, f.ConnectionID)
+	if err != nil {
+		return "", err
+	}
+	return b.Link(ctx, f.Key, disposition, "application/octet-stream", linkLife)
+}

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func TestFilesGo(t *testing.T) {
 	if open(old) != "gone" || open(single) != "gone" || open(twin) != "same" {
 		t.Errorf("%q, %q, %q", open(old), open(single), open(twin))
 	}
-	if r, err := d.files().Open(ctx, alone.Hash); !fault.Is(err, fault.NotFound) {
+	if r, err := (folder{filepath.Join(d.store.Dir(), "uploads")}).Open(ctx, alone.Hash); !fault.Is(err, fault.NotFound) {
 		t.Errorf("the bytes are still there: %v, %v", r, err)
 	}
 }

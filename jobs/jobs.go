@@ -19,6 +19,7 @@ import (
 	"waybill/jobs/deliver"
 	"waybill/jobs/dispatch"
 	"waybill/jobs/egress"
+	"waybill/jobs/export"
 	"waybill/jobs/housekeeping"
 	"waybill/jobs/scheme"
 	"waybill/jobs/script"
@@ -72,6 +73,8 @@ type Service struct {
 	toMap        chan db.CallRef
 	mapsLeft     atomic.Bool // some that are to be mapped are known to the database only
 	house        *housekeeping.Keeper
+	exporter     *export.Exporter
+	mover        mover
 	saving       sync.RWMutex // read: a file is being stored; written: files are being removed
 	observed     observation
 }
@@ -89,6 +92,7 @@ func New(o Options) *Service {
 	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
 	s.notes = newNotes()
 	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage, DropFiles: s.dropFiles})
+	s.exporter, s.mover.wake = s.newExporter(), make(chan struct{}, 1)
 	s.steps = steps{setup: s.stepSetup, target: s.stepTarget, outcome: s.stepOutcome}
 	s.timers = newTimers()
 	s.follows = newFollows()

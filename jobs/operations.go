@@ -16,6 +16,8 @@ func (s *Service) House() *housekeeping.Keeper { return s.house }
 func (s *Service) startOperations() {
 	go s.keepReplays()
 	go s.house.Run(s.stopped)
+	go s.exporter.Run(s.stopped)
+	go s.keepFiles()
 }
 
 // UpdateStorage checks and stores how long and how much is kept.

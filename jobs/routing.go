@@ -14,6 +14,7 @@ import (
 	"waybill/jobs/deliver"
 	"waybill/jobs/dispatch"
 	"waybill/jobs/filter"
+	"waybill/jobs/s3"
 )
 
 // rule is one action, ready to decide.
@@ -206,6 +207,7 @@ func (r *routing) prepare(ctx context.Context, s *snapshot, c model.Connection, 
 	}
 	if c.CredentialID != "" {
 		u.Credential = s.Credentials[c.CredentialID]
+		u.Credential.Config = s3.Signing(c, u.Credential.Config)
 		if u.Secrets, err = r.store.OpenCredential(ctx, c.CredentialID); err != nil {
 			return nil, fmt.Errorf("open the credential: %w", err)
 		}

@@ -21,6 +21,7 @@ func exports() []change {
 		{"AskHours", "", false, func(tx *db.Tx, _ *Setup) error { return tx.AskHours(b.ID, []time.Time{hour}, false) }},
 		{"EndBackfills", "", false, func(tx *db.Tx, _ *Setup) error { return tx.EndBackfills() }},
 		{"CancelBackfill", "backfill.cancelled", false, func(tx *db.Tx, _ *Setup) error { _, err := tx.CancelBackfill(b.ID); return err }},
+		{"UpdateUploads", "settings.updated", false, func(tx *db.Tx, _ *Setup) error { return tx.UpdateUploads(model.UploadSettings{Proxied: true}) }},
 		{"RetryExports", "", false, func(tx *db.Tx, _ *Setup) error { return tx.RetryExports() }},
 	}
 }

@@ -213,14 +213,15 @@ func Hours(from, to time.Time) (time.Time, time.Time) {
 type UploadSettings struct {
 	ConnectionID ConnectionID // "" = in the data folder
 	Proxied      bool         // downloads go through Waybill; otherwise the browser gets a link of short life
+	Moving       bool         // files that are elsewhere are being brought there
 	Changed      time.Time
 	Version      int64
 }
 
-// PlacedFile is a file whose bytes are in one place.
+// PlacedFile are the bytes of one or several files in one place.
 type PlacedFile struct {
 	Hash         string
-	ConnectionID ConnectionID
+	ConnectionID ConnectionID // "" = the data folder
 	Key          string
 	Size         int64
 	ContentType  string
@@ -229,6 +230,6 @@ type PlacedFile struct {
 // FileUse is how much is kept in one place.
 type FileUse struct {
 	ConnectionID ConnectionID
-	Files        int64
+	Files        int64 // different ones
 	Bytes        int64
 }

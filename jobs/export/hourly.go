@@ -51,8 +51,8 @@ type Progress struct {
 	Since   time.Time
 }
 
-// After the end of an hour so long is waited for what was accepted in it and is still on its way to the disk.
-const settles = 2 * time.Minute
+// Settles is how long after the end of an hour is waited for what was accepted in it and is still on its way to the disk.
+const Settles = 2 * time.Minute
 
 // longestRest is that after one page of records.
 const longestRest = 50 * time.Millisecond
@@ -120,7 +120,7 @@ func (x *Exporter) Run(stop <-chan struct{}) {
 func (x *Exporter) Pass(ctx context.Context) (next time.Time, err error) {
 	for {
 		now := x.o.Now()
-		next = now.UTC().Truncate(time.Hour).Add(settles)
+		next = now.UTC().Truncate(time.Hour).Add(Settles)
 		if !next.After(now) {
 			next = next.Add(time.Hour)
 		}
@@ -150,7 +150,7 @@ func (x *Exporter) Pass(ctx context.Context) (next time.Time, err error) {
 		if err != nil {
 			return next, err
 		}
-		if hour.Hour.Add(time.Hour + settles).After(now) { // the clock was set back
+		if hour.Hour.Add(time.Hour + Settles).After(now) { // the clock was set back
 			return next, nil
 		}
 		if err := x.hour(ctx, settings, hour); err != nil {
@@ -190,7 +190,7 @@ func (x *Exporter) catchUp(ctx context.Context, s model.ExportSettings, now time
 		from = oldest
 	}
 	var hours []time.Time
-	for h := from; !h.Add(time.Hour + settles).After(now); h = h.Add(time.Hour) {
+	for h := from; !h.Add(time.Hour + Settles).After(now); h = h.Add(time.Hour) {
 		hours = append(hours, h)
 	}
 	for some := range slices.Chunk(hours, 500) {

@@ -94,7 +94,7 @@ func byStatus(x egress.Exchange, c call) string {
 }
 
 func (b *Bucket) explain(e *Error, t told, x egress.Exchange, c call) {
-	id := b.key.Config.Text("access_key_id")
+	id := cmp.Or(b.key.Config.Text("access_key_id"), "of the credential")
 	switch t.Code {
 	case "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException", "Redirect":
 		e.Retry, e.Message = false, b.wrongRegion(e.Region, t)
@@ -139,13 +139,13 @@ func (b *Bucket) explain(e *Error, t told, x egress.Exchange, c call) {
 func (b *Bucket) wrongRegion(region string, t told) string {
 	switch {
 	case region != "" && region != b.region:
-		return fmt.Sprintf("The bucket “%s” is in the region %s, and requests are signed for %s. Set the region of the connection to %s, and let the endpoint be the one of that region.", b.name, region, b.region, region)
+		return fmt.Sprintf("The bucket “%s” is in the region %s, and requests are signed for %s. Set the region of the connection to %s, and let the endpoint be the one of that region.", b.name, region, cmp.Or(b.region, "another one"), region)
 	case t.Endpoint != "":
 		return fmt.Sprintf("The bucket “%s” is served at %s, not at %s. Set the endpoint of the connection to that one.", b.name, brief(t.Endpoint), b.endpoint.Host)
 	case t.Code == "AuthorizationHeaderMalformed" || t.Code == "AuthorizationQueryParametersError":
 		return fmt.Sprintf("The store does not take the signature as it is made for the region %s: %s", b.region, cmp.Or(brief(t.Message), "no reason given"))
 	}
-	return fmt.Sprintf("The bucket “%s” is in another region than %s. Set the region and the endpoint of the connection to its own.", b.name, b.region)
+	return fmt.Sprintf("The bucket “%s” is in another region than %s. Set the region and the endpoint of the connection to its own.", b.name, cmp.Or(b.region, "that of the credential"))
 }
 
 // skewed compares our clock with the store's.

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -39,7 +40,7 @@ const (
 	SettingKMSKey      = "kms_key_id"
 )
 
-// Values of SettingEncryption; "" leaves it to the bucket.
+// Values of SettingEncryption; any other leaves it to the bucket.
 const (
 	EncryptionS3  = "AES256"
 	EncryptionKMS = "aws:kms"
@@ -53,7 +54,7 @@ type Bucket struct {
 	encryption, kms       string
 	key                   scheme.Material
 	timeout               time.Duration
-	identity              *egress.Identity
+	shake                 scheme.Handshake
 	scope                 *egress.Scope
 	egress                *egress.Client
 	keeper                *scheme.Keeper
@@ -64,11 +65,11 @@ type Bucket struct {
 
 // Wire is what a Bucket works with.
 type Wire struct {
-	Egress   *egress.Client
-	Keeper   *scheme.Keeper
-	Now      func() time.Time
-	Identity *egress.Identity // what the connection shows and trusts in TLS, nil = nothing of its own
-	Scope    *egress.Scope    // network rules of the connection, nil = only those for all
+	Egress    *egress.Client
+	Keeper    *scheme.Keeper
+	Now       func() time.Time
+	Handshake scheme.Handshake // what the connection shows and trusts in TLS; zero = nothing of its own
+	Scope     *egress.Scope    // network rules of the connection, nil = only those for all
 }
 
 // Sizes of multipart uploads: S3 takes parts of 5 MiB to 5 GiB, at most 10,000 of them.
@@ -79,17 +80,28 @@ const (
 
 // New is the bucket that a connection describes. The error is a sentence about what of it cannot be used.
 func New(w Wire, c model.Connection, key scheme.Material) (*Bucket, error) {
-	b := &Bucket{name: c.Settings.Text(SettingBucket), prefix: c.Settings.Text(SettingPrefix), encryption: c.Settings.Text(SettingEncryption), kms: c.Settings.Text(SettingKMSKey),
-		key: key, timeout: time.Duration(cmp.Or(c.TimeoutSeconds, model.DefaultTimeout)) * time.Second, identity: w.Identity, scope: w.Scope, egress: w.Egress, keeper: w.Keeper, now: w.Now,
-		rest: rest, partSize: PartSize, partsAtMost: mostParts}
 	if key.Type != "aws_sigv4" {
 		return nil, fault.New(fault.Invalid, "The connection “%s” needs a credential of type AWS Signature V4.", c.Name)
 	}
 	if service := key.Config.Text("service"); service != "s3" {
 		return nil, fault.New(fault.Invalid, "The credential signs for the service “%s”; a bucket wants s3.", service)
 	}
-	b.region = cmp.Or(c.Settings.Text(SettingRegion), key.Config.Text("region"))
+	b, err := described(c)
+	if err != nil {
+		return nil, err
+	}
+	b.shake, b.scope, b.egress, b.keeper, b.now = w.Handshake, w.Scope, w.Egress, w.Keeper, w.Now
+	b.region = cmp.Or(b.region, key.Config.Text("region"))
+	b.key = key
 	b.key.Config = model.Config{"access_key_id": key.Config.Text("access_key_id"), "service": "s3", "region": b.region}
+	return b, nil
+}
+
+// described is a bucket as far as its connection says; nobody can ask it for anything yet.
+func described(c model.Connection) (*Bucket, error) {
+	b := &Bucket{name: c.Settings.Text(SettingBucket), prefix: c.Settings.Text(SettingPrefix), region: c.Settings.Text(SettingRegion),
+		encryption: encryption(c.Settings.Text(SettingEncryption)), kms: c.Settings.Text(SettingKMSKey),
+		timeout: time.Duration(cmp.Or(c.TimeoutSeconds, model.DefaultTimeout)) * time.Second, rest: rest, now: time.Now, partSize: PartSize, partsAtMost: mostParts}
 	var err error
 	if b.endpoint, err = url.Parse(c.EffectiveURL()); err != nil || b.endpoint.Host == "" {
 		return nil, fault.New(fault.Invalid, "The endpoint of the connection “%s” is not an address.", c.Name)
@@ -99,6 +111,52 @@ func New(w Wire, c model.Connection, key scheme.Material) (*Bucket, error) {
 	}
 	b.path = pathStyle(b.endpoint.Hostname(), b.name, c.Settings)
 	return b, nil
+}
+
+// Signing is the credential as it signs for a connection, whose region wins.
+func Signing(c model.Connection, key model.Config) model.Config {
+	region := c.Settings.Text(SettingRegion)
+	if c.Type != model.ConnectionS3 || region == "" {
+		return key
+	}
+	out := maps.Clone(key)
+	out["region"] = region
+	return out
+}
+
+// Trials are the requests that show whether a connection works: a small object is written, read and removed again. Its key
+// is always the same, so that one at most is left behind.
+func Trials(c model.Connection) (write, read, remove egress.Request, body []byte, err error) {
+	b, err := described(c)
+	if err != nil {
+		return write, read, remove, nil, err
+	}
+	body = []byte("Waybill tries whether it can write here. It removes this object at once.\n")
+	at := b.address(b.prefix + "waybill-test.txt").String()
+	write = egress.Request{Method: http.MethodPut, URL: at, Header: b.sealed(http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Content-Md5": {md5Of(body)}}), Body: body, Timeout: b.timeout, MaxBody: model.MaxStoredResponse}
+	read = egress.Request{Method: http.MethodGet, URL: at, Header: http.Header{}, Timeout: b.timeout, MaxBody: model.MaxStoredResponse}
+	remove = egress.Request{Method: http.MethodDelete, URL: at, Header: http.Header{}, Timeout: b.timeout, MaxBody: model.MaxStoredResponse}
+	return write, read, remove, body, nil
+}
+
+// Explain says what the answer to a trial means, nil when it is a success. may is the permission that it needs.
+func Explain(c model.Connection, x egress.Exchange, may string) *Error {
+	if x.Status/100 == 2 {
+		return nil
+	}
+	b, err := described(c)
+	if err != nil {
+		return &Error{Message: err.Error()}
+	}
+	return b.refused(x, call{key: "waybill-test.txt", may: may})
+}
+
+// encryption is what is asked for: anything but the two kinds leaves it to the bucket.
+func encryption(setting string) string {
+	if setting == EncryptionS3 || setting == EncryptionKMS {
+		return setting
+	}
+	return ""
 }
 
 // pathStyle reports whether the bucket goes into the path: where it is asked for, where a certificate for the host name
@@ -193,12 +251,15 @@ func (b *Bucket) once(ctx context.Context, c call) (egress.Exchange, error) {
 	u.RawQuery = strings.ReplaceAll(c.query.Encode(), "+", "%20")
 	size := max(c.size, int64(len(c.body)))
 	req := egress.Request{Method: c.method, URL: u.String(), Header: http.Header{}, Body: c.body, Source: c.source, Size: c.size, Sink: c.sink,
-		Timeout: b.timeout + time.Duration(size/slowest)*time.Second, Identity: b.identity, Scope: b.scope, MaxBody: 1 << 20}
+		Timeout: b.timeout + time.Duration(size/slowest)*time.Second, Scope: b.scope, MaxBody: 1 << 20}
 	if c.sink != nil {
 		req.Timeout = max(req.Timeout, 30*time.Minute)
 	}
 	for name, values := range c.header {
 		req.Header[name] = values
+	}
+	if err := b.keeper.Handshake(&req, b.shake); err != nil {
+		return egress.Exchange{}, b.failed(err)
 	}
 	if _, err := b.keeper.Apply(ctx, &req, b.key); err != nil {
 		return egress.Exchange{}, b.failed(err)

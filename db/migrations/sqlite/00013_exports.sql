@@ -38,4 +38,4 @@ CREATE TABLE backfills (
 -- Where the bytes of a file are: '' = in the data folder, else in the bucket of that connection under that key.
 ALTER TABLE files ADD COLUMN connection_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE files ADD COLUMN object_key TEXT NOT NULL DEFAULT '';
-CREATE INDEX files_place ON files (connection_id, hash);
+CREATE INDEX files_place ON files (connection_id, hash, size);
