@@ -241,6 +241,22 @@ func exampleBody(call string) string {
     "algorithm": "hmac",
     "overlap_hours": 24
   }`
+	case "start-backfill":
+		return `{
+    "from": "2026-01-01T00:00:00Z",
+    "to": "2026-01-02T00:00:00Z"
+  }`
+	case "update-export":
+		return `{
+    "enabled": false,
+    "format": "ndjson",
+    "datasets": ["events", "deliveries"]
+  }`
+	case "update-file-settings":
+		return `{
+    "connection_id": "",
+    "proxied": false
+  }`
 	case "update-storage":
 		return `{
     "row_days": 30,

@@ -151,6 +151,9 @@ func TestDocsCommandsWork(t *testing.T) {
 		if strings.Contains(c.url, "/tasks/TASK_ID") || strings.Contains(c.url, "/runs/RUN_ID") || strings.Contains(c.url, "/targets/") || strings.HasSuffix(c.id, "-audience-run") {
 			continue // no workflow was published, no run was started by then that waits for somebody, and nothing was switched off
 		}
+		if strings.Contains(c.url, "/backfills") {
+			continue // no bucket is connected
+		}
 		run(c)
 		ran++
 	}

@@ -67,7 +67,7 @@ func (h *Handlers) Routes() []web.Route {
 	return slices.Concat(h.flowRoutes(),
 		h.templateRoutes(),
 		h.inboundRoutes(),
-		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.paletteRoutes(), h.docsRoutes(),
+		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.exportPageRoutes(), h.paletteRoutes(), h.docsRoutes(),
 		h.connectionRoutes(), h.activityRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
 
@@ -131,6 +131,7 @@ func navigation(rights model.Rights) []views.NavGroup {
 		{texts.ID("Observe"), []navPage{
 			{"runs", "Runs", "play", href.Runs(), model.Workflows.View()},
 			{"deliveries", "Deliveries", "truck", href.Deliveries(), model.Deliveries.View()},
+			{"exports", "Export", "download", href.Exports(), model.Deliveries.View()},
 			{"audit", "Audit log", "shield", href.Audit(), model.ViewAuditLog},
 		}},
 		{texts.ID("Admin"), []navPage{

@@ -41,6 +41,12 @@ func (h *Handlers) showSettings(c echo.Context) error {
 		return err
 	}
 	p.Proxy, p.Rules = network.ProxyURL, len(around.Network)+len(h.o.Jobs.FixedRules())
+	if p.Export, err = h.Store.ExportSettings(c.Request().Context()); err != nil {
+		return err
+	}
+	if p.Files, err = h.Store.UploadSettings(c.Request().Context()); err != nil {
+		return err
+	}
 	return h.Page(c, web.Bits{Title: "Settings", Section: "settings"}, views.Settings(p))
 }
 

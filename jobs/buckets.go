@@ -41,7 +41,11 @@ func (s *Service) bucketOf(ctx context.Context, c model.Connection) (*s3.Bucket,
 			return nil, err
 		}
 	}
-	return s3.New(s3.Wire{Egress: s.egress, Keeper: s.keeper, Now: s.o.Now, Handshake: shake}, c, key)
+	scope, err := s.scopeOf(ctx, c.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	return s3.New(s3.Wire{Egress: s.egress, Keeper: s.keeper, Now: s.o.Now, Handshake: shake, Scope: scope}, c, key)
 }
 
 // material is a credential, opened.

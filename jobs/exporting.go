@@ -17,7 +17,7 @@ type ExportProgress = export.Progress
 
 // newExporter wires what writes hours.
 func (s *Service) newExporter() *export.Exporter {
-	return export.New(export.Options{Store: s.o.Store, Now: s.o.Now, Log: s.o.Log, Bucket: s.bucket, Version: s.o.Version,
+	return export.New(export.Options{Store: s.o.Store, Now: s.o.Now, Log: s.o.Log, Bucket: s.bucket, Version: s.o.Version, Told: s.watchers.tell,
 		Keep: func(ctx context.Context) (time.Duration, error) {
 			p, err := s.house.Policy(ctx)
 			return time.Duration(p.RowDays) * 24 * time.Hour, err
@@ -137,6 +137,9 @@ type Download struct {
 // CheckDownload rounds the range and checks all of it.
 func (s *Service) CheckDownload(d *Download) error {
 	var bad fault.Check
+	if d.Dataset == "" {
+		d.Dataset = model.DatasetDeliveries
+	}
 	if !slices.Contains(model.Datasets(), d.Dataset) {
 		bad.Add("dataset", "One of events, deliveries, attempts.")
 	}
@@ -149,10 +152,10 @@ func (s *Service) CheckDownload(d *Download) error {
 	if d.To.IsZero() {
 		d.To = s.o.Now()
 	}
-	switch {
-	case d.From.IsZero():
-		bad.Add("from", "From when on.")
-	case !d.From.Before(d.To):
+	if d.From.IsZero() {
+		d.From = d.To.Add(-24 * time.Hour)
+	}
+	if !d.From.Before(d.To) {
 		bad.Add("to", "Later than the beginning.")
 	}
 	if d.From, d.To = model.Hours(d.From, d.To); d.To.Sub(d.From) > LongestDownload {
@@ -166,4 +169,14 @@ func (s *Service) CheckDownload(d *Download) error {
 func (s *Service) Download(ctx context.Context, d Download, w io.Writer, between func() error) error {
 	_, err := export.Stream(ctx, s.o.Store, export.Query{Dataset: d.Dataset, From: d.From, To: d.To, Format: d.Format, Data: true, Harmless: d.Harmless}, w, func(int64) error { return between() })
 	return err
+}
+
+// Name is what the file is called.
+func (d Download) Name(zip bool) string {
+	const hour = "2006-01-02T15"
+	name := string(d.Dataset) + "-" + d.From.Format(hour) + "--" + d.To.Format(hour) + "." + string(d.Format)
+	if zip {
+		name += ".gz"
+	}
+	return name
 }

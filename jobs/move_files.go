@@ -198,6 +198,7 @@ func (s *Service) moveFrom(ctx context.Context, place model.ConnectionID, settin
 				return false, err
 			}
 			s.mover.note(func(m *FileMove) { m.Moved, m.Bytes = m.Moved+1, m.Bytes+f.Size })
+			s.watchers.tell()
 		}
 	}
 }

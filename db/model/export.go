@@ -20,6 +20,14 @@ const (
 // Datasets in the order in which they are offered.
 func Datasets() []Dataset { return []Dataset{DatasetEvents, DatasetDeliveries, DatasetAttempts} }
 
+// Right is what somebody needs who downloads it.
+func (d Dataset) Right() Right {
+	if d == DatasetEvents {
+		return Events.View()
+	}
+	return Deliveries.View()
+}
+
 // ExportFormat is how records are written.
 type ExportFormat string
 

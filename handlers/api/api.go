@@ -63,6 +63,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.replays()
 	a.settings()
 	a.network()
+	a.exports()
 	a.users()
 	a.invitations()
 	a.roles()

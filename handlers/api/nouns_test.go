@@ -186,7 +186,7 @@ func TestRefusedFields(t *testing.T) {
 	for _, x := range []struct{ path, field, body string }{
 		{"/connections", "service_user_id", `{"name":"a","base_url":"https://a.example","service_user_id":"usr_1"}`},
 		{"/connections", "settings.bucket", `{"name":"a","base_url":"https://a.example","settings":{"bucket":"b"}}`},
-		{"/connections", "type", `{"name":"a","base_url":"https://a.example","type":"s3"}`},
+		{"/connections", "type", `{"name":"a","base_url":"https://a.example","type":"ftp"}`},
 		{"/connections", "type", `{"name":"a","base_url":"https://a.example","type":"teams"}`},
 		{"/connections/" + conn + "/destinations", "rate_per_second", `{"name":"a","rate_per_second":-0.5}`},
 		{"/connections/" + conn + "/destinations", "ordered", `{"name":"a","ordered":"yes"}`},

@@ -29,6 +29,8 @@ type Options struct {
 	Version string
 	// Keep is how long rows are kept: hours before that are not caught up with.
 	Keep func(context.Context) (time.Duration, error)
+	// Told hears that something moved on, nil = nobody.
+	Told func()
 }
 
 // Exporter writes hours while Run does.
@@ -166,6 +168,12 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+func (x *Exporter) tell() {
+	if x.o.Told != nil {
+		x.o.Told()
+	}
+}
+
 func (x *Exporter) held() time.Time {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -204,6 +212,8 @@ func (x *Exporter) catchUp(ctx context.Context, s model.ExportSettings, now time
 // hour writes one hour, or notes why not. The error is one of the store of rows.
 func (x *Exporter) hour(ctx context.Context, s model.ExportSettings, h model.Export) error {
 	x.progress.Store(&Progress{Hour: h.Hour, Since: x.o.Now()})
+	x.tell()
+	defer x.tell()
 	defer x.progress.Store(nil)
 	bucket, err := x.o.Bucket(ctx, s.ConnectionID)
 	if err == nil {
@@ -318,6 +328,7 @@ func (x *Exporter) object(ctx context.Context, b *s3.Bucket, q Query, key string
 	}
 	hour, since, started := q.From, x.o.Now(), time.Now()
 	n, err := Stream(ctx, x.o.Store, q, zip, func(records int64) error {
+		x.tell()
 		x.progress.Store(&Progress{Hour: hour, Dataset: q.Dataset, Records: records, Bytes: to.Size(), Since: since})
 		x.rest(ctx, min(time.Since(started), longestRest)) // the wait for the store was rest enough
 		started = time.Now()
