@@ -184,6 +184,17 @@ func TestFilesMove(t *testing.T) {
 func TestBucketsInService(t *testing.T) {
 	d, s, ctx := newDesk(t), s3test.New(t), context.Background()
 	c := d.bucketed(s)
+	steps, err := d.TestConnection(ctx, c.ID)
+	if err != nil || len(steps) != 3 || steps[2].Attempt.Verdict != model.Delivered || len(s.Objects()) != 0 || len(s.Requests()) != 3 {
+		t.Errorf("the test of the connection: %+v, %v; left: %v", steps, err, s.Objects())
+	}
+	c.Settings["region"] = "us-east-1"
+	d.write(func(tx *db.Tx) error { return tx.UpdateConnection(&c) })
+	if steps, err = d.TestConnection(ctx, c.ID); err != nil || len(steps) != 1 || !strings.Contains(steps[0].Attempt.Error, "is in the region eu-west-1") {
+		t.Errorf("wrong region: %+v, %v", steps, err)
+	}
+	c.Settings["region"] = s3test.Region
+	d.write(func(tx *db.Tx) error { return tx.UpdateConnection(&c) })
 	n := model.DefaultExport()
 	n.Enabled, n.ConnectionID, n.Pattern = true, c.ID, "no tags"
 	if err := d.UpdateExport(ctx, dbtest.Admin(), n); !fault.Is(err, fault.Invalid) {
