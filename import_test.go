@@ -34,12 +34,8 @@ var law = map[string][]string{
 	"jobs":               {"db", "db/fault", "db/model", "jobs/connector", "jobs/deliver", "jobs/dispatch", "jobs/egress", "jobs/export", "jobs/filter", "jobs/flow", "jobs/housekeeping", "jobs/inbound", "jobs/s3", "jobs/scheme", "jobs/script"},
 	"jobs/dispatch":      {"db", "db/fault", "db/model", "jobs/deliver"},
 	"jobs/deliver":       {"db/fault", "db/model", "jobs/connector", "jobs/egress", "jobs/scheme", "jobs/script"},
-<<<<<<< HEAD
-	"jobs/connector":     {"db/fault", "db/model", "jobs/egress", "jobs/scheme"},
-	"jobs/standin":       {},
-=======
 	"jobs/connector":     {"db/fault", "db/model", "jobs/egress", "jobs/s3", "jobs/scheme"},
->>>>>>> 150a29e (jobs: files of forms are kept in the data folder or in a bucket, and follow to either)
+	"jobs/standin":       {},
 	"jobs/scheme":        {"db/fault", "db/model", "jobs/egress"},
 	"jobs/egress":        {"db/fault", "db/model"},
 	"jobs/export":        {"db", "db/fault", "db/model", "jobs/s3"},

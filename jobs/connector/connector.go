@@ -132,11 +132,7 @@ func Follow(f Followed) (Asked, bool) {
 // Types lists all types in the order of their cards.
 func Types() []Type { return types }
 
-<<<<<<< HEAD
-var types = []Type{webhook(), customHTTP(), salesforce(), marketo()}
-=======
-var types = []Type{webhook(), customHTTP(), bucket()}
->>>>>>> 150a29e (jobs: files of forms are kept in the data folder or in a bucket, and follow to either)
+var types = []Type{webhook(), customHTTP(), bucket(), salesforce(), marketo()}
 
 // ByType finds a type.
 func ByType(t model.ConnectionType) (Type, bool) {
