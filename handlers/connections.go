@@ -155,6 +155,12 @@ func (h *Handlers) newConnection(c echo.Context) error {
 	if t.NeedsCredential && h.may(c, model.Credentials.Manage()) {
 		auth.Use = "new"
 	}
+	if fit := t.Kinds(nil); len(fit) > 0 && len(t.Preset) > 0 {
+		auth.Typed = map[string]string{}
+		for field, value := range t.Preset {
+			auth.Typed[string(fit[0])+"."+field] = value
+		}
+	}
 	f := views.ConnectionForm{Type: string(t.Type), Auth: auth, Certificate: none, TimeoutSeconds: strconv.Itoa(model.DefaultTimeout), Enabled: true,
 		Settings: views.SettingValues(t.Fields, nil)}
 	if c.QueryParam("try") != "" {

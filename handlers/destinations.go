@@ -169,6 +169,7 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 	}
 	t, _ := connector.ByType(e.connection.Type)
 	e.Methods, e.Fields = t.Methods, e.fields()
+	e.Fixed, e.Records = t.Fixed, t.Records
 	title, last := "New destination", "New"
 	if e.saved.ID != "" {
 		title, last = e.saved.Name, e.saved.Name

@@ -40,6 +40,10 @@ type Type struct {
 	// settings: those of any. nil = whatever there is. NeedsCredential says that they have to carry one.
 	Credentials     func(model.Config) []model.CredentialType
 	NeedsCredential bool
+	// Preset is what the form of a credential begins with that is made for such a connection, by name of the field.
+	Preset map[string]string
+	// Fixed says that the settings of a destination decide its method and path, so that forms do not ask for them.
+	Fixed bool
 	// NoDestinations says why a connection has none and what it is for; "" = it has destinations.
 	NoDestinations string
 	// TokenHost names the member of the token endpoint's answer that says which host requests go to, in place of the

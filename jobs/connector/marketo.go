@@ -42,7 +42,9 @@ func marketo() Type {
 		NeedsCredential: true,
 		Destination:     marketoFields,
 		Records:         true,
-		Docs: "The credential is of type OAuth 2.0: grant client credentials, “GET, all in the query”, with the access token URL https://123-ABC-456.mktorest.com/identity/oauth/token. " +
+		Fixed:           true,
+		Preset:          map[string]string{"client_auth": "get_query", "token_url": "https://123-ABC-456.mktorest.com/identity/oauth/token"},
+		Docs: "Marketo answers for each record of a request, so each event is settled with words of its own. The credential is of type OAuth 2.0: client credentials, by GET with all in the query. " +
 			"Marketo allows 100 calls in 20 seconds and 10 at once, for all clients of a subscription together; new destinations keep to that.",
 		Guide: marketoGuide(), Samples: marketoSamples(),
 		defaults: func(model.Connection, model.Config) model.Destination {

@@ -41,8 +41,10 @@ func salesforce() Type {
 		TokenHost:       "rest_instance_url",
 		Destination:     salesforceFields,
 		Records:         true,
-		Docs: "The credential is of type OAuth 2.0: grant client credentials, “POST, all in a JSON body”, with the access token URL https://SUBDOMAIN.auth.marketingcloudapis.com/v2/token. " +
-			"Requests go to the host that the token's answer names.",
+		Fixed:           true,
+		Preset:          map[string]string{"client_auth": "post_json", "token_url": "https://SUBDOMAIN.auth.marketingcloudapis.com/v2/token"},
+		Docs: "Rows are taken now and written later: a delivery is settled when Marketing Cloud has told what became of its row. " +
+			"The credential is of type OAuth 2.0: client credentials, with all in a JSON body. Requests go to the host that the token's answer names.",
 		Guide: salesforceGuide(), Samples: salesforceSamples(),
 		defaults: func(_ model.Connection, c model.Config) model.Destination {
 			if c.Text("write") == salesforceJourney {
