@@ -313,3 +313,14 @@ func TestRequestsGoWhereTheTokenSays(t *testing.T) {
 		}
 	}
 }
+
+func TestSampleOfAJSONRequest(t *testing.T) {
+	text := func(name string) string { return map[string]string{"client_id": "id"}[name] }
+	got := tokenSample(model.Config{"grant": "client_credentials", "client_auth": "post_json", "client_id": `i"d`, "account_id": "72", "token_url": "https://a.example/v2/token"}, text,
+		func(string) string { return model.Mask })
+	want := "POST /v2/token HTTP/1.1\nHost: a.example\nAccept: application/json\nContent-Type: application/json\n\n" +
+		`{"grant_type":"client_credentials",` + "\n" + ` "account_id":"72",` + "\n" + ` "client_id":"i\"d",` + "\n" + ` "client_secret":"•••"}`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -86,6 +86,7 @@ func tokenSample(c model.Config, text, secret func(string) string) string {
 		put("grant_type", grantClient)
 	}
 	plain("scope", scopes(c))
+	plain("account_id", c.Text("account_id"))
 	var headers []string
 	how := cmp.Or(c.Text("client_auth"), authBody)
 	switch how {
@@ -111,6 +112,19 @@ func tokenSample(c model.Config, text, secret func(string) string) string {
 	return tokenLines(u, how, headers, form)
 }
 
+// jsonLines are the members of a JSON object, from the parameters of a form.
+func jsonLines(form []string) []string {
+	out := make([]string, len(form))
+	for i, p := range form {
+		name, value, _ := strings.Cut(p, "=")
+		if plain, err := url.QueryUnescape(value); err == nil {
+			value = plain
+		}
+		out[i] = `"` + name + `":"` + jsonText(value, false) + `"`
+	}
+	return out
+}
+
 func tokenLines(u *url.URL, how string, headers, form []string) string {
 	method, query := http.MethodPost, u.RawQuery
 	lines := append([]string{"Host: " + u.Host, "Accept: application/json"}, headers...)
@@ -120,6 +134,8 @@ func tokenLines(u *url.URL, how string, headers, form []string) string {
 		fallthrough
 	case authQuery:
 		query = strings.TrimPrefix(query+"&"+strings.Join(form, "&"), "&")
+	case authJSON:
+		lines = append(lines, "Content-Type: application/json", "", "{"+strings.Join(jsonLines(form), ",\n ")+"}")
 	default:
 		lines = append(lines, "Content-Type: application/x-www-form-urlencoded", "", strings.Join(form, "\n&"))
 	}
