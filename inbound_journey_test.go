@@ -45,13 +45,23 @@ func TestInboundJourney(t *testing.T) {
 	}
 	b.sees("No signature in X-Hub-Signature-256 fits")
 	b.inspect()
+	b.press("Take a sample")
+	b.sees("Waiting for a sample")
+	b.inspect()
+	sample := `{"parcel":"PX-7","status":"lost"}`
+	p.accepted(url, "application/json", sample, "X-Hub-Signature-256", signedWith("journey-secret", sample), "X-GitHub-Delivery", "j-0")
+	b.misses("Waiting for a sample") // live
+	b.sees("Sample")
+	if n := len(p.must(200, "GET", "events?name=parcel.moved", nil).items()); n != 1 {
+		t.Errorf("a sample raised an event: %d", n)
+	}
 	b.open("/inbound/" + id)
 	b.inspect()
 	b.open("/inbound/" + id + "/mapping")
-	b.sees("PX-20418")
+	b.sees("PX-7")
 	b.fill("subject", "{{ it.data[0].parcel }}")
 	b.fill("mapping", `{"parcel": {{ it.data[0].parcel }}, "done": {{ it.data[0].status == "delivered" }}}`)
-	b.sees(`"done": true`)
+	b.sees(`"done": false`)
 	b.inspect()
 	b.press("Save mapping")
 	b.sees("The mapping is saved")
@@ -83,7 +93,7 @@ func TestInboundJourney(t *testing.T) {
 	b.sees("No. 1 about PX-20418")
 	b.inspect()
 	b.open("/inbound")
-	b.sees("3 calls today")
+	b.sees("4 calls today")
 	b.inspect()
 
 	guest := newBrowser(t, p.url(""), true)

@@ -143,9 +143,8 @@ func (tx *Tx) AcceptInvitation(tokenHash []byte, name, passwordHash string) (mod
 
 // liveSessions and liveKeys count what an account has that works at a time.
 const (
-	liveSessions  = `SELECT count(*) FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 AND s.seen_at > $3`
-	liveEndpoints = `SELECT count(*) FROM inbound_endpoints i WHERE i.user_id = $1 AND i.enabled = 1`
-	liveKeys      = `SELECT count(*) FROM api_keys k WHERE k.user_id = $1 AND k.revoked_at = 0 AND (k.expires_at = 0 OR k.expires_at > $2)`
+	liveSessions = `SELECT count(*) FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 AND s.seen_at > $3`
+	liveKeys     = `SELECT count(*) FROM api_keys k WHERE k.user_id = $1 AND k.revoked_at = 0 AND (k.expires_at = 0 OR k.expires_at > $2)`
 )
 
 // Stops is what stops working when the account is disabled: a line for each kind of thing that acts as its user. Whoever
@@ -160,7 +159,6 @@ func (s *Store) Stops(ctx context.Context, id model.UserID, now time.Time) ([]mo
 	}{
 		{"session", "Signed out at once.", liveSessions, []any{id, ms(now), idle}},
 		{"API key", "Programs that use it are refused at once.", liveKeys, []any{id, ms(now)}},
-		{"inbound endpoint", "Calls are answered 401.", liveEndpoints, []any{id}},
 		{"invitation", "Its link no longer works.", invitationsFrom, []any{id, ms(now)}},
 	} {
 		n, err := one(s.reader(ctx), x.label, number, x.count, x.args...)

@@ -106,12 +106,20 @@ func (s *Service) startSome(ctx context.Context) (time.Duration, error) {
 		if n == 0 {
 			continue
 		}
+		began := time.Now()
 		if err := s.startPiece(ctx, x.ID, n); err != nil {
 			return 0, err
+		}
+		if x.Rate == 0 {
+			wait = max(wait, min(restFor*time.Since(began), time.Second))
 		}
 	}
 	return wait, nil
 }
+
+// restFor is how much longer than a piece took nothing is started, where no rate is set: the messages of the runs are to be
+// sent and their outcomes stored in the meantime, and the more others write, the longer a piece takes.
+const restFor = 2
 
 // due is how many runs may be started now, and when to look again.
 func due(x model.AudienceRun, now time.Time) (int64, time.Duration) {
