@@ -166,6 +166,9 @@ func (h *Handlers) traced(c echo.Context, around db.Routing, e model.Event) ([]v
 		}
 		if h.may(c, model.Deliveries.View()) {
 			m.Delivery = t.Delivery
+			for _, g := range t.Gates {
+				m.Gates = append(m.Gates, views.Gate{Kind: g.Kind, Result: g.Result, Words: g.Words, Took: g.Took})
+			}
 		}
 		out = append(out, m)
 	}

@@ -18,6 +18,7 @@ type Traced struct {
 	Values   []filter.Value  // what the filter looked at; none when the filter was changed since or the data is gone
 	Changed  bool            // the action was changed since
 	Delivery *model.Delivery // nil when none was made, or retention has taken it
+	Gates    []Gate          // what decided about the delivery on its way out
 }
 
 // Trace tells what every action decided about e: those that it met, and those of today that its name does not concern. An
@@ -45,6 +46,11 @@ func (s *Service) Trace(ctx context.Context, e model.Event) ([]Traced, error) {
 		}
 		if !t.Changed {
 			t.Values = looked(a.Filter, e)
+		}
+		if t.Delivery != nil && len(out) < mostGates {
+			if t.Gates, err = s.gates(ctx, snap, *t.Delivery); err != nil {
+				return nil, err
+			}
 		}
 		out = append(out, t)
 	}

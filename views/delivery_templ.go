@@ -1285,6 +1285,9 @@ func timingParts(a model.Attempt) []ui.Fact {
 		out = append(out, ui.Fact{Label: "Address", Text: a.Address, Mono: true})
 	}
 	t := a.Timings
+	if t.WaitedFor != "" {
+		out = append(out, ui.Fact{Label: "Before it", Text: waitedWords(t)})
+	}
 	if t.Reused {
 		out = append(out, ui.Fact{Label: "Connection", Text: "reused"})
 	}

@@ -1,5 +1,10 @@
 package views
 
+import (
+	"waybill/db/model"
+	"waybill/views/ui"
+)
+
 // Why a delivery waits although it is due, in words: short for a list, a title and a sentence for its page.
 
 func waitingShort(why string) string {
@@ -54,4 +59,10 @@ func waitingText(why string) string {
 		return "The other side accepted the message and works on it. It is asked what became of it, less and less often, for up to a day; only then is the delivery settled. Retrying by hand sends it once more."
 	}
 	return ""
+}
+
+// waitedWords say how long a message was kept waiting before an attempt, and for what.
+func waitedWords(t model.Timings) string {
+	what := map[string]string{"order": "its turn", "breaker": "the breaker", "rate": "the rate limit", "concurrency": "a free place", "batch": "others to go along"}[t.WaitedFor]
+	return ui.Took(micros(t.Waited)) + " for " + what
 }

@@ -127,6 +127,11 @@ type Timings struct {
 	FirstByte int64 `json:"first_byte"` // from the start to the first byte of the answer
 	Total     int64 `json:"total"`
 	Reused    bool  `json:"reused"` // an open connection was used: no DNS, connect, TLS
+
+	Certificate bool   `json:"client_certificate,omitempty"` // one was at hand to be shown
+	Authority   bool   `json:"private_authority,omitempty"`  // the other side was checked against a private one
+	Waited      int64  `json:"waited,omitempty"`             // from when it was due to its start
+	WaitedFor   string `json:"waited_for,omitempty"`         // what it waited for last: order, breaker, rate, concurrency, batch
 }
 
 // ErrorClass groups what went wrong, so that a person sees the pattern.
@@ -159,6 +164,9 @@ type Work struct {
 	// Batch are all that go in this one message, in their order; nil for a delivery that goes by itself. Delivery and Event are
 	// those of the first.
 	Batch []Work
+	// Waited is how long it was due before this attempt, and for what it waited last; 0 = it was not kept waiting.
+	Waited    time.Duration
+	WaitedFor string
 }
 
 // Each are the deliveries in w: those of its batch, or itself.

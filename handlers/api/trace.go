@@ -5,12 +5,13 @@ import (
 	"waybill/jobs"
 )
 
-// traced is what one action, or the trigger of one workflow, decided about an event.
+// traced is what one action, or the trigger of one workflow, decided about an event, or what decided about the delivery that
+// was made of it.
 type traced struct {
-	Kind           string  `json:"kind" enum:"action,workflow"`
+	Kind           string  `json:"kind" enum:"action,workflow,lane,order,breaker,rate,concurrency,batch,network" doc:"What is not of an action or workflow is of the delivery that stands before it; its id and name are those of the destination"`
 	ID             string  `json:"id"`
 	Name           string  `json:"name"`
-	Result         string  `json:"result" enum:"sent,filter_no,filter_error,action_off,destination_off,too_deep,name_no,started,workflow_off"`
+	Result         string  `json:"result" enum:"sent,filter_no,filter_error,action_off,destination_off,too_deep,name_no,started,workflow_off,bulk,joined,waited,waits,refused"`
 	Rule           string  `json:"rule" doc:"The filter, or for name_no the event pattern, as they stand now"`
 	Values         []value `json:"values" doc:"What the filter looked at"`
 	Detail         string  `json:"detail" doc:"In words, as noted when the event was accepted"`
@@ -31,7 +32,11 @@ func (a *API) traceEvent(c call, in *ByID) (*body[list[traced]], error) {
 		return nil, err
 	}
 	items, err := a.jobs.Trace(c, e)
-	return listed(items, "", err, showTraced)
+	var all []traced
+	for _, x := range items {
+		all = append(append(all, showTraced(x)), showGates(x)...)
+	}
+	return listed(all, "", err, func(t traced) traced { return t })
 }
 
 func showTraced(x jobs.Traced) traced {
@@ -46,4 +51,20 @@ func showTraced(x jobs.Traced) traced {
 		t.DeliveryID, t.DeliveryStatus, t.WaitingFor, t.LastError = string(d.ID), string(d.Status), d.WaitingFor, d.LastError
 	}
 	return t
+}
+
+// showGates are the lines of what decided about a delivery.
+func showGates(x jobs.Traced) (out []traced) {
+	for _, g := range x.Gates {
+		t := traced{Kind: g.Kind, ID: string(x.Delivery.DestinationID), Name: x.Delivery.Destination, Result: g.Result, Rule: g.Words, Values: []value{}, DeliveryID: string(x.Delivery.ID),
+			DeliveryStatus: string(x.Delivery.Status)}
+		if g.Took > 0 {
+			t.Values = append(t.Values, value{"waited_ms", g.Took.Milliseconds()})
+		}
+		if !g.Until.IsZero() {
+			t.Values = append(t.Values, value{"until", model.Stamp(g.Until)})
+		}
+		out = append(out, t)
+	}
+	return out
 }

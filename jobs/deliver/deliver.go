@@ -162,7 +162,8 @@ func gone(d model.Delivery) string {
 
 func (s *Sender) begin(w model.Work) *model.Attempt {
 	now := s.Now()
-	return &model.Attempt{ID: model.NewAttemptID(now), DeliveryID: w.Delivery.ID, Number: w.Delivery.Attempts + 1, StartedAt: now}
+	return &model.Attempt{ID: model.NewAttemptID(now), DeliveryID: w.Delivery.ID, Number: w.Delivery.Attempts + 1, StartedAt: now,
+		Timings: model.Timings{Waited: w.Waited.Microseconds(), WaitedFor: w.WaitedFor}}
 }
 
 // Prepared is the exact request that would be sent.
@@ -374,7 +375,9 @@ func (s *Sender) record(ctx context.Context, p *Prepared) (*model.Attempt, egres
 	}
 	a.Request = model.Message{Headers: redact.Request(p.Request.Header, p.Applied), Body: redact.Body(body, false), Size: int64(len(p.Request.Body))}
 	x, err := s.Egress.Do(ctx, p.Request)
-	a.Address, a.Timings, a.StatusCode = x.Address, x.Timings, x.Status
+	a.Address, a.StatusCode = x.Address, x.Status
+	x.Timings.Waited, x.Timings.WaitedFor = a.Timings.Waited, a.Timings.WaitedFor
+	a.Timings = x.Timings
 	a.Response = model.Message{Headers: redact.Response(x.Header), Body: redact.Body(x.Body, x.Truncated), Size: x.Size, Truncated: x.Truncated}
 	if len(a.Response.Body) > model.MaxStoredResponse { // some types have to read more than is kept
 		a.Response.Body, a.Response.Truncated = a.Response.Body[:model.MaxStoredResponse:model.MaxStoredResponse], true

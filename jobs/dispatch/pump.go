@@ -36,6 +36,7 @@ func (d *Dispatcher) pump(t *target) {
 		now := d.o.Now()
 		var lane int
 		if lane, s = d.next(t, a, now); s.Waits != "" {
+			t.stopped, t.stopping = s.Waits, now
 			break
 		}
 		d.begin(t, lane, a, now)
@@ -205,6 +206,7 @@ func (d *Dispatcher) left(x run) {
 
 // start makes one attempt in a goroutine of its own.
 func (d *Dispatcher) start(x run, w model.Work, schedule []int) {
+	w.Waited, w.WaitedFor = x.t.kept(w.Delivery, d.o.Now())
 	d.sends(w)
 	go func() {
 		r := d.attempt(w)
@@ -212,6 +214,24 @@ func (d *Dispatcher) start(x run, w model.Work, schedule []int) {
 		o := outcome(w, r, schedule, d.o.Now(), rand.Float64())
 		d.post(func() { d.finished(x, w, r, o) })
 	}()
+}
+
+// worthTelling is how long something has to be kept waiting for people to be told.
+const worthTelling = 100 * time.Millisecond
+
+// kept is how long a message was kept waiting until now, and for what last.
+func (t *target) kept(d model.Delivery, now time.Time) (time.Duration, string) {
+	due, why := d.NextAttemptAt, t.stopped
+	switch {
+	case d.Seq > 0 && d.Attempts == 0 && due.Sub(d.CreatedAt) >= worthTelling: // it became due when the one before it was settled
+		due, why = d.CreatedAt, WaitsOrder
+	case t.stopping.Before(due):
+		return 0, ""
+	}
+	if wait := now.Sub(due); !due.IsZero() && wait >= worthTelling {
+		return wait, string(why)
+	}
+	return 0, ""
 }
 
 // attempt is the attempt itself; a panic in it is a failure of this delivery alone.

@@ -17,6 +17,8 @@ type target struct {
 	pace     [2]pace // of all, of bulk
 	health   health
 	pause    time.Time // nothing starts before: the store could not take it
+	stopped  Waits     // what stopped it last
+	stopping time.Time // when it still did
 	alarmAt  time.Time
 	alarm    *time.Timer // when something that stops it ends; nil = nothing does
 	shown    Shown

@@ -8,8 +8,8 @@ import (
 	"waybill/jobs/deliver"
 )
 
-// lateAfter is after how many attempts a delivery counts as bulk: fresh ones come before late retries.
-const lateAfter = 3
+// LateFrom is after how many attempts a delivery counts as bulk: fresh ones come before late retries.
+const LateFrom = 3
 
 // jitter is how far a wait is spread to both sides.
 const jitter = 0.2
@@ -53,7 +53,7 @@ func again(o *model.Outcome, d model.Delivery, r deliver.Result, schedule []int,
 		return
 	}
 	o.Status = model.Retrying
-	if n >= lateAfter {
+	if n >= LateFrom {
 		o.Lane = model.Bulk
 	}
 	o.NextAt = now.Add(max(Spread(schedule[n], chance), r.RetryAfter))

@@ -345,6 +345,9 @@ func (f *flight) firstByte() { f.first.Store(f.since(time.Now())) }
 func (f *flight) fill(x *Exchange) {
 	t := &x.Timings
 	t.Total, t.FirstByte, t.Reused, x.Address = f.since(time.Now()), f.first.Load(), f.reuse, f.addr
+	if i := f.identity; i != nil && !f.plain {
+		t.Certificate, t.Authority = i.shows, i.private
+	}
 	if d := f.open.Load(); d != nil && !f.reuse {
 		t.DNS, t.Connect, x.Address = d.dns, d.connect, cmp.Or(x.Address, d.addr)
 		if f.got > 0 && !f.plain {

@@ -121,7 +121,7 @@ func (r *Redactor) list(h http.Header, secret func(string) bool) []model.Header 
 		for _, v := range values {
 			switch {
 			case secret(name):
-				v = model.Mask
+				v = masked(name, v)
 			case name == "Location" || name == "Referer" || name == "Content-Location":
 				v = r.URL(v, Applied{})
 			default:
@@ -189,4 +189,16 @@ func secretParameter(name string) bool {
 	}
 	return slices.ContainsFunc([]string{"token", "secret", "password", "passwd", "apikey", "accesskey", "signature"},
 		func(word string) bool { return strings.Contains(name, word) })
+}
+
+// masked is the value of a secret header as it is recorded: of an Authorization in a well-known scheme that name stays, which
+// says how the request was signed in.
+func masked(name, value string) string {
+	if name == "Authorization" {
+		switch scheme, _, _ := strings.Cut(value, " "); scheme {
+		case "Basic", "Bearer", "AWS4-HMAC-SHA256":
+			return scheme + " " + model.Mask
+		}
+	}
+	return model.Mask
 }
