@@ -177,6 +177,8 @@ var subpages = []offer{
 	{model.Users.View(), views.Hit{Icon: "lock", Label: "Roles", URL: href.Roles(), Also: "rights permissions matrix"}},
 	{model.Events.View(), views.Hit{Icon: "book", Label: "Event definitions", URL: href.EventDefinitions(), Also: "schema names"}},
 	{model.Workflows.View(), views.Hit{Icon: "x", Label: "Failed runs", URL: href.With(href.Runs(), "status", string(model.RunFailed)), Also: "errors workflows"}},
+	{model.Settings.View(), views.Hit{Icon: "download", Label: "Hourly export", URL: href.ExportSettings(), Also: "settings s3 bucket analytics ndjson csv gzip pattern"}},
+	{model.Settings.View(), views.Hit{Icon: "copy", Label: "Files", URL: href.FileSettings(), Also: "settings uploads s3 bucket folder move"}},
 	{model.Settings.View(), views.Hit{Icon: "shield", Label: "Network", URL: href.Network(), Also: "rules allow deny hosts addresses proxy settings refused"}},
 	{model.SignedIn, views.Hit{Icon: "user", Label: "Account", URL: href.Account(), Also: "profile name password sessions"}},
 	{model.SignedIn, views.Hit{Icon: "book", Label: "API reference", URL: href.Docs(), Also: "docs documentation rest openapi curl help"}},

@@ -59,6 +59,8 @@ type Server struct {
 	URL string
 	// Now is the store's clock.
 	Now func() time.Time
+	// Forgetful keeps the sums of parts and nothing of their bytes: for measuring the other side's memory.
+	Forgetful bool
 
 	mu      sync.Mutex
 	objects map[string]Object
@@ -72,7 +74,14 @@ type Server struct {
 type upload struct {
 	key, kind string
 	header    http.Header
-	parts     map[int][]byte
+	parts     map[int]piece
+}
+
+// piece is a part of an object.
+type piece struct {
+	body []byte
+	size int
+	etag string
 }
 
 // New starts a store that ends with the test.
@@ -285,7 +294,11 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request, body []byte) {
 		refuse(w, r, refusal{Code: "NoSuchUpload", Message: "The specified upload does not exist.", status: 404})
 	case id != "" && r.Method == http.MethodPut:
 		n, _ := strconv.Atoi(q.Get("partNumber"))
-		s.uploads[id].parts[n] = body
+		p := piece{body, len(body), tag(body)}
+		if s.Forgetful {
+			p.body = nil
+		}
+		s.uploads[id].parts[n] = p
 		w.Header().Set("ETag", tag(body))
 	case id != "" && r.Method == http.MethodDelete:
 		delete(s.uploads, id)
@@ -328,7 +341,7 @@ func (s *Server) give(w http.ResponseWriter, r *http.Request, key string) {
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, key string) {
 	s.serial++
 	id := "upload-" + strconv.Itoa(s.serial)
-	s.uploads[id] = &upload{key: key, kind: r.Header.Get("Content-Type"), header: r.Header.Clone(), parts: map[int][]byte{}}
+	s.uploads[id] = &upload{key: key, kind: r.Header.Get("Content-Type"), header: r.Header.Clone(), parts: map[int]piece{}}
 	_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\"?><InitiateMultipartUploadResult><Bucket>%s</Bucket><UploadId>%s</UploadId></InitiateMultipartUploadResult>", Bucket, id)
 }
 
@@ -346,15 +359,15 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, id string, bod
 	u, whole := s.uploads[id], []byte(nil)
 	for i, p := range in.Part {
 		data, ok := u.parts[p.PartNumber]
-		if !ok || tag(data) != p.ETag || p.PartNumber != i+1 {
+		if !ok || data.etag != p.ETag || p.PartNumber != i+1 {
 			refuse(w, r, refusal{Code: "InvalidPart", Message: "One or more of the specified parts could not be found.", status: 400})
 			return
 		}
-		if i < len(in.Part)-1 && len(data) < 5<<20 {
+		if i < len(in.Part)-1 && data.size < 5<<20 {
 			refuse(w, r, refusal{Code: "EntityTooSmall", Message: "Your proposed upload is smaller than the minimum allowed size", status: 400})
 			return
 		}
-		whole = append(whole, data...)
+		whole = append(whole, data.body...)
 	}
 	delete(s.uploads, id)
 	o := Object{Body: whole, Type: u.kind, Header: u.header, ETag: tag(whole)}
