@@ -53,6 +53,7 @@ var fields = map[string][]string{
 	"FieldError":    {"Message"},
 	"NavGroup":      {"Label"},
 	"Hit":           {"Label"},
+	"FirstStep":     {"Title", "Text"},
 }
 
 // places are the fields of types whose literals name none.
