@@ -351,8 +351,6 @@ func exampleBody(call string) string {
     "workflow_id": "WORKFLOW_ID",
     "rate": 50
   }`
-	case "enable-workflow-target":
-		return `{"held": "send"}`
 	case "start-rotation":
 		return `{
     "config": {"token": "the-new-one"},

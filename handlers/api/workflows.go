@@ -306,16 +306,14 @@ type enabledTarget struct {
 func (a *API) enableTarget(c call, in *struct {
 	ByID
 	Target string `path:"target"`
-	Body   struct {
-		Held string `json:"held" enum:"send,drop" doc:"What becomes of what was held; send when absent"`
-	} `required:"false"`
+	Held   string `query:"held" enum:"send,drop" doc:"What becomes of what was held; send when absent"`
 }) (*body[enabledTarget], error) {
 	w, err := a.store.Workflow(c, model.WorkflowID(in.ID))
 	if err != nil {
 		return nil, err
 	}
 	step, hook := readTarget(w.ID, in.Target)
-	n, err := a.jobs.EnableTarget(c, c.actor, w, step, hook, in.Body.Held == "drop")
+	n, err := a.jobs.EnableTarget(c, c.actor, w, step, hook, in.Held == "drop")
 	t := showTarget(jobs.StepTarget{Step: step, Webhook: hook})
 	return single(enabledTarget{t.ID, step, string(hook), n}, err)
 }
