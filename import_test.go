@@ -31,7 +31,7 @@ var law = map[string][]string{
 	"views/href":         {},
 	"static":             {},
 	"static/fetch":       {},
-	"jobs":               {"db", "db/fault", "db/model", "jobs/connector", "jobs/deliver", "jobs/dispatch", "jobs/egress", "jobs/export", "jobs/filter", "jobs/flow", "jobs/housekeeping", "jobs/inbound", "jobs/s3", "jobs/scheme", "jobs/script"},
+	"jobs":               {"db", "db/fault", "db/model", "jobs/connector", "jobs/deliver", "jobs/dispatch", "jobs/egress", "jobs/export", "jobs/filter", "jobs/flow", "jobs/housekeeping", "jobs/inbound", "jobs/mail", "jobs/s3", "jobs/scheme", "jobs/script"},
 	"jobs/dispatch":      {"db", "db/fault", "db/model", "jobs/deliver"},
 	"jobs/deliver":       {"db/fault", "db/model", "jobs/connector", "jobs/egress", "jobs/scheme", "jobs/script"},
 	"jobs/connector":     {"db/fault", "db/model", "jobs/egress", "jobs/s3", "jobs/scheme"},
@@ -44,6 +44,8 @@ var law = map[string][]string{
 	"jobs/filter":        {"db/fault", "db/model"},
 	"jobs/flow":          {"db/fault", "db/model"},
 	"jobs/inbound":       {"db/fault", "db/model"},
+	"jobs/mail":          {"db/fault", "db/model"},
+	"jobs/mail/mailtest": {},
 	"jobs/script":        {"db/fault", "db/model"},
 	"jobs/bench":         {"db/fault", "db/model"},
 	"db":                 {"db/fault", "db/migrations", "db/model", "db/seal"},
@@ -65,6 +67,7 @@ var only = map[string][]string{
 	"github.com/labstack/echo/v4/...":              {"handlers", "handlers/api", "handlers/web"},
 	"github.com/danielgtaylor/huma/v2/...":         {"handlers/api"},
 	"github.com/a-h/templ/...":                     {"handlers", "handlers/web", "views", "views/ui"},
+	"github.com/wneessen/go-mail/...":              {"jobs/mail"},
 	"github.com/santhosh-tekuri/jsonschema/v6/...": {"jobs"},
 	"github.com/aws/aws-sdk-go-v2/...":             {"jobs/s3/s3test"}, // another's signer, for tests alone
 }

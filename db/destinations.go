@@ -204,6 +204,9 @@ func (tx *Tx) dropDestination(d model.Destination) error {
 	if err := tx.exec(dropHealth, d.ID); err != nil {
 		return err
 	}
+	if err := tx.exec(leaveAlertRules, d.ID); err != nil {
+		return err
+	}
 	if err := tx.exec(deleteDestination, d.ID); err != nil {
 		return err
 	}

@@ -276,6 +276,8 @@ UNION ALL SELECT 'network', 'network', 'Password of the proxy'
 UNION ALL SELECT 'instance_key', id, 'Key of platform tokens' FROM instance_keys
 UNION ALL SELECT 'inbound_key', k.id, i.name FROM inbound_keys k JOIN inbound_endpoints i ON i.id = k.endpoint_id
 UNION ALL SELECT 'inbound_secret', k.id, i.name FROM inbound_secrets k JOIN inbound_endpoints i ON i.id = k.endpoint_id
+UNION ALL SELECT 'setting', 'mail', 'Password of the mail server' FROM settings WHERE name = 'mail'
+UNION ALL SELECT 'mail', id, 'A letter that waits' FROM mails
 UNION ALL SELECT 'workflow', id, name FROM workflows
 UNION ALL SELECT 'webhook', json_extract(h.value, '$.id'), w.name || ': ' || json_extract(h.value, '$.name')
   FROM workflows w, json_each(w.draft, '$.steps') s, json_each(s.value, '$.webhooks') h

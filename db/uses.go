@@ -103,6 +103,10 @@ func (tx *Tx) vacate(noun string, destinations []model.Destination, listed, forc
 			return err
 		}
 		users = append(users, more...)
+		if more, err = all(tx, scanUse, alertRulesTo, d.ID); err != nil {
+			return err
+		}
+		users = append(users, more...)
 	}
 	if !force && (len(users) > 0 || open > 0) {
 		return inUse(noun, users, open)

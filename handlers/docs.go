@@ -257,6 +257,24 @@ func exampleBody(call string) string {
     "connection_id": "",
     "proxied": false
   }`
+	case "create-alert-rule", "update-alert-rule":
+		return `{
+    "name": "Orders fail",
+    "kind": "failure_rate",
+    "threshold": 20,
+    "window_minutes": 10,
+    "destination_id": "DESTINATION_ID"
+  }`
+	case "snooze-alert-rule":
+		return `{"minutes": 60}`
+	case "update-mail":
+		return `{
+    "host": "smtp.example.com",
+    "security": "starttls",
+    "from": "waybill@example.com"
+  }`
+	case "test-mail":
+		return `{"to": "ada@example.com"}`
 	case "update-storage":
 		return `{
     "row_days": 30,

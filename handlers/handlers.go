@@ -68,7 +68,7 @@ func (h *Handlers) Routes() []web.Route {
 		h.templateRoutes(),
 		h.inboundRoutes(),
 		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.exportPageRoutes(), h.paletteRoutes(), h.docsRoutes(),
-		h.connectionRoutes(), h.activityRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
+		h.connectionRoutes(), h.activityRoutes(), h.alertRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
 
 // Mount puts the whole program into e.

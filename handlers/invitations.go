@@ -57,7 +57,13 @@ func (h *Handlers) invite(c echo.Context) error {
 	}
 	token := db.NewToken()
 	i := model.Invitation{Email: f.Email, Roles: f.Roles}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateInvitation(&i, db.HashKey(token)) })
+	mailed := false
+	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) (err error) {
+		if err = tx.CreateInvitation(&i, db.HashKey(token)); err == nil {
+			mailed, err = h.o.Jobs.MailInvitation(tx, i, h.invitationLink(token))
+		}
+		return err
+	})
 	if taken := fault.Of(err); taken != nil && taken.Code == "duplicate_email" {
 		return h.invitePage(c, http.StatusUnprocessableEntity, views.InviteProps{Form: f, Problems: views.Problems{Fields: map[string]string{"email": taken.Message}}})
 	}
@@ -67,25 +73,35 @@ func (h *Handlers) invite(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.invitedPage(c, i, token)
+	return h.invitedPage(c, i, token, mailed)
+}
+
+func (h *Handlers) invitationLink(token string) string {
+	return strings.TrimSuffix(h.BaseURL.String(), "/") + href.InvitationLink(token)
 }
 
 func (h *Handlers) renewInvitation(c echo.Context) error {
 	ctx, id, token := c.Request().Context(), web.ID[model.InvitationID](c), db.NewToken()
-	if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.RenewInvitation(id, db.HashKey(token)) }); err != nil {
-		return err
-	}
 	i, err := h.Store.Invitation(ctx, id)
 	if err != nil {
 		return err
 	}
-	return h.invitedPage(c, i, token)
+	i.ExpiresAt, i.InvitedByName = h.Now().Add(model.InvitationLife), h.Actor(c).Name
+	mailed := false
+	if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) (err error) {
+		if err = tx.RenewInvitation(id, db.HashKey(token)); err == nil {
+			mailed, err = h.o.Jobs.MailInvitation(tx, i, h.invitationLink(token))
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	return h.invitedPage(c, i, token, mailed)
 }
 
-func (h *Handlers) invitedPage(c echo.Context, i model.Invitation, token string) error {
-	link := strings.TrimSuffix(h.BaseURL.String(), "/") + href.InvitationLink(token)
+func (h *Handlers) invitedPage(c echo.Context, i model.Invitation, token string, mailed bool) error {
 	bits := web.Bits{Status: http.StatusCreated, Title: "Invitation", Section: "users", Crumbs: under(usersCrumb, i.Email)}
-	return h.Page(c, bits, views.Invited(i, link, h.Now()))
+	return h.Page(c, bits, views.Invited(i, h.invitationLink(token), mailed, h.Now()))
 }
 
 func (h *Handlers) askRevokeInvitation(c echo.Context) error {

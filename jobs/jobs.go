@@ -21,6 +21,7 @@ import (
 	"waybill/jobs/egress"
 	"waybill/jobs/export"
 	"waybill/jobs/housekeeping"
+	"waybill/jobs/mail"
 	"waybill/jobs/scheme"
 	"waybill/jobs/script"
 )
@@ -77,6 +78,8 @@ type Service struct {
 	mover        mover
 	saving       sync.RWMutex // read: a file is being stored; written: files are being removed
 	observed     observation
+	work         work
+	mail         post
 }
 
 type counts struct{ accepted, delivered, failed, attempts atomic.Int64 }
@@ -99,6 +102,7 @@ func New(o Options) *Service {
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
 	s.routing.use = s.useNetwork
+	s.mail = post{sender: mail.Sender{Dial: s.egress.Dial, Now: o.Now}, wake: make(chan struct{}, 1)}
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
 	s.keeper.Platform = s.signPlatform
 	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Keeper: s.keeper, Now: o.Now, Setup: s.setup}
@@ -148,6 +152,7 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.keepNotes()
 	go s.keepMapping()
 	go s.keepWatch()
+	go s.keepPost()
 	s.startOperations()
 	return nil
 }
@@ -205,7 +210,7 @@ func (s *Service) housekeeping() {
 
 // expire clears what has ended: keys of events, sessions, waits after failed sign-ins, old statistics, old records of audiences.
 func (s *Service) expire() {
-	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats,
+	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats, s.o.Store.ForgetAlerts, s.o.Store.ForgetMails,
 		s.o.Store.ForgetFormer, s.o.Store.ForgetMembers, s.forgetInbound} {
 		for {
 			n, err := forget(context.Background(), s.o.Now())

@@ -37,6 +37,7 @@ type observation struct {
 	next     time.Time // when to measure again
 	kept     time.Time // when a measurement was last put into the statistics
 	rolled   time.Time
+	judged   time.Time
 }
 
 // How often what is done. Measuring reads an entry for each delivery that is not settled, so a large backlog is measured
@@ -63,9 +64,11 @@ func (s *Service) keepWatch() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
-		if err := s.look(context.Background()); err != nil {
+		err := s.look(context.Background())
+		if err != nil {
 			s.o.Log.Warn("what goes on could not be watched; trying again", "error", err)
 		}
+		s.Job("statistics", err)
 		select {
 		case <-s.stopped:
 			return
@@ -94,6 +97,10 @@ func (s *Service) look(ctx context.Context) error {
 				break
 			}
 		}
+	}
+	if start.Sub(o.judged) >= judgeEvery {
+		o.judged = start
+		return s.judge(ctx, s.o.Now())
 	}
 	return nil
 }

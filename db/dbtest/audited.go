@@ -28,6 +28,8 @@ func every() []change {
 		role    model.Role
 		replay  model.Replay
 		invited model.Invitation
+		alert   model.AlertRule
+		alerts  []model.Alert
 	}
 	return []change{
 		{"Failed", "", false, func(tx *db.Tx, x *Setup) error { return tx.Failed("k") }},
@@ -86,6 +88,27 @@ func every() []change {
 			_, err := tx.AcceptInvitation([]byte("token-3"), "Out", "hash")
 			return err
 		}},
+		{"CreateAlertRule", "alert_rule.created", false, func(tx *db.Tx, x *Setup) error {
+			extra.alert = model.AlertRule{Name: "Rates", Kind: model.AlertFailureRate, Threshold: 20, DestinationID: x.Destination.ID}
+			return tx.CreateAlertRule(&extra.alert)
+		}},
+		{"UpdateAlertRule", "alert_rule.updated", false, func(tx *db.Tx, x *Setup) error {
+			extra.alert.Threshold = 30
+			return tx.UpdateAlertRule(&extra.alert)
+		}},
+		{"BeginAlerts", "", false, func(tx *db.Tx, x *Setup) (err error) {
+			extra.alerts, err = tx.BeginAlerts(extra.alert, []model.Finding{{About: "disk", Title: "Full"}})
+			return err
+		}},
+		{"SeeAlerts", "", false, func(tx *db.Tx, x *Setup) error { return tx.SeeAlerts(extra.alerts) }},
+		{"TellAlerts", "", false, func(tx *db.Tx, x *Setup) error { return tx.TellAlerts(extra.alerts) }},
+		{"EndAlerts", "", false, func(tx *db.Tx, x *Setup) error { return tx.EndAlerts(extra.alerts, true) }},
+		{"DeleteAlertRule", "alert_rule.deleted", false, func(tx *db.Tx, x *Setup) error { return tx.DeleteAlertRule(extra.alert.ID) }},
+		{"UpdateMail", "settings.updated", false, func(tx *db.Tx, x *Setup) error {
+			return tx.UpdateMail(model.MailSettings{Host: "smtp.example.com", Username: "bot"}, "secret")
+		}},
+		{"QueueMail", "", false, func(tx *db.Tx, x *Setup) error { return tx.QueueMail("ada@example.com", "Hello", "test", "text") }},
+		{"MarkMail", "", false, func(tx *db.Tx, x *Setup) error { return tx.MarkMail("mal_1", time.Time{}, "") }},
 		{"CreateRole", "role.created", true, func(tx *db.Tx, x *Setup) error {
 			extra.role = model.Role{Name: "Auditor", Rights: []model.Right{model.ViewAuditLog}}
 			return tx.CreateRole(&extra.role)

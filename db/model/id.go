@@ -41,6 +41,9 @@ type (
 	ReplayID      string // rpl_
 	BackfillID    string // bkf_
 	NetworkRuleID string // nru_
+	AlertRuleID   string // alr_
+	AlertID       string // alt_
+	MailID        string // mal_
 	// TargetID names what has a queue: a destination's id, later also a step's webhook (SEMANTICS 3).
 	TargetID string
 )
@@ -70,6 +73,9 @@ func NewFileID(now time.Time) FileID               { return FileID(newID("fil_",
 func NewTimerID(now time.Time) TimerID             { return TimerID(newID("tmr_", now)) }
 func NewBatchID(now time.Time) BatchID             { return BatchID(newID("bat_", now)) }
 func NewNetworkRuleID(now time.Time) NetworkRuleID { return NetworkRuleID(newID("nru_", now)) }
+func NewAlertRuleID(now time.Time) AlertRuleID     { return AlertRuleID(newID("alr_", now)) }
+func NewAlertID(now time.Time) AlertID             { return AlertID(newID("alt_", now)) }
+func NewMailID(now time.Time) MailID               { return MailID(newID("mal_", now)) }
 func NewReplayID(now time.Time) ReplayID           { return ReplayID(newID("rpl_", now)) }
 func NewBackfillID(now time.Time) BackfillID       { return BackfillID(newID("bkf_", now)) }
 

@@ -64,6 +64,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.settings()
 	a.network()
 	a.exports()
+	a.alerts()
 	a.users()
 	a.invitations()
 	a.roles()

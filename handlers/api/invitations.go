@@ -37,7 +37,7 @@ func (a *API) invitations() {
 	view, manage := model.Users.View(), model.Users.Manage()
 	add(a, route{http.MethodGet, "/invitations", "list-invitations", "List invitations that wait", "Users", "", view, 0}, a.listInvitations)
 	add(a, route{http.MethodPost, "/invitations", "create-invitation", "Invite somebody", "Users",
-		"The answer holds a link with which they choose their own name and password. It lives for 7 days.", manage, 0}, a.createInvitation)
+		"The answer holds a link with which they choose their own name and password. It lives for 7 days, and goes to them by mail when a mail server is set.", manage, 0}, a.createInvitation)
 	add(a, route{http.MethodDelete, "/invitations/{id}", "revoke-invitation", "Revoke an invitation", "Users", "", manage, 0}, a.revokeInvitation)
 }
 
@@ -48,8 +48,14 @@ func (a *API) listInvitations(c call, in *Paging) (*body[list[Invitation]], erro
 
 func (a *API) createInvitation(c call, in *struct{ Body invitationInput }) (*made[newInvitation], error) {
 	i, token := model.Invitation{Email: in.Body.Email, Roles: in.Body.Roles}, db.NewToken()
-	err := a.write(c, func(tx *db.Tx) error { return tx.CreateInvitation(&i, db.HashKey(token)) })
 	url := strings.TrimSuffix(a.web.BaseURL.String(), "/") + href.InvitationLink(token)
+	err := a.write(c, func(tx *db.Tx) error {
+		if err := tx.CreateInvitation(&i, db.HashKey(token)); err != nil {
+			return err
+		}
+		_, err := a.jobs.MailInvitation(tx, i, url)
+		return err
+	})
 	return created(newInvitation{showInvitation(i), url}, "/invitations/"+string(i.ID), err)
 }
 

@@ -1,0 +1,173 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"waybill/db"
+	"waybill/db/fault"
+	"waybill/db/model"
+	"waybill/jobs/mail"
+)
+
+// post is the goroutine that sends letters. It sleeps until the first one is due, or until somebody queued one.
+type post struct {
+	sender mail.Sender
+	wake   chan struct{}
+}
+
+// How many letters are sent in a row, and how often the clock is looked at.
+const (
+	lettersAtOnce = 20
+	longestPost   = time.Minute
+)
+
+// poke wakes the goroutine; it never blocks.
+func (p *post) poke() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// keepPost works until the service stops.
+func (s *Service) keepPost() {
+	sleep := time.NewTimer(0)
+	defer sleep.Stop()
+	for {
+		select {
+		case <-s.stopped:
+			return
+		case <-s.mail.wake:
+		case <-sleep.C:
+		}
+		next, err := s.sendLetters(context.Background())
+		if err != nil {
+			s.o.Log.Warn("letters could not be looked up; trying again", "error", err)
+			next = s.o.Now().Add(timerAgain)
+		}
+		wait := longestPost
+		if !next.IsZero() {
+			wait = min(wait, max(next.Sub(s.o.Now()), time.Millisecond))
+		}
+		sleep.Reset(wait)
+	}
+}
+
+// sendLetters sends what is due and says when the next letter is, zero for none.
+func (s *Service) sendLetters(ctx context.Context) (time.Time, error) {
+	for {
+		due, err := s.o.Store.DueMails(ctx, s.o.Now(), lettersAtOnce)
+		if err != nil {
+			return time.Time{}, err
+		}
+		for _, m := range due {
+			select {
+			case <-s.stopped:
+				return time.Time{}, nil
+			default:
+			}
+			if err := s.sendLetter(ctx, m); err != nil {
+				return time.Time{}, err
+			}
+		}
+		if len(due) < lettersAtOnce {
+			return s.o.Store.NextMail(ctx)
+		}
+	}
+}
+
+// sendLetter makes one attempt and notes what became of it. A process that dies in between sends the letter again, with the
+// same Message-ID.
+func (s *Service) sendLetter(ctx context.Context, m model.Mail) error {
+	err := s.post(ctx, m)
+	if err == nil || m.Why != "test" { // a test says by itself how it went
+		s.Job("mail", err)
+	}
+	next, words := time.Time{}, ""
+	if err != nil {
+		words = err.Error()
+		var final *mail.Error
+		if waits := model.MailAttempts(); !(errors.As(err, &final) && final.Final) && m.Attempts+1 < len(waits) {
+			next = s.o.Now().Add(waits[m.Attempts+1])
+		}
+		s.o.Log.Warn("a letter did not go out", "mail", m.ID, "why", m.Why, "attempt", m.Attempts+1, "again", !next.IsZero(), "error", words)
+	}
+	return s.o.Store.Write(ctx, model.System("mail"), func(tx *db.Tx) error { return tx.MarkMail(m.ID, next, words) })
+}
+
+func (s *Service) post(ctx context.Context, m model.Mail) error {
+	settings, err := s.o.Store.Mail(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := s.o.Store.OpenMail(ctx, m.ID)
+	if err != nil {
+		return err
+	}
+	password, err := s.o.Store.OpenMailPassword(ctx)
+	if err != nil {
+		return err
+	}
+	return s.mail.sender.Send(ctx, settings, password, mail.Letter{ID: string(m.ID), To: m.To, Subject: m.Subject, Text: text.Reveal()})
+}
+
+// UpdateMail checks and stores how letters go out; a password that is empty is kept.
+func (s *Service) UpdateMail(ctx context.Context, actor model.Actor, n model.MailSettings, password model.Secret) error {
+	n.Clean()
+	var bad fault.Check
+	bad.Join("", n.Check())
+	if n.Host != "" && n.Username != "" && n.Security == model.MailPlain {
+		bad.Add("security", "A password is not sent without TLS: choose STARTTLS or TLS, or leave the user name empty.")
+	}
+	if err := bad.Err(); err != nil {
+		return err
+	}
+	err := s.o.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.UpdateMail(n, password) })
+	if err == nil {
+		s.mail.poke()
+	}
+	return err
+}
+
+// TestMail sends a letter at once, with the settings that are stored, and says what went wrong. Nothing is queued.
+func (s *Service) TestMail(ctx context.Context, to string) error {
+	var bad fault.Check
+	if w := model.CheckEmail(strings.TrimSpace(to)); w != "" {
+		bad.Add("to", "%s", w)
+		return bad.Err()
+	}
+	settings, err := s.o.Store.Mail(ctx)
+	if err != nil {
+		return err
+	}
+	password, err := s.o.Store.OpenMailPassword(ctx)
+	if err != nil {
+		return err
+	}
+	text := "This letter was sent to try the mail settings of the Waybill at " + s.o.BaseURL + ".\nIt arrived, so they work.\n"
+	err = s.mail.sender.Send(ctx, settings, password, mail.Letter{ID: string(model.NewMailID(s.o.Now())), To: strings.TrimSpace(to), Subject: "Waybill: a test", Text: text})
+	if err != nil {
+		bad.Add("to", "%s", err)
+		return bad.Err()
+	}
+	return nil
+}
+
+// MailInvitation queues the letter of an invitation in the write that makes it, when there is a mail server; it reports whether.
+func (s *Service) MailInvitation(tx *db.Tx, i model.Invitation, link string) (bool, error) {
+	settings, err := tx.Mail()
+	if err != nil || settings.Host == "" {
+		return false, err
+	}
+	by := i.InvitedByName
+	if by == "" {
+		by = "Somebody"
+	}
+	text := by + " invites you to the Waybill at " + s.o.BaseURL + ".\n\nChoose your name and password here; the link works once, until " + clockOf(i.ExpiresAt) + ":\n" + link +
+		"\n\nIf you do not expect this, leave it.\n"
+	tx.After(s.mail.poke)
+	return true, tx.QueueMail(i.Email, "Your invitation to Waybill", "invitation", model.Secret(text))
+}
