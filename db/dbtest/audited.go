@@ -198,7 +198,7 @@ func every() []change {
 }
 
 // reading are the exported methods of Tx that change nothing.
-const reading = "WantData Now Actor Audience AudienceRun Members After Otherwise Fresh Routing Run Task File WorkflowVersion Person Awaited EmailOf RolesOf OpenTasks User RunsAbout As"
+const reading = "WantData Mail Now Actor Audience AudienceRun Members After Otherwise Fresh Routing Run Task File WorkflowVersion Person Awaited EmailOf RolesOf OpenTasks User RunsAbout As"
 
 func audited(t *testing.T, s *db.Store) {
 	list, known := slices.Concat(operations(), exports(), every(), catalogue(), desk(), inboundChanges(), workflowChanges()), reading
