@@ -191,6 +191,7 @@ func (s *server) metrics() *prometheus.Registry {
 	level("deliveries_in_memory", "Deliveries that are queued in memory or being sent.", func(s jobs.Stats) float64 { return float64(s.InMemory) })
 	level("deliveries_in_memory_bytes", "Event data of the deliveries in memory.", func(s jobs.Stats) float64 { return float64(s.Bytes) })
 	level("deliveries_sending", "Attempts that are under way.", func(s jobs.Stats) float64 { return float64(s.Sending) })
+	r.MustRegister(newGauges(s.store, s.jobs))
 	return r
 }
 

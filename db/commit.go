@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"waybill/db/fault"
@@ -50,6 +51,8 @@ type writer struct {
 	closing bool
 	wake    chan struct{}
 	stopped chan struct{}
+	groups  atomic.Int64 // commits since the start
+	ops     atomic.Int64 // closures in them
 	failed  chan struct{}
 	broke   sync.Once
 }
@@ -113,6 +116,18 @@ func (w *writer) loop() {
 	}
 }
 
+// WriterLoad is what the writer did since the start, and what waits for it.
+type WriterLoad struct{ Groups, Closures, Waiting int64 }
+
+// WriterLoad tells how busy the writer is.
+func (s *Store) WriterLoad() WriterLoad {
+	w := s.writer
+	w.mu.Lock()
+	waiting := len(w.queue) + len(w.bulk)
+	w.mu.Unlock()
+	return WriterLoad{w.groups.Load(), w.ops.Load(), int64(waiting)}
+}
+
 // gather waits for closures and takes those that go together. Nothing lingers but results, and those only until
 // something else commits.
 func (w *writer) gather() ([]*op, bool) {
@@ -170,6 +185,8 @@ func (w *writer) take() []*op {
 
 // commit runs group until every closure of it is either in a committed transaction or has its own error.
 func (w *writer) commit(group []*op) {
+	w.groups.Add(1)
+	w.ops.Add(int64(len(group)))
 	var finished []*op
 	for left := w.outside(group, &finished); len(left) > 0; {
 		if w.dead() {

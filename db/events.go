@@ -95,8 +95,8 @@ ON CONFLICT (user_id, key) DO UPDATE SET body_hash = excluded.body_hash, event_i
   external_id = excluded.external_id, deliveries = excluded.deliveries, expires_at = excluded.expires_at`
 
 const insertEvent = `
-INSERT INTO events (id, external_id, name, subject, time, depth, deliveries, met, created_at, data)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+INSERT INTO events (id, external_id, name, subject, time, depth, deliveries, met, created_at, data, traceparent)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 // Publish stores all of pubs or none, in one commit that is on disk when it returns. version is the Version that they
 // were matched with; ErrStale asks to match again.
@@ -192,7 +192,7 @@ func (tx *Tx) insertEvent(p Publication) (places []Place, err error) {
 	if len(p.Event.Met) > 0 {
 		met = encode(p.Event.Met)
 	}
-	if err := tx.exec(insertEvent, e.ID, e.ExternalID, e.Name, e.Subject, ms(e.Time), e.Depth, len(p.Deliveries), met, ms(e.CreatedAt), []byte(e.Data)); err != nil {
+	if err := tx.exec(insertEvent, e.ID, e.ExternalID, e.Name, e.Subject, ms(e.Time), e.Depth, len(p.Deliveries), met, ms(e.CreatedAt), []byte(e.Data), e.Traceparent); err != nil {
 		return nil, err
 	}
 	for i, d := range p.Deliveries {

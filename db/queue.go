@@ -23,7 +23,7 @@ SELECT min(next_attempt_at) FROM deliveries
 WHERE settled_at IS NULL AND owner = '' AND target_id = $1 AND lane = $2 AND next_attempt_at IS NOT NULL`
 
 const workOf = `
-SELECT ` + deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, p.depth, 0), e.data, p.data` + deliveryTables + `
+SELECT ` + deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, p.depth, 0), e.data, p.data, coalesce(e.traceparent, '')` + deliveryTables + `
   LEFT JOIN payloads p ON p.delivery_id = d.id
 WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.next_attempt_at, d.id`
 
@@ -92,7 +92,7 @@ func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, 
 func scanWork(r row) (model.Work, error) {
 	var w model.Work
 	e := &w.Event
-	err := r.Scan(append(deliveryFields(&w.Delivery), &e.ExternalID, &e.Subject, at{&e.Time}, &e.Depth, (*[]byte)(&e.Data), &w.Payload)...)
+	err := r.Scan(append(deliveryFields(&w.Delivery), &e.ExternalID, &e.Subject, at{&e.Time}, &e.Depth, (*[]byte)(&e.Data), &w.Payload, &e.Traceparent)...)
 	e.ID, e.Name = w.Delivery.EventID, w.Delivery.EventName
 	return w, err
 }

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -60,6 +61,17 @@ FROM deliveries d LEFT JOIN events e ON e.id = d.event_id`)
 		err = r.Scan(&c.ID, &c.EventID, &c.Event, &c.Subject, &c.TargetID, &c.DestinationID, &c.ActionID, &c.Lane, &c.Status, at{&c.CreatedAt}, &c.HasData)
 		return c, err
 	}, q.sql(" ORDER BY d.id LIMIT ?"), append(q.args, limit)...)
+}
+
+const oldReplays = `DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE id < $1 AND finished_at IS NOT NULL ORDER BY id LIMIT 50)`
+
+// ForgetReplays removes up to 50 finished replays that began before t. It returns how many.
+func (s *Store) ForgetReplays(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) (err error) {
+		n, err = tx.count(oldReplays, model.FirstID("rpl_", before))
+		return err
+	})
+	return n, err
 }
 
 const insertReplay = `

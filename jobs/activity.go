@@ -21,6 +21,7 @@ type activity struct {
 	mu    sync.Mutex
 	rows  map[rollupKey]*model.Rollup
 	dirty chan struct{} // has room for one: there is something to write
+	sums  sums          // since the start, for metrics
 }
 
 type rollupKey struct {
@@ -50,6 +51,7 @@ func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 		a.came(d, what, wrong, now)
 	}
 	a.stored(d, o, now)
+	a.sums.add(d.DestinationID, what, o)
 	if o.Attempt.StatusCode != 0 {
 		step, at := model.TookStep(time.Duration(o.Attempt.Timings.Total)*time.Microsecond), model.Minute(now.Truncate(model.TookMinutes*time.Minute))
 		a.add("", step, at, now)

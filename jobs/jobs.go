@@ -210,7 +210,7 @@ func (s *Service) housekeeping() {
 
 // expire clears what has ended: keys of events, sessions, waits after failed sign-ins, old statistics, old records of audiences.
 func (s *Service) expire() {
-	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats, s.o.Store.ForgetAlerts, s.o.Store.ForgetMails,
+	for _, forget := range []func(context.Context, time.Time) (int64, error){s.o.Store.ForgetDedupe, s.o.Store.ForgetSessions, s.o.Store.ForgetThrottles, s.o.Store.ForgetStats, s.o.Store.ForgetAlerts, s.o.Store.ForgetMails, s.forgetReplays,
 		s.o.Store.ForgetFormer, s.o.Store.ForgetMembers, s.forgetInbound} {
 		for {
 			n, err := forget(context.Background(), s.o.Now())
@@ -222,6 +222,15 @@ func (s *Service) expire() {
 			}
 		}
 	}
+}
+
+// forgetReplays removes what finished replays leave, when their deliveries go, too.
+func (s *Service) forgetReplays(ctx context.Context, now time.Time) (int64, error) {
+	p, err := s.house.Policy(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return s.o.Store.ForgetReplays(ctx, now.Add(-time.Duration(p.RowDays)*24*time.Hour))
 }
 
 // Stop ends delivering: running attempts get grace, the rest goes back to the database. Events that still come are

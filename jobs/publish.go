@@ -26,6 +26,8 @@ type NewEvent struct {
 	Time    time.Time       // zero = now
 	Data    json.RawMessage // any JSON; kept byte for byte
 	Depth   int             // how many events led to this one; 0 = from outside
+	// Traceparent is the trace that the caller is in (W3C Trace Context); what is none is left out.
+	Traceparent string
 }
 
 // Publish accepts events, all or none, with every delivery that they cause, in one commit that is on disk when it
@@ -116,7 +118,8 @@ func (s *Service) match(snap *snapshot, actor model.Actor, key string, batch boo
 	for i, e := range events {
 		p := &pubs[i]
 		p.User, p.Key, p.Hash = actor.UserID, dedupeKey(key, batch, i, e), hashEvent(e)
-		p.Event = model.Event{ID: model.NewEventID(now), ExternalID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time, Data: e.Data, Depth: max(e.Depth, actor.Depth), CreatedAt: now}
+		p.Event = model.Event{ID: model.NewEventID(now), ExternalID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time, Data: e.Data, Depth: max(e.Depth, actor.Depth), CreatedAt: now,
+			Traceparent: model.Traceparent(e.Traceparent)}
 		if p.Event.Time.IsZero() {
 			p.Event.Time = now
 		}

@@ -251,7 +251,7 @@ func (x *reception) event(item inbound.Item, name, subject string, data json.Raw
 	if subject == "" {
 		subject = item.Subject
 	}
-	return NewEvent{ID: cut(item.ID, 500), Name: name, Subject: cut(subject, 500), Time: item.Time, Data: data}
+	return NewEvent{ID: cut(item.ID, 500), Name: name, Subject: cut(subject, 500), Time: item.Time, Data: data, Traceparent: x.r.Header.Get("Traceparent")}
 }
 
 // commit stores the call with what it causes. When a part of that cannot be done, nothing of it is: the call is stored as

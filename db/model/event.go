@@ -19,6 +19,17 @@ type Event struct {
 	Deliveries int             // how many it caused
 	Met        []Met           // actions whose pattern matched and what each decided
 	CreatedAt  time.Time
+	// Traceparent is the trace that it belongs to (W3C Trace Context), "" = none; it goes on with its deliveries.
+	Traceparent string
+}
+
+// Traceparent is text when that is a traceparent that can be passed on (W3C Trace Context, version 00), else "".
+func Traceparent(text string) string {
+	if len(text) != 55 || text[:3] != "00-" || text[35] != '-' || text[52] != '-' || strings.Trim(text, "0123456789abcdef-") != "" ||
+		text[3:35] == strings.Repeat("0", 32) || text[36:52] == strings.Repeat("0", 16) || strings.Count(text, "-") != 3 {
+		return ""
+	}
+	return text
 }
 
 // Met is what one action, or the trigger of one workflow, decided about an event when it was accepted.

@@ -124,6 +124,9 @@ func (a *API) accept(c echo.Context, many bool) error {
 	if err != nil {
 		return err
 	}
+	for i := range events {
+		events[i].Traceparent = r.Header.Get("Traceparent")
+	}
 	done, err := a.jobs.Publish(r.Context(), a.web.Actor(c), r.Header.Get("Idempotency-Key"), batch, events)
 	if err != nil {
 		return err

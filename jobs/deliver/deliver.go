@@ -203,6 +203,9 @@ func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Tim
 		return nil, refusedOr(err, Final, model.ClassRefused)
 	}
 	p.Request.Scope = u.Scope
+	if trace := w.Event.Traceparent; trace != "" && p.Request.Header["Traceparent"] == nil {
+		p.Request.Header.Set("Traceparent", trace) // the caller's trace goes on (W3C Trace Context)
+	}
 	p.BodyIsData = p.BodyIsData && len(p.Request.Body) > 0
 	if u.ClientSecret != "" {
 		p.Shown = withSecret(p.Request.Body, model.Mask)
