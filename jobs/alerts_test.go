@@ -251,3 +251,34 @@ func TestLettersRetry(t *testing.T) {
 		t.Error("a password without TLS was taken")
 	}
 }
+
+// The trace of a call goes on with what it causes, also after a stop in between; what is no traceparent does not.
+func TestTraceGoesOn(t *testing.T) {
+	d := newDesk(t)
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for sent, want := range map[string]string{trace: trace, "00-zz-1": "", "": "", strings.Replace(trace, "4bf92f3577b34da6a3ce929d0e0e4736", strings.Repeat("0", 32), 1): ""} {
+		out, err := d.Publish(context.Background(), dbtest.Admin(), "", false, []NewEvent{{Name: "order.created", Data: json.RawMessage(order), Traceparent: sent}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := d.settled(out[0].ID, model.Delivered)
+		if _, err := d.Retry(context.Background(), dbtest.Admin(), first.ID); err != nil { // read again from the database
+			t.Fatal(err)
+		}
+		d.waitFor("the second request", func() bool { return d.received()%2 == 0 })
+		d.settled(out[0].ID, model.Delivered)
+		d.mu.Lock()
+		for _, r := range d.requests[len(d.requests)-2:] {
+			if got := r.Header.Get("Traceparent"); got != want {
+				t.Errorf("of %q the request has %q", sent, got)
+			}
+		}
+		d.mu.Unlock()
+	}
+	if sums := d.Sums(); len(sums) != 1 || sums[0].Destination != d.dest.ID || sums[0].Delivered < 8 || sums[0].Answers < 8 {
+		t.Errorf("sums %+v", sums)
+	}
+	if load := d.store.WriterLoad(); load.Groups == 0 || load.Closures < load.Groups {
+		t.Errorf("writer %+v", load)
+	}
+}

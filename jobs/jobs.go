@@ -163,6 +163,9 @@ func (s *Service) outcome(d model.Delivery, o model.Outcome) {
 	s.watchers.tell()
 }
 
+// Counted notes an outcome for statistics and metrics, as if it had just been stored.
+func (s *Service) Counted(d model.Delivery, o model.Outcome) { s.activity.outcome(d, o, s.o.Now()) }
+
 // changed says that routing changed; it never blocks.
 func (s *Service) changed() {
 	select {
