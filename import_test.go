@@ -34,7 +34,7 @@ var law = map[string][]string{
 	"jobs":               {"db", "db/fault", "db/model", "jobs/connector", "jobs/deliver", "jobs/dispatch", "jobs/egress", "jobs/export", "jobs/filter", "jobs/flow", "jobs/housekeeping", "jobs/inbound", "jobs/mail", "jobs/s3", "jobs/scheme", "jobs/script"},
 	"jobs/dispatch":      {"db", "db/fault", "db/model", "jobs/deliver"},
 	"jobs/deliver":       {"db/fault", "db/model", "jobs/connector", "jobs/egress", "jobs/scheme", "jobs/script"},
-	"jobs/connector":     {"db/fault", "db/model", "jobs/egress", "jobs/s3", "jobs/scheme"},
+	"jobs/connector":     {"db/fault", "db/model", "jobs/egress", "jobs/s3", "jobs/scheme", "jobs/script"},
 	"jobs/standin":       {},
 	"jobs/scheme":        {"db/fault", "db/model", "jobs/egress"},
 	"jobs/egress":        {"db/fault", "db/model"},

@@ -44,7 +44,7 @@ var connectionsCrumb = crumb("Connections", href.Connections())
 
 func connectionKind(t connector.Type) views.Kind {
 	return views.Kind{Type: string(t.Type), Title: t.Title, Summary: t.Summary, Docs: t.Docs, Fields: t.Fields, Glyph: t.Glyph,
-		FindsURL: t.BaseURL != nil, Alone: t.NoDestinations, Tests: t.Tests()}
+		FindsURL: t.BaseURL != nil, Alone: t.NoDestinations, Tests: t.Tests(), Guided: len(t.Guide) > 0}
 }
 
 func (h *Handlers) listConnections(c echo.Context) error {
@@ -240,7 +240,9 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	if f.Auth, auth.chosen, err = h.chosenCredential(c, "", old.CredentialID, strings.Join(strings.Fields(x.Name), " "), &bad); err != nil {
 		return f, x, auth, err
 	}
-	x.CredentialID = auth.id
+	if x.CredentialID = auth.id; x.BaseURL == "" && auth.made != nil && auth.made.Type == model.CredentialSecretURL {
+		x.BaseURL = scheme.OriginOf(auth.made.secrets["url"])
+	}
 	if f.Certificate, auth.shown, err = h.chosenCertificate(c, old, x, &bad); err != nil {
 		return f, x, auth, err
 	}

@@ -124,6 +124,27 @@ func (e *editor) fields() []model.Field {
 	return t.DestinationFields(e.connection)
 }
 
+// samples are the templates that the type offers, and where the editor shows with them.
+func (e *editor) samples(t connector.Type) []views.Sample {
+	at := href.NewDestination(e.connection.ID)
+	if e.saved.ID != "" {
+		at = href.Destination(e.saved.ID)
+	}
+	out := samplesOf(t)
+	for i := range out {
+		out[i].URL = href.With(at, "sample", strconv.Itoa(i+1))
+	}
+	return out
+}
+
+// sampled puts the sample that is asked for into the editor; it is not saved.
+func (e *editor) sampled(c echo.Context) {
+	t, _ := connector.ByType(e.connection.Type)
+	if i, err := strconv.Atoi(c.QueryParam("sample")); err == nil && i > 0 && i <= len(t.Samples) {
+		e.Form.Template, e.draft.Template, e.Typed = t.Samples[i-1].Template, t.Samples[i-1].Template, true
+	}
+}
+
 // typed reads the posted form into the draft; the error lists what of it could not even be read.
 func (e *editor) typed(c echo.Context) error {
 	f, err := web.Bind[views.DestinationForm](c)
@@ -168,7 +189,7 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 		e.Helpers = append(e.Helpers, views.Helper{Signature: x.Signature, Doc: x.Doc, Example: x.Example, Gives: x.Gives})
 	}
 	t, _ := connector.ByType(e.connection.Type)
-	e.Methods, e.Fields = t.Methods, e.fields()
+	e.Methods, e.Fields, e.Samples, e.Makes = t.Methods, e.fields(), e.samples(t), t.Makes()
 	e.Fixed, e.Records = t.Fixed, t.Records
 	title, last := "New destination", "New"
 	if e.saved.ID != "" {
@@ -213,6 +234,10 @@ func (h *Handlers) previewInto(c echo.Context, e *editor) error {
 		return err
 	default:
 		e.Preview = previewShown(p)
+		t, _ := connector.ByType(e.connection.Type)
+		if e.Preview.Where = t.Title; p.Error == "" && p.Skipped == "" {
+			e.Preview.Look = connector.Look(e.connection, p.Body)
+		}
 	}
 	return nil
 }
@@ -246,6 +271,7 @@ func (h *Handlers) newDestination(c echo.Context) error {
 		return err
 	}
 	e.stored()
+	e.sampled(c)
 	return h.editorPage(c, http.StatusOK, e)
 }
 
@@ -258,6 +284,7 @@ func (h *Handlers) showDestination(c echo.Context) error {
 	if err := h.restored(c, e); err != nil {
 		return err
 	}
+	e.sampled(c)
 	return h.editorPage(c, http.StatusOK, e)
 }
 

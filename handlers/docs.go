@@ -25,13 +25,14 @@ func (h *Handlers) docsRoutes() []web.Route {
 		}
 		return readSpec(text)
 	})
-	return []web.Route{web.Get(model.SignedIn, href.Docs(), func(c echo.Context) error {
+	show := func(c echo.Context) error {
 		p, err := reference()
 		if err != nil {
 			return err
 		}
 		return h.showDocs(c, p)
-	})}
+	}
+	return []web.Route{web.Get(model.SignedIn, href.Docs(), show), web.Get(model.SignedIn, href.ConnectionGuide(":type"), h.showGuide)}
 }
 
 // showDocs fills the reference with what the reader knows: his address, his rights, ids of what he may see.

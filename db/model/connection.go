@@ -87,6 +87,7 @@ const (
 	CredentialPlatform     CredentialType = "platform_api_key"
 	CredentialClientSecret CredentialType = "client_secret" // for the body of step webhooks only
 	CredentialCertificate  CredentialType = "client_certificate"
+	CredentialSecretURL    CredentialType = "secret_url" // an address that is itself the password
 )
 
 // Clean puts what was typed into its stored form.

@@ -136,7 +136,7 @@ func Follow(f Followed) (Asked, bool) {
 // Types lists all types in the order of their cards.
 func Types() []Type { return types }
 
-var types = []Type{webhook(), customHTTP(), bucket(), salesforce(), marketo()}
+var types = []Type{webhook(), customHTTP(), bucket(), salesforce(), marketo(), slack(), teams()}
 
 // ByType finds a type.
 func ByType(t model.ConnectionType) (Type, bool) {
@@ -169,6 +169,9 @@ func (t Type) Probes(c model.Connection, now time.Time) []Probe { return t.probe
 
 // Tests reports whether a connection can be tested by itself.
 func (t Type) Tests() bool { return t.probes != nil }
+
+// Makes reports whether the settings of a destination make a template where there is none.
+func (t Type) Makes() bool { return t.template != nil }
 
 // Looks reports whether messages can be drawn as people will see them.
 func (t Type) Looks() bool { return t.look != nil }

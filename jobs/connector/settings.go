@@ -79,6 +79,9 @@ func Start(c model.Connection, d *model.Destination) {
 	if d.Headers == nil {
 		d.Headers = from.Headers
 	}
+	if len(d.Settings) == 0 {
+		d.Settings = from.Settings
+	}
 }
 
 // Template is what makes the messages of a destination: its own text, else what its type makes of its settings; "" = the

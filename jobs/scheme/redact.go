@@ -30,10 +30,15 @@ type extended struct {
 func NewRedactor(materials []Material, more ...model.Secret) *Redactor {
 	var values []string
 	for _, m := range materials {
+		k, ok := ByType(m.Type)
+		if ok && k.masks != nil {
+			values = append(values, k.masks(m)...)
+			continue
+		}
 		for _, s := range m.Secrets {
 			values = append(values, s.Reveal())
 		}
-		if k, ok := ByType(m.Type); ok && k.derived != nil {
+		if ok && k.derived != nil {
 			values = append(values, k.derived(m)...)
 		}
 	}

@@ -50,6 +50,8 @@ func Sample(t model.CredentialType, c model.Config, have []string, issuer string
 			issuer, sampleHost, text("api_key_id"), int(PlatformLife/time.Minute))
 		return []Step{request("Authorization: Bearer ‹token, signed for this request›"), {"What the token says", claims},
 			{"Where it can be checked", issuer + "/.well-known/jwks.json"}}
+	case model.CredentialSecretURL:
+		return []Step{{"Each request", "POST " + secret("url") + " HTTP/1.1\nHost: ‹the connection’s›"}}
 	case model.CredentialClientSecret:
 		return []Step{{"The body of a step webhook", "{\n  \"type\": \"step.completed\",\n  …,\n  \"client_secret\": \"" + secret("secret") + "\"\n}"}}
 	}

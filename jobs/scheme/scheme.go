@@ -33,6 +33,8 @@ type Kind struct {
 	apply func(ctx context.Context, k *Keeper, req *egress.Request, m Material) (Applied, error)
 	// derived are secret texts that consist of more than one field.
 	derived func(m Material) []string
+	// masks are what records leave out in place of the secrets themselves, of which a part is none; nil = they themselves.
+	masks func(m Material) []string
 }
 
 // Material is an opened credential.
@@ -70,7 +72,7 @@ type Step struct {
 
 // Kinds lists all kinds in the order in which the form offers them.
 func Kinds() []Kind {
-	return []Kind{basic(), bearer(), header(), oauth2(), awsSigV4(), clientCertificate(), platform(), clientSecret()}
+	return []Kind{basic(), bearer(), header(), oauth2(), awsSigV4(), secretURL(), clientCertificate(), platform(), clientSecret()}
 }
 
 // ByType finds a kind.

@@ -41,6 +41,9 @@ func EditConnection[ID ~string](id ID) string   { return path("connections", str
 func DeleteConnection[ID ~string](id ID) string { return path("connections", string(id), "delete") }
 func ToggleConnection[ID ~string](id ID) string { return path("connections", string(id), "enabled") }
 
+// ConnectionGuide documents a type of connection.
+func ConnectionGuide(kind string) string { return path("docs", "connections", kind) }
+
 // TestConnection makes the requests that show whether a connection works.
 func TestConnection[ID ~string](id ID) string { return path("connections", string(id), "test") }
 

@@ -74,6 +74,12 @@ var aliases = map[string]string{
 	"destination": "send", "action": "bolt", "event": "pulse", "delivery": "truck", "audit": "shield",
 }
 
+// Knows reports whether there is a drawing of that name.
+func Knows(name string) bool {
+	_, ok := glyphs[name]
+	return ok
+}
+
 // glyph is the drawing of a name; an unknown one is a plug, never nothing.
 func glyph(name string) string {
 	if a, ok := aliases[name]; ok {
