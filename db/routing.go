@@ -19,6 +19,7 @@ type Routing struct {
 	Workflows    map[model.WorkflowID]Starter    // those that are published
 	Network      []model.NetworkRule             // oldest first
 	Proxy        model.Network
+	Features     model.Features
 	Awaits       bool // a step of some version waits for an event
 }
 
@@ -95,6 +96,9 @@ func routing(q querier) (out Routing, err error) {
 		return Routing{}, err
 	}
 	out.Awaits = some != 0
+	if out.Features, err = featuresOf(q); err != nil {
+		return Routing{}, err
+	}
 	if out.Off, err = byID(q, scanHealth, func(h model.Health) model.TargetID { return h.ID }, targetsOff); err != nil {
 		return Routing{}, err
 	}

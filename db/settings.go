@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"waybill/db/model"
@@ -69,4 +70,36 @@ func (tx *Tx) UpdateStorage(n model.Storage) error {
 	diff := changes("row_days", positive(old.RowDays), positive(n.RowDays), "body_days", positive(old.BodyDays), positive(n.BodyDays),
 		"budget", positive(int(old.Budget)), positive(int(n.Budget)), "min_free", positive(int(old.MinFree)), positive(int(n.MinFree)))
 	return tx.putSetting(storageName, model.Storage{RowDays: n.RowDays, BodyDays: n.BodyDays, Budget: n.Budget, MinFree: n.MinFree}, old.Version, n.Version, diff)
+}
+
+const featuresName = "features"
+
+// Features says which parts of Waybill are switched off.
+func (s *Store) Features(ctx context.Context) (model.Features, error) {
+	return featuresOf(s.reader(ctx))
+}
+
+func featuresOf(q querier) (model.Features, error) {
+	got, err := settingOf(q, featuresName, []model.Feature{})
+	return model.Features{Off: got.value, Changed: got.at, Version: got.version}, err
+}
+
+// UpdateFeatures stores which are off; versions count as in UpdateConnection.
+func (tx *Tx) UpdateFeatures(n model.Features) error {
+	old, err := featuresOf(tx)
+	if err != nil {
+		return err
+	}
+	var diff []model.Change
+	for _, f := range model.AllFeatures() {
+		diff = append(diff, changes(string(f), yes(true, old.Has(f)), yes(true, n.Has(f)))...)
+	}
+	off := slices.DeleteFunc(model.AllFeatures(), n.Has)
+	if err := tx.putSetting(featuresName, off, old.Version, n.Version, diff); err != nil {
+		return err
+	}
+	if len(diff) > 0 {
+		tx.touch()
+	}
+	return nil
 }

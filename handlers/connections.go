@@ -138,8 +138,16 @@ func destinationsOf(around db.Routing, id model.ConnectionID) []model.Destinatio
 
 func (h *Handlers) pickConnectionType(c echo.Context) error {
 	var kinds []views.Kind
+	features, err := h.Store.Features(c.Request().Context())
+	if err != nil {
+		return err
+	}
 	for _, t := range connector.Types() {
-		kinds = append(kinds, connectionKind(t))
+		k := connectionKind(t)
+		if f := model.FeatureOf(t.Type); !features.Has(f) {
+			k.Off = f.OffWords()
+		}
+		kinds = append(kinds, k)
 	}
 	bits := web.Bits{Title: "New connection", Section: "connections", Crumbs: under(connectionsCrumb, "New")}
 	return h.Page(c, bits, views.ConnectionTypes(kinds))
@@ -149,6 +157,9 @@ func (h *Handlers) newConnection(c echo.Context) error {
 	t, ok := connector.ByType(model.ConnectionType(c.Param("type")))
 	if !ok {
 		return fault.Absent("type of connection")
+	}
+	if err := h.o.Jobs.WantFeature(c.Request().Context(), model.FeatureOf(t.Type)); err != nil {
+		return err
 	}
 	none := views.CredentialChoice{Use: "none"}
 	auth := none

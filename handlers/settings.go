@@ -20,6 +20,8 @@ func (h *Handlers) settingRoutes() []web.Route {
 		web.Get(view, href.Settings(), h.showSettings),
 		web.Get(view, href.StorageSettings(), h.showStorage),
 		web.Post(manage, href.StorageSettings(), h.updateStorage),
+		web.Get(view, href.FeatureSettings(), h.showFeatures),
+		web.Post(manage, href.FeatureSettings(), h.updateFeatures),
 		web.Get(view, href.ReceiverPage(), h.showReceiver),
 	}
 }
@@ -45,6 +47,9 @@ func (h *Handlers) showSettings(c echo.Context) error {
 		return err
 	}
 	if p.Files, err = h.Store.UploadSettings(c.Request().Context()); err != nil {
+		return err
+	}
+	if p.Features, err = h.Store.Features(c.Request().Context()); err != nil {
 		return err
 	}
 	return h.Page(c, web.Bits{Title: "Settings", Section: "settings"}, views.Settings(p))

@@ -39,6 +39,9 @@ func (s *Service) CheckConnection(c *model.Connection) error {
 	if err != nil {
 		return err
 	}
+	if f := model.FeatureOf(c.Type); c.ID == "" && !snap.Features.Has(f) {
+		bad.Add("type", "%s", f.OffWords())
+	}
 	bad.Join("", connector.Check(c, snap.Credentials[c.CredentialID].Type))
 	return bad.Err()
 }
@@ -71,6 +74,9 @@ func (s *Service) CheckDestination(d *model.Destination) error {
 	var bad fault.Check
 	bad.Join("", d.Check())
 	bad.Join("", connector.CheckDestination(c, d))
+	if f := model.FeatureOf(c.Type); d.ID == "" && !snap.Features.Has(f) {
+		bad.Add("connection_id", "%s", f.OffWords())
+	}
 	if w := connector.CheckPath(d.Path); w != "" {
 		bad.Add("path", "%s", w)
 	}

@@ -85,6 +85,9 @@ func (s *Service) Test(ctx context.Context, d model.Destination, e model.Event) 
 	if err != nil {
 		return model.Attempt{}, err
 	}
+	if err := s.WantFeature(ctx, model.FeatureOf(u.Connection.Type)); err != nil {
+		return model.Attempt{}, err
+	}
 	w := sampleWork(d, e)
 	r := s.previews.Deliver(ctx, u, w)
 	if r.Kind == deliver.Taken {

@@ -28,6 +28,9 @@ func (s *Service) TestConnection(ctx context.Context, id model.ConnectionID) ([]
 	if !ok {
 		return nil, fault.Absent("connection")
 	}
+	if err := s.WantFeature(ctx, model.FeatureOf(c.Type)); err != nil {
+		return nil, err
+	}
 	t, _ := connector.ByType(c.Type)
 	if !t.Tests() {
 		return nil, fault.Coded(fault.Conflict, "no_test", "A connection of type %s is tested by sending a message: make a destination and test that.", c.Type)

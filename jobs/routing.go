@@ -145,6 +145,8 @@ func (s *snapshot) off(id model.DestID) string {
 		return "The destination no longer exists."
 	}
 	switch c := s.Connections[d.ConnectionID]; {
+	case !s.Features.Has(model.FeatureOf(c.Type)):
+		return model.FeatureOf(c.Type).OffWords() + " Until then what is sent there is held."
 	case !d.Enabled && d.DisabledReason != "":
 		return fmt.Sprintf("The destination “%s” is switched off: %s", d.Name, d.DisabledReason)
 	case !d.Enabled:

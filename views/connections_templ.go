@@ -765,7 +765,7 @@ func ConnectionTypes(types []Kind) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			for _, t := range types {
-				templ_7745c5c3_Err = ui.TypeCard(ui.TypeCardProps{Kind: t.mark(), Title: t.Title, Lead: t.Summary, URL: href.NewConnectionOf(t.Type)}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.TypeCard(ui.TypeCardProps{Kind: t.mark(), Title: t.Title, Lead: t.Summary, Note: t.Off, URL: href.NewConnectionOf(t.Type)}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

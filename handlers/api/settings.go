@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"waybill/db/model"
 )
@@ -33,6 +34,9 @@ func (a *API) settings() {
 	view, manage := model.Settings.View(), model.Settings.Manage()
 	add(a, route{http.MethodGet, "/settings/storage", "show-storage", "Show retention and disk use", "Settings", "", view, 0}, func(c call, _ *none) (*body[storage], error) { return a.showStorage(c) })
 	add(a, route{http.MethodPut, "/settings/storage", "update-storage", "Change retention", "Settings", "What the environment of the server sets stays as it is.", manage, 0}, a.updateStorage)
+	add(a, route{http.MethodGet, "/settings/features", "show-features", "Show which features are on", "Settings", "", view, 0}, func(c call, _ *none) (*body[features], error) { return a.showFeatures(c) })
+	add(a, route{http.MethodPut, "/settings/features", "update-features", "Switch features on or off", "Settings",
+		"What exists of a feature that is off stays and can be seen; deliveries to it are held, and nothing new of it is made.", manage, 0}, a.updateFeatures)
 }
 
 func (a *API) showStorage(c call) (*body[storage], error) {
@@ -52,4 +56,47 @@ func (a *API) updateStorage(c call, in *struct{ Body storageInput }) (*body[stor
 		return nil, err
 	}
 	return a.showStorage(c)
+}
+
+// features are the parts of Waybill that can be switched off, true = on.
+type features struct {
+	Features  map[string]bool `json:"features" doc:"By name: s3_analytics, s3_uploads, salesforce_mc, marketo, slack, teams; what is left out stays as it is"`
+	Version   int64           `json:"version"`
+	UpdatedAt *string         `json:"updated_at" format:"date-time" readOnly:"true"`
+}
+
+type featuresInput struct {
+	Versioned
+	Features map[string]bool `json:"features" doc:"By name, true = on; what is left out stays as it is"`
+}
+
+func (a *API) showFeatures(c call) (*body[features], error) {
+	x, err := a.store.Features(c)
+	out := features{Features: map[string]bool{}, Version: x.Version, UpdatedAt: stamp(x.Changed)}
+	for _, f := range model.AllFeatures() {
+		out.Features[string(f)] = x.Has(f)
+	}
+	return single(out, err)
+}
+
+func (a *API) updateFeatures(c call, in *struct{ Body featuresInput }) (*body[features], error) {
+	old, err := a.store.Features(c)
+	if err != nil {
+		return nil, err
+	}
+	n := model.Features{Version: in.Body.Version}
+	for _, f := range old.Off {
+		if _, said := in.Body.Features[string(f)]; !said {
+			n.Off = append(n.Off, f)
+		}
+	}
+	for name, on := range in.Body.Features {
+		if f := model.Feature(name); !on || !slices.Contains(model.AllFeatures(), f) {
+			n.Off = append(n.Off, f)
+		}
+	}
+	if err := a.jobs.UpdateFeatures(c, c.actor, n); err != nil {
+		return nil, err
+	}
+	return a.showFeatures(c)
 }
