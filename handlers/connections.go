@@ -44,7 +44,7 @@ var connectionsCrumb = crumb("Connections", href.Connections())
 
 func connectionKind(t connector.Type) views.Kind {
 	return views.Kind{Type: string(t.Type), Title: t.Title, Summary: t.Summary, Docs: t.Docs, Fields: t.Fields, Glyph: t.Glyph,
-		FindsURL: t.BaseURL != nil, Alone: t.NoDestinations, Tests: t.Tests(), Guided: len(t.Guide) > 0}
+		FindsURL: t.BaseURL != nil, UsualURL: t.UsualURL(), Alone: t.NoDestinations, Tests: t.Tests(), Guided: len(t.Guide) > 0}
 }
 
 func (h *Handlers) listConnections(c echo.Context) error {
@@ -163,7 +163,7 @@ func (h *Handlers) newConnection(c echo.Context) error {
 	}
 	none := views.CredentialChoice{Use: "none"}
 	auth := none
-	if t.NeedsCredential && h.may(c, model.Credentials.Manage()) {
+	if len(t.Kinds(nil)) > 0 && h.may(c, model.Credentials.Manage()) {
 		auth.Use = "new"
 	}
 	if fit := t.Kinds(nil); len(fit) > 0 && len(t.Preset) > 0 {

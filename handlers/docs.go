@@ -276,6 +276,10 @@ func exampleBody(call string) string {
   }`
 	case "test-mail":
 		return `{"to": "ada@example.com"}`
+	case "update-features":
+		return `{
+    "features": {"slack": true}
+  }`
 	case "update-storage":
 		return `{
     "row_days": 30,

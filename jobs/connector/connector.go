@@ -170,6 +170,14 @@ func (t Type) Probes(c model.Connection, now time.Time) []Probe { return t.probe
 // Tests reports whether a connection can be tested by itself.
 func (t Type) Tests() bool { return t.probes != nil }
 
+// UsualURL is the base URL of a connection of the type that names none and has its usual settings, "" = there is none.
+func (t Type) UsualURL() string {
+	if t.BaseURL == nil {
+		return ""
+	}
+	return t.BaseURL(model.Config{}.Clean(t.Fields))
+}
+
 // Makes reports whether the settings of a destination make a template where there is none.
 func (t Type) Makes() bool { return t.template != nil }
 
