@@ -10,6 +10,7 @@ import (
 	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/jobs/export"
+	"waybill/jobs/s3"
 )
 
 // ExportProgress is how far the hour that is being written is.
@@ -17,11 +18,19 @@ type ExportProgress = export.Progress
 
 // newExporter wires what writes hours.
 func (s *Service) newExporter() *export.Exporter {
-	return export.New(export.Options{Store: s.o.Store, Now: s.o.Now, Log: s.o.Log, Bucket: s.bucket, Version: s.o.Version, Told: s.watchers.tell,
+	return export.New(export.Options{Store: s.o.Store, Now: s.o.Now, Log: s.o.Log, Bucket: s.analytics, Version: s.o.Version, Told: s.watchers.tell,
 		Keep: func(ctx context.Context) (time.Duration, error) {
 			p, err := s.house.Policy(ctx)
 			return time.Duration(p.RowDays) * 24 * time.Hour, err
 		}})
+}
+
+// analytics opens the bucket of hours, unless that feature is off: then the hours wait until it is on again.
+func (s *Service) analytics(ctx context.Context, id model.ConnectionID) (*s3.Bucket, error) {
+	if err := s.WantFeature(ctx, model.FeatureS3Analytics); err != nil {
+		return nil, err
+	}
+	return s.bucket(ctx, id)
 }
 
 // ExportProgress is that of the hour that is being written now, nil when none is.
@@ -44,6 +53,11 @@ func (s *Service) CheckExport(n *model.ExportSettings) error {
 func (s *Service) UpdateExport(ctx context.Context, actor model.Actor, n model.ExportSettings) error {
 	if err := s.CheckExport(&n); err != nil {
 		return err
+	}
+	if n.Enabled {
+		if err := s.WantFeature(ctx, model.FeatureS3Analytics); err != nil {
+			return err
+		}
 	}
 	err := s.o.Store.Write(ctx, actor, func(tx *db.Tx) error {
 		if err := tx.UpdateExport(n); err != nil {

@@ -58,6 +58,11 @@ func (m *mover) poke() {
 
 // UpdateUploads stores where files are kept from now on; with Moving, those that are elsewhere follow.
 func (s *Service) UpdateUploads(ctx context.Context, actor model.Actor, n model.UploadSettings) error {
+	if n.ConnectionID != "" {
+		if err := s.WantFeature(ctx, model.FeatureS3Uploads); err != nil {
+			return err
+		}
+	}
 	if n.ConnectionID != "" { // what cannot be written to is refused before people lose a file by it
 		b, err := s.bucket(ctx, n.ConnectionID)
 		if err == nil {
