@@ -23,6 +23,9 @@ func operations() []change {
 		{"UpdateNetwork", "settings.updated", true, func(tx *db.Tx, _ *Setup) error {
 			return tx.UpdateNetwork(model.Network{ProxyURL: "http://proxy.example.com:3128", ProxyUser: "ada"}, "s3cret")
 		}},
+		{"UpdateFeatures", "settings.updated", true, func(tx *db.Tx, _ *Setup) error {
+			return tx.UpdateFeatures(model.Features{Off: []model.Feature{model.FeatureSlack}})
+		}},
 		{"UpdateStorage", "settings.updated", false, func(tx *db.Tx, _ *Setup) error {
 			s := model.DefaultStorage()
 			s.BodyDays = 3
