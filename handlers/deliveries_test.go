@@ -107,7 +107,7 @@ func TestDeliveries(t *testing.T) {
 		t.Error("a delivery's id does not lead to it")
 	}
 	one := b.get("/deliveries/" + ids[model.Failed])
-	b.shows(one, 200, "Attempt 1", "404 Not Found", "Authorization •••", `{"id":"A-1"}`, "Send again")
+	b.shows(one, 200, "Attempt 1", "404 Not Found", "Bearer •••", `{"id":"A-1"}`, "Send again")
 	noSecret(t, "delivery", one)
 	if one.doc.Find(`form[action$="/cancel"]`).Length() != 0 {
 		t.Error("a settled delivery can be cancelled")

@@ -176,14 +176,14 @@ func TestOverviewCountsSteps(t *testing.T) {
 	s := newSite(t)
 	root := s.user("root@example.com", model.Administrator)
 	b := s.as(root)
-	if got := b.get("/"); got.doc.Find(".first-steps li").Length() != 6 || got.doc.Find(".first-steps .done").Length() != 0 || !strings.Contains(got.text("main"), "0 of 6") {
+	if got := b.get("/"); got.doc.Find(".first-steps li").Length() != 5 || got.doc.Find(".first-steps .done").Length() != 0 || !strings.Contains(got.text("main"), "0 of 5") {
 		t.Errorf("at first: %q", got.text("main"))
 	}
 	if vi := s.as(s.user("vi@example.com", model.Viewer)); vi.get("/").doc.Find(`.first-steps a[href$="/new"]`).Length() != 0 {
 		t.Error("a viewer is offered to make things")
 	}
 	dbtest.Fill(t, s.store)
-	if got := b.get("/"); !strings.Contains(got.text("main"), "4 of 6") {
+	if got := b.get("/"); !strings.Contains(got.text("main"), "3 of 5") {
 		t.Errorf("with a set-up: %q", got.text("main"))
 	}
 }

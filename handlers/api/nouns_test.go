@@ -187,7 +187,7 @@ func TestRefusedFields(t *testing.T) {
 		{"/connections", "service_user_id", `{"name":"a","base_url":"https://a.example","service_user_id":"usr_1"}`},
 		{"/connections", "settings.bucket", `{"name":"a","base_url":"https://a.example","settings":{"bucket":"b"}}`},
 		{"/connections", "type", `{"name":"a","base_url":"https://a.example","type":"ftp"}`},
-		{"/connections", "type", `{"name":"a","base_url":"https://a.example","type":"teams"}`},
+		{"/connections", "credential_id", `{"name":"a","base_url":"https://a.example","type":"teams"}`},
 		{"/connections/" + conn + "/destinations", "rate_per_second", `{"name":"a","rate_per_second":-0.5}`},
 		{"/connections/" + conn + "/destinations", "ordered", `{"name":"a","ordered":"yes"}`},
 		{"/connections/" + conn + "/destinations", "batch_size", `{"name":"a","batch_size":501}`},
