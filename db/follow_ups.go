@@ -89,8 +89,7 @@ func (s *Store) DropFollowUp(ctx context.Context, f model.FollowUp) error {
 }
 
 const awaitingOutcome = `
-SELECT ` + deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, p.depth, 0), e.data, p.data` + deliveryTables + `
-  LEFT JOIN payloads p ON p.delivery_id = d.id
+SELECT ` + workColumns + workTables + `
 WHERE d.id IN (SELECT value FROM json_each($1)) AND d.settled_at IS NULL AND d.owner = '' AND d.held = 'outcome'`
 
 // AwaitingOutcome is a message that is followed, as far as its deliveries still wait for its outcome: without those that

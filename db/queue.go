@@ -22,9 +22,15 @@ const nextDueOf = `
 SELECT min(next_attempt_at) FROM deliveries
 WHERE settled_at IS NULL AND owner = '' AND target_id = $1 AND lane = $2 AND next_attempt_at IS NOT NULL`
 
+// What scanWork reads, and where from.
+const (
+	workColumns = deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, p.depth, 0), e.data, p.data, coalesce(e.traceparent, '')`
+	workTables  = deliveryTables + `
+  LEFT JOIN payloads p ON p.delivery_id = d.id`
+)
+
 const workOf = `
-SELECT ` + deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, p.depth, 0), e.data, p.data, coalesce(e.traceparent, '')` + deliveryTables + `
-  LEFT JOIN payloads p ON p.delivery_id = d.id
+SELECT ` + workColumns + workTables + `
 WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.next_attempt_at, d.id`
 
 // claimBytes bounds the event data that one claim brings into memory; one delivery always fits.
