@@ -14,30 +14,6 @@ const (
 	exportBytes = 2 << 20
 )
 
-// until is all that ends early: when full says so after a row, the rest is left.
-func until[T any](q querier, scan func(row) (T, error), full func(T) bool, query string, args ...any) ([]T, error) {
-	st, err := q.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := st.QueryContext(q.context(), args...)
-	if err != nil {
-		return nil, sorted(err)
-	}
-	defer rows.Close()
-	out := []T{}
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, sorted(err)
-		}
-		if out = append(out, v); full(v) {
-			return out, nil
-		}
-	}
-	return out, sorted(rows.Err())
-}
-
 const exportedEvents = `SELECT ` + eventColumns + `, data FROM events WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`
 
 // ExportedEvents are the next events that were accepted from from until before to, in that order, behind after ("" = the

@@ -23,6 +23,11 @@ type row interface{ Scan(dest ...any) error }
 
 // all runs query and scans every row.
 func all[T any](q querier, scan func(row) (T, error), query string, args ...any) ([]T, error) {
+	return until(q, scan, func(T) bool { return false }, query, args...)
+}
+
+// until is all that ends early: when full says so after a row, the rest is left.
+func until[T any](q querier, scan func(row) (T, error), full func(T) bool, query string, args ...any) ([]T, error) {
 	st, err := q.prepare(query)
 	if err != nil {
 		return nil, err
@@ -38,7 +43,9 @@ func all[T any](q querier, scan func(row) (T, error), query string, args ...any)
 		if err != nil {
 			return nil, sorted(err)
 		}
-		out = append(out, v)
+		if out = append(out, v); full(v) {
+			return out, nil
+		}
 	}
 	return out, sorted(rows.Err())
 }

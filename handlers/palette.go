@@ -180,6 +180,8 @@ var subpages = []offer{
 	{model.Settings.View(), views.Hit{Icon: "download", Label: "Hourly export", URL: href.ExportSettings(), Also: "settings s3 bucket analytics ndjson csv gzip pattern"}},
 	{model.Settings.View(), views.Hit{Icon: "copy", Label: "Files", URL: href.FileSettings(), Also: "settings uploads s3 bucket folder move"}},
 	{model.Settings.View(), views.Hit{Icon: "shield", Label: "Network", URL: href.Network(), Also: "rules allow deny hosts addresses proxy settings refused"}},
+	{model.Settings.View(), views.Hit{Icon: "alert", Label: "Alerts", URL: href.Alerts(), Also: "notify email failure rate backlog breaker disk told"}},
+	{model.Settings.View(), views.Hit{Icon: "send", Label: "Mail", URL: href.MailSettings(), Also: "smtp email server letters"}},
 	{model.SignedIn, views.Hit{Icon: "user", Label: "Account", URL: href.Account(), Also: "profile name password sessions"}},
 	{model.SignedIn, views.Hit{Icon: "book", Label: "API reference", URL: href.Docs(), Also: "docs documentation rest openapi curl help"}},
 }
