@@ -80,7 +80,7 @@ func TestPictures(t *testing.T) {
 	b.fill("email", "ada@example.com")
 	b.fill("password", password)
 	b.press("Sign in")
-	for _, path := range []string{"/", "/connections", "/credentials", "/actions", "/events", "/deliveries", "/deliveries?status=retrying", "/deliveries?status=failed", "/audit", "/destinations/" + destination} {
+	for _, path := range []string{"/", "/connections", "/deliveries", "/deliveries?status=retrying", "/destinations/" + destination} {
 		b.open(path)
 		switch path {
 		case "/deliveries":

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -108,19 +109,21 @@ func TestCopyAsCurlRuns(t *testing.T) {
 			if strings.Contains(command, "hush") || strings.Contains(command, "granted") || strings.Contains(command, model.Mask) || strings.Contains(command, "eyJ") {
 				t.Errorf("a secret, or dots in place of one: %s", command)
 			}
-			mu.Lock()
-			n := len(got[path])
-			mu.Unlock()
-			if n != 1 {
+			came := func() []request {
+				mu.Lock()
+				defer mu.Unlock()
+				return slices.Clone(got[path])
+			}
+			if n := len(came()); n != 1 {
 				t.Fatalf("%d requests came: %s", n, command)
 			}
-			first := got[path][0]
+			first := came()[0]
 			cmd := exec.Command(bash, "-c", command)
 			cmd.Env = append(variables(t, first.Line, first.Header), "PATH=/usr/bin:/bin:/usr/local/bin", "WAYBILL_USER=ada", `WAYBILL_PASSWORD=hush "$HOME" 'x'`)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s\n%s", err, out, command)
 			}
-			if diff := cmp.Diff(first, got[path][1]); diff != "" {
+			if diff := cmp.Diff(first, came()[1]); diff != "" {
 				t.Errorf("%s\n%s", diff, command)
 			}
 			if bare, err := exec.Command(bash, "-c", command).CombinedOutput(); c.kind != "" && err == nil {

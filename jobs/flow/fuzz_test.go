@@ -312,7 +312,7 @@ func FuzzNoSequenceOfSignalsBreaksARun(f *testing.F) {
 func TestNoSequenceOfSignalsBreaksARun(t *testing.T) {
 	ends := map[model.RunStatus]int{}
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 1000 {
+	for range 500 {
 		in := make([]byte, 700)
 		for i := range in {
 			in[i] = byte(r.Uint32())
@@ -321,7 +321,7 @@ func TestNoSequenceOfSignalsBreaksARun(t *testing.T) {
 		ends[end]++
 	}
 	for _, s := range model.RunStatuses() {
-		if ends[s] < 5 {
+		if ends[s] < 2 {
 			t.Errorf("%s came out %d times only: %v", s, ends[s], ends)
 		}
 	}
