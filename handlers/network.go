@@ -29,8 +29,6 @@ func (h *Handlers) networkRoutes() []web.Route {
 	}
 }
 
-var networkCrumb = crumb("Network", href.Network())
-
 func (h *Handlers) showNetwork(c echo.Context) error {
 	n, _, err := h.o.Jobs.Network(c.Request().Context())
 	if err != nil {

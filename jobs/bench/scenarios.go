@@ -402,8 +402,11 @@ func (s *server) portrait(ctx context.Context, rx *receiver) (out []figure, err 
 			}
 			_, err = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
-			if err != nil || resp.StatusCode != http.StatusOK {
-				return nil, fmt.Errorf("GET %s answered %d, %v", path, resp.StatusCode, err)
+			if err != nil {
+				return nil, fmt.Errorf("GET %s: %w", path, err)
+			}
+			if resp.StatusCode != http.StatusOK {
+				return nil, fmt.Errorf("GET %s answered %d", path, resp.StatusCode)
 			}
 			waits = append(waits, time.Since(asked))
 		}

@@ -234,7 +234,7 @@ func (x *Proxy) connect(conn net.Conn, at, agent string) (status, rest int, err 
 		return 0, 0, err
 	}
 	r := bufio.NewReader(io.LimitReader(conn, maxHeaderBytes))
-	resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodConnect})
+	resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // what follows is the connection
 	if err != nil {
 		return 0, 0, err
 	}

@@ -68,7 +68,6 @@ type Server struct {
 	serial  int
 	fault   func(*http.Request) Fault
 	log     []string
-	bytes   int64
 }
 
 type upload struct {
