@@ -30,6 +30,7 @@ func (s *Service) gates(ctx context.Context, snap *snapshot, d model.Delivery) (
 		return nil, err
 	}
 	dest := snap.Destinations[d.DestinationID]
+	shared := snap.shares[dest.ConnectionID]
 	var out []Gate
 	if d.Lane == model.Bulk {
 		out = append(out, Gate{Kind: "lane", Result: "bulk", Words: bulkWords(d, len(attempts))})
@@ -43,10 +44,10 @@ func (s *Service) gates(ctx context.Context, snap *snapshot, d model.Delivery) (
 	}
 	for _, why := range []dispatch.Waits{dispatch.WaitsOrder, dispatch.WaitsBreaker, dispatch.WaitsRate, dispatch.WaitsPlace, dispatch.WaitsBatch} {
 		if took := waited[string(why)]; took > 0 {
-			out = append(out, Gate{Kind: string(why), Result: "waited", Words: gateWords(why, dest), Took: took})
+			out = append(out, Gate{Kind: string(why), Result: "waited", Words: gateWords(why, dest, shared), Took: took})
 		}
 		if d.WaitingFor == string(why) {
-			out = append(out, Gate{Kind: string(why), Result: "waits", Words: gateWords(why, dest), Until: d.WaitingUntil})
+			out = append(out, Gate{Kind: string(why), Result: "waits", Words: gateWords(why, dest, shared), Until: d.WaitingUntil})
 		}
 	}
 	if i := slices.IndexFunc(attempts, func(a model.Attempt) bool { return a.Class == model.ClassRefused }); i >= 0 {
@@ -65,15 +66,21 @@ func bulkWords(d model.Delivery, attempts int) string {
 	return "It goes in the bulk lane, behind realtime."
 }
 
-func gateWords(why dispatch.Waits, d model.Destination) string {
+func gateWords(why dispatch.Waits, d model.Destination, shared dispatch.Share) string {
 	switch why {
 	case dispatch.WaitsOrder:
 		return "One message of a subject at a time: an earlier one of the same subject was not settled."
 	case dispatch.WaitsBreaker:
 		return "The target failed too often, so it was left alone until a message that tried it went through."
 	case dispatch.WaitsRate:
+		if shared.Rate > 0 && (d.Rate == 0 || d.Rate > shared.Rate) {
+			return fmt.Sprintf("At most %g messages a second go to %s, over all destinations that lead there.", shared.Rate, shared.Key)
+		}
 		return fmt.Sprintf("At most %g messages a second go there.", d.Rate)
 	case dispatch.WaitsPlace:
+		if shared.MaxInFlight > 0 {
+			return fmt.Sprintf("At most %d requests to %s are under way at once, over all destinations that lead there.", shared.MaxInFlight, shared.Key)
+		}
 		return fmt.Sprintf("At most %d requests are under way there at once, and so many in all.", d.MaxInFlight)
 	case dispatch.WaitsBatch:
 		return fmt.Sprintf("It waited for others to go along, up to %d ms.", d.BatchWaitMS)

@@ -110,7 +110,7 @@ func TestMarketo(t *testing.T) {
 	}
 	leads := m.destination("lead", model.Destination{Settings: model.Config{"write": "leads"}, BatchSize: 6, BatchWaitMS: 100, RetrySchedule: []int{0, 0, 0},
 		Template: `{{! const d = it.data[0]; if (d.skip) return null; if (d.boom) throw new Error("no such thing"); return d; }}`})
-	if leads.Rate != 5 || leads.MaxInFlight != 10 || leads.Method != "POST" {
+	if leads.Rate != 0 || leads.MaxInFlight != 10 || leads.Method != "POST" {
 		t.Errorf("begins with %+v", leads)
 	}
 	expect("each record has an outcome of its own", []string{"delivered 1: Created as lead 50", "failed 1: Marketo skipped the record: 1006 Field 'x' not found", "skipped 0: template returned null: nothing to send",

@@ -11,6 +11,7 @@ import (
 	"waybill/db"
 	"waybill/db/fault"
 	"waybill/db/model"
+	"waybill/jobs/connector"
 	"waybill/jobs/deliver"
 	"waybill/jobs/dispatch"
 	"waybill/jobs/filter"
@@ -31,9 +32,10 @@ type snapshot struct {
 	exact    map[string][]*rule // patterns without wildcards, by event name
 	patterns []*rule
 	rules    map[model.ActionID]*rule
-	setups   sync.Map // model.DestID → *deliver.Setup
-	steps    sync.Map // stepKey → *deliver.Setup
-	begins   []*begin // workflows that events start
+	setups   sync.Map                              // model.DestID → *deliver.Setup
+	steps    sync.Map                              // stepKey → *deliver.Setup
+	begins   []*begin                              // workflows that events start
+	shares   map[model.ConnectionID]dispatch.Share // of connections whose system limits all of its clients
 }
 
 // routing keeps the current snapshot.
@@ -74,7 +76,12 @@ func (r *routing) current(ctx context.Context) (*snapshot, error) {
 }
 
 func newSnapshot(rows db.Routing, old *snapshot) *snapshot {
-	s := &snapshot{Routing: rows, exact: map[string][]*rule{}, rules: map[model.ActionID]*rule{}}
+	s := &snapshot{Routing: rows, exact: map[string][]*rule{}, rules: map[model.ActionID]*rule{}, shares: map[model.ConnectionID]dispatch.Share{}}
+	for id, c := range rows.Connections {
+		if l := connector.LimitOf(c); l != (connector.Limit{}) {
+			s.shares[id] = dispatch.Share{Key: c.Host(), Rate: l.Rate, MaxInFlight: l.MaxInFlight}
+		}
+	}
 	for _, a := range rows.Actions {
 		ru := newRule(a, old)
 		s.rules[a.ID] = ru
@@ -175,7 +182,7 @@ func (r *routing) within(tx *db.Tx) (*snapshot, error) {
 func (r *routing) target(id model.TargetID) dispatch.Target {
 	s := r.now.Load()
 	d := s.Destinations[model.DestID(id)]
-	return dispatch.Target{MaxInFlight: d.MaxInFlight, Rate: d.Rate, Schedule: d.Schedule(s.Connections[d.ConnectionID]), Off: s.off(d.ID),
+	return dispatch.Target{Share: s.shares[d.ConnectionID], MaxInFlight: d.MaxInFlight, Rate: d.Rate, Schedule: d.Schedule(s.Connections[d.ConnectionID]), Off: s.off(d.ID),
 		BatchSize: d.BatchSize, BatchWait: time.Duration(d.BatchWaitMS) * time.Millisecond, Ordered: d.Ordered}
 }
 

@@ -60,6 +60,9 @@ type Type struct {
 	check           func(model.Connection, model.Destination, *fault.Check)
 	// template is the one that a destination without a text of its own has; nil or "" = the event's data.
 	template func(model.Connection, model.Destination) string
+	// limit is what the system lets all of its clients do together, nil = it sets none: all destinations of all connections to
+	// the same host keep to it together.
+	limit func(model.Connection) Limit
 	// look draws what people will see of a body; nil = nothing beyond the request.
 	look  func(body []byte) []model.LookBlock
 	build func(model.Connection, model.Destination, Rendered) (egress.Request, error)
@@ -68,6 +71,20 @@ type Type struct {
 	follow func(Followed) Asked
 	// probes are the requests that test a connection, in order; nil = only a destination can be tested.
 	probes func(model.Connection, time.Time) []Probe
+}
+
+// Limit is what all requests to a system may do together; 0 = as much as they like.
+type Limit struct {
+	Rate        float64 // calls a second
+	MaxInFlight int     // calls at once
+}
+
+// LimitOf is the limit that destinations of c share with all others that lead to the same host, zero = none.
+func LimitOf(c model.Connection) Limit {
+	if t, _ := ByType(c.Type); t.limit != nil {
+		return t.limit(c)
+	}
+	return Limit{}
 }
 
 // Section is a part of a page of documentation: paragraphs, and what stands below them as code.
@@ -81,7 +98,6 @@ type Section struct {
 type Sample struct {
 	Title    string
 	Template string
-	When     []string // choices of the destination's selects with which it makes sense; empty = all
 }
 
 // Probe is one request that shows whether a connection works.

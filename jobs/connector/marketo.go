@@ -21,6 +21,26 @@ const (
 	marketoActivities = "activities"
 )
 
+// Settings of a connection to Marketo that say how much of the subscription's limits Waybill may use.
+const (
+	marketoCalls  = "calls_in_20_seconds"
+	marketoAtOnce = "calls_at_once"
+)
+
+// allowance is a setting that is a number from 1, usual when it is not set.
+func allowance(c model.Config, name string, usual float64) float64 {
+	if n, is := c[name].(float64); is && n >= 1 {
+		return n
+	}
+	return usual
+}
+
+func checkAllowance(c model.Config, name string, most float64, bad *fault.Check) {
+	if n, is := c[name].(float64); is && (n < 1 || n > most) {
+		bad.Add("settings."+name, "Between 1 and %g.", most)
+	}
+}
+
 // maxMarketo is how many records Marketo takes in one request.
 const maxMarketo = 300
 
@@ -31,7 +51,10 @@ func marketo() Type {
 		Summary: "Creates and updates leads in batches, and writes custom activities.",
 		Glyph:   "M4 19V9m5 10V5m5 14v-8m5 8v-4M3 19h18",
 		Fields: []model.Field{{Name: "munchkin_id", Label: "Munchkin account id", Kind: model.FieldText, Max: 20, Placeholder: "123-ABC-456",
-			Help: "In Admin, Munchkin; the REST endpoint begins with it. The base URL is made of it."}},
+			Help: "In Admin, Munchkin; the REST endpoint begins with it. The base URL is made of it."},
+			{Name: marketoCalls, Label: "Calls in 20 seconds", Kind: model.FieldNumber, Default: "100", More: true,
+				Help: "All destinations that lead to this subscription keep to it together, those of other connections too. Lower it when other programs call Marketo as well."},
+			{Name: marketoAtOnce, Label: "Calls at once", Kind: model.FieldNumber, Default: "10", More: true, Help: "Of all of them together."}},
 		BaseURL: func(c model.Config) string {
 			if id := c.Text("munchkin_id"); munchkin.MatchString(id) {
 				return "https://" + strings.ToLower(id) + ".mktorest.com"
@@ -45,15 +68,20 @@ func marketo() Type {
 		Fixed:           true,
 		Preset:          map[string]string{"client_auth": "get_query", "token_url": "https://123-ABC-456.mktorest.com/identity/oauth/token"},
 		Docs: "Marketo answers for each record of a request, so each event is settled with words of its own. The credential is of type OAuth 2.0: client credentials, by GET with all in the query. " +
-			"Marketo allows 100 calls in 20 seconds and 10 at once, for all clients of a subscription together; new destinations keep to that.",
+			"Marketo allows 100 calls in 20 seconds and 10 at once, for all clients of a subscription together; all destinations that lead there keep to that together.",
 		Guide: marketoGuide(), Samples: marketoSamples(),
 		defaults: func(model.Connection, model.Config) model.Destination {
-			return model.Destination{Method: http.MethodPost, ContentType: model.DefaultContentType, MaxInFlight: 10, Rate: 5, BatchSize: maxMarketo, BatchWaitMS: 2000}
+			return model.Destination{Method: http.MethodPost, ContentType: model.DefaultContentType, MaxInFlight: 10, BatchSize: maxMarketo, BatchWaitMS: 2000}
 		},
 		checkConnection: func(c model.Connection, bad *fault.Check) {
 			if id := c.Settings.Text("munchkin_id"); id != "" && !munchkin.MatchString(id) {
 				bad.Add("settings.munchkin_id", "Three groups of letters and digits with hyphens between them, such as 123-ABC-456.")
 			}
+			checkAllowance(c.Settings, marketoCalls, 5000, bad)
+			checkAllowance(c.Settings, marketoAtOnce, 500, bad)
+		},
+		limit: func(c model.Connection) Limit {
+			return Limit{Rate: allowance(c.Settings, marketoCalls, 100) / 20, MaxInFlight: int(allowance(c.Settings, marketoAtOnce, 10))}
 		},
 		check: marketoCheck,
 		build: buildMarketo, judge: judgeMarketo,
@@ -233,13 +261,13 @@ func marketoFailure(errors []marketoReason, now time.Time) Verdict {
 		v.Words += " Give the role of the API user this permission (Admin, Users & Roles), or let its allowlist of addresses take Waybill in."
 	case 606:
 		v.Retry, v.RetryAfter = true, 20*time.Second
-		v.Words += " Other clients of the subscription share the limit of 100 calls in 20 seconds; lower the rate of the destination."
+		v.Words += " Other clients of the subscription share the limit of 100 calls in 20 seconds; lower “Calls in 20 seconds” of the connection."
 	case 607:
 		v.Retry, v.RetryAfter = true, untilQuota(now)
 		v.Words += " The quota begins anew at midnight US Central time."
 	case 615:
 		v.Retry, v.RetryAfter = true, 2*time.Second
-		v.Words += " Other clients of the subscription share the limit of 10 calls at once."
+		v.Words += " Other clients of the subscription share the limit of 10 calls at once; lower “Calls at once” of the connection."
 	case 500, 502, 604, 608, 611, 614, 713, 719:
 		v.Retry, v.RetryAfter = true, 5*time.Second
 	case 610:

@@ -2,12 +2,12 @@ package connector
 
 func marketoSamples() []Sample {
 	return []Sample{
-		{Title: "A lead from a customer", When: []string{marketoLeads},
+		{Title: "A lead from a customer",
 			Template: "{{! const c = it.data[0].customer;\nreturn {\n  email: c.email,\n  firstName: c.name.split(\" \")[0],\n  lastName: c.name.split(\" \").slice(1).join(\" \") || \"-\"\n}; }}"},
-		{Title: "The event's data, as it is", When: []string{marketoLeads}, Template: "{{! return it.data[0]; }}"},
-		{Title: "Only leads with an address", When: []string{marketoLeads},
+		{Title: "The event's data, as it is", Template: "{{! return it.data[0]; }}"},
+		{Title: "Only leads with an address",
 			Template: "{{! const d = it.data[0];\nif (!d.customer || !d.customer.email) return null;\nreturn { email: d.customer.email, company: d.customer.company }; }}"},
-		{Title: "A purchase as an activity", When: []string{marketoActivities},
+		{Title: "A purchase as an activity",
 			Template: "{{! const d = it.data[0];\nreturn {\n  leadId: d.marketo_lead_id,\n  activityDate: it.events[0].time,\n  primaryAttributeValue: d.id,\n  attributes: [\n    { apiName: \"total\", value: String(d.total) },\n    { apiName: \"currency\", value: d.currency }\n  ]\n}; }}"},
 	}
 }
@@ -31,7 +31,7 @@ func marketoGuide() []Section {
 		}, Code: `POST /rest/v1/activities/external.json
 {"input":[{"leadId":1001,"activityTypeId":100001,"activityDate":"2026-03-01T12:00:00Z","primaryAttributeValue":"A-1001","attributes":[]}]}`},
 		{Title: "Limits and errors", Text: []string{
-			"Marketo allows 100 calls in 20 seconds, 10 at once, and usually 50,000 a day, for all clients of the subscription together. New destinations begin with 5 a second and 10 at once; with several destinations, share these between them.",
+			"Marketo allows 100 calls in 20 seconds, 10 at once, and usually 50,000 a day, for all clients of the subscription together. Waybill keeps to the first two for all destinations and connections that lead to the same subscription together: they take turns, realtime before bulk, and what waits says “waits for the rate limit”. How much of them Waybill may use is set at the connection, under “More settings”: leave room for other programs that call Marketo.",
 			"606 (rate), 615 (too many at once), 604 and 502 (timeouts), 607 (the quota of the day) and passing faults are tried again, not before Marketo can take them. 603 (no permission) and mistakes in the request are final.",
 		}},
 	}

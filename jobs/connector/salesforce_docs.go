@@ -2,13 +2,13 @@ package connector
 
 func salesforceSamples() []Sample {
 	return []Sample{
-		{Title: "One row from an order", When: []string{salesforceRows},
+		{Title: "One row from an order",
 			Template: "{{! const d = it.data[0];\nreturn {\n  OrderId: d.id,\n  Email: d.customer.email,\n  Total: d.total,\n  OrderDate: it.events[0].time\n}; }}"},
-		{Title: "The event's data as it is, with the subject as key", When: []string{salesforceRows},
+		{Title: "The event's data as it is, with the subject as key",
 			Template: "{{! return Object.assign({ SubscriberKey: it.events[0].subject }, it.data[0]); }}"},
-		{Title: "Skip rows without an address", When: []string{salesforceRows},
+		{Title: "Skip rows without an address",
 			Template: "{{! const d = it.data[0];\nif (!d.customer || !d.customer.email) return null;\nreturn { Email: d.customer.email, Name: d.customer.name }; }}"},
-		{Title: "Enter a journey with some data", When: []string{salesforceJourney},
+		{Title: "Enter a journey with some data",
 			Template: "{{! const d = it.data[0];\nreturn {\n  ContactKey: d.customer.email,\n  EstablishContactKey: true,\n  Data: { OrderId: d.id, Total: d.total }\n}; }}"},
 	}
 }

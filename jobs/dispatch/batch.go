@@ -88,6 +88,7 @@ func (d *Dispatcher) formed(x run, list, formed []model.Work, a Target, err erro
 			d.drop(w)
 		}
 		d.left(x)
+		d.leftShared(x)
 		d.turn()
 		d.pump(x.t)
 		return

@@ -27,6 +27,7 @@ type Target struct {
 	BatchWait   time.Duration // how long the first of a batch waits for others
 	Ordered     bool          // one after the other, by OrderKey
 	Off         string        // why nothing may be sent; "" = it may
+	Share       Share         // what it may together with others
 }
 
 // Options wire a dispatcher. All but the sizes are required.
@@ -60,7 +61,8 @@ type Dispatcher struct {
 
 	// Below: owned by the goroutine of Run.
 	targets  map[model.TargetID]*target
-	rings    [2][]*target // targets that wait for one of the places of all, by lane
+	pools    map[string]*pool // by Share.Key
+	rings    [2][]*target     // targets that wait for one of the places of all, by lane
 	inflight int
 	bulk     int      // of inflight
 	forming  int      // batches on their way to disk
@@ -95,7 +97,7 @@ func New(o Options) *Dispatcher {
 	if o.InFlight == 0 {
 		o.InFlight = 1024
 	}
-	d := &Dispatcher{o: o, targets: map[model.TargetID]*target{}, ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
+	d := &Dispatcher{o: o, targets: map[model.TargetID]*target{}, pools: map[string]*pool{}, ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
 	d.gates.places, d.gates.bytes = int64(o.Places), o.Bytes
 	d.mail.wake = make(chan struct{}, 1)
 	d.view.sending, d.view.targets = map[model.DeliveryID]time.Time{}, map[model.TargetID]Shown{}

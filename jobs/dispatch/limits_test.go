@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -242,6 +243,75 @@ func TestOrderedHeldAndGivenUp(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		for _, id := range ids {
 			b.become(id, model.Delivered)
+		}
+	})
+}
+
+// Targets that share a limit keep it together, take turns, and realtime comes first.
+func TestShare(t *testing.T) {
+	bubble(t, func(t *testing.T, asks func(Target, func(context.Context, model.Work) deliver.Result) *bed) {
+		var log book
+		var under, most atomic.Int64
+		b := asks(Target{Share: Share{Key: "one", Rate: 5, MaxInFlight: 2}}, func(ctx context.Context, w model.Work) deliver.Result {
+			log.note("%s", w.Delivery.TargetID)
+			most.Store(max(most.Load(), under.Add(1)))
+			defer under.Add(-1)
+			time.Sleep(time.Second)
+			return sent(ctx, w)
+		})
+		var last []model.DeliveryID
+		for range 6 {
+			last = append(last, b.publish("dst_a"))
+		}
+		synctest.Wait()
+		for range 6 {
+			last = append(last, b.publish("dst_b"), b.publish("dst_c"))
+		}
+		synctest.Wait()
+		if s := b.d.Shown("dst_b"); s.Waits != WaitsRate {
+			t.Errorf("shown as %+v", s)
+		}
+		for _, id := range last {
+			if d := b.become(id, model.Delivered); d.Attempts != 1 {
+				t.Errorf("%d attempts", d.Attempts)
+			}
+		}
+		if most.Load() != 2 {
+			t.Errorf("%d requests at once, want 2 over all of them", most.Load())
+		}
+		if took := log.at[len(log.at)-1].Sub(log.at[0]); took < 8*time.Second || took > 9*time.Second {
+			t.Errorf("18 messages of a second, 2 at once, began within %s", took)
+		}
+		first := strings.Join(log.read()[:9], " ")
+		for _, id := range []string{"dst_a", "dst_b", "dst_c"} {
+			if n := strings.Count(first, id); n < 2 || n > 4 {
+				t.Errorf("%s had %d of the first turns: %s", id, n, first)
+			}
+		}
+		b.plays(func(ctx context.Context, w model.Work) deliver.Result {
+			log.note("%s", w.Delivery.Lane)
+			return sent(ctx, w)
+		})
+		start := len(log.at)
+		last = last[:0]
+		for range 10 {
+			last = append(last, b.publishAs(model.Delivery{TargetID: "dst_a", Lane: model.Bulk}))
+		}
+		synctest.Wait()
+		for range 10 {
+			last = append(last, b.publish("dst_b"))
+		}
+		for _, id := range last {
+			b.become(id, model.Delivered)
+		}
+		lines := log.read()[start:]
+		if n := strings.Count(strings.Join(lines[:12], " "), string(model.Realtime)); n < 9 {
+			t.Errorf("realtime had %d of the first 12: %v", n, lines)
+		}
+		for i := start + 1; i < len(log.at); i++ {
+			if gap := log.at[i].Sub(log.at[i-1]); gap < 199*time.Millisecond {
+				t.Errorf("message %d came %s after the one before, want 200 ms over all of them", i+1, gap)
+			}
 		}
 	})
 }

@@ -15,7 +15,8 @@ type run struct {
 	lane  int // 0 realtime, 1 bulk
 	round int // of the target's health when it began
 	probe bool
-	most  int // how many may be under way to the target when all is well
+	most  int   // how many may be under way to the target when all is well
+	pool  *pool // of what it shares with others, nil = nothing
 }
 
 // pump starts what the target may start, and sets its alarm for when it may more.
@@ -41,7 +42,11 @@ func (d *Dispatcher) pump(t *target) {
 		}
 		d.begin(t, lane, a, now)
 	}
-	d.wakeAt(t, s.Until)
+	if s.shared {
+		d.wakeAt(t, time.Time{})
+	} else {
+		d.wakeAt(t, s.Until)
+	}
 	for _, q := range t.lanes {
 		if q.sated && q.len() < d.enough(t) {
 			q.sated, d.look = false, true
@@ -155,6 +160,9 @@ func (d *Dispatcher) may(t *target, lane, limit int, a Target, now time.Time) Sh
 	if at.After(now) {
 		return Shown{Waits: WaitsRate, Until: at}
 	}
+	if why := d.shared(t, lane, a.Share, now); why.Waits != "" {
+		return why
+	}
 	if !d.free(t, lane) {
 		if !t.ringed[lane] {
 			t.ringed[lane] = true
@@ -174,10 +182,11 @@ func (d *Dispatcher) free(t *target, lane int) bool {
 
 // begin takes a place and starts what is first in a lane.
 func (d *Dispatcher) begin(t *target, lane int, a Target, now time.Time) {
-	x := run{t: t, lane: lane, round: t.health.round, probe: t.health.probing(), most: a.MaxInFlight}
+	x := run{t: t, lane: lane, round: t.health.round, probe: t.health.probing(), most: a.MaxInFlight, pool: d.pool(a.Share)}
 	t.health.probe = t.health.probe || x.probe
 	t.inflight++
 	d.inflight++
+	x.pool.take(lane, a.Share, now)
 	t.pace[0].take(now, a.Rate)
 	if lane == 1 {
 		t.bulk++
@@ -269,6 +278,7 @@ func (d *Dispatcher) finished(x run, w model.Work, r deliver.Result, o model.Out
 		}
 		d.record(w, o)
 	}
+	d.leftShared(x)
 	d.turn() // those that wait first; else whoever ends attempts takes their places again
 	d.pump(x.t)
 }

@@ -22,6 +22,7 @@ type Shown struct {
 	Waits  Waits     // why what is queued does not go, "" = it does
 	Until  time.Time // zero = not known
 	Health model.Health
+	shared bool // what it shares with other targets stops it
 }
 
 // show publishes what people see of a target.
