@@ -93,7 +93,7 @@ func (u *newcomer) act() bool {
 		}
 	}
 	// What is made already is left alone, but for what its page offers next.
-	if at := u.where(); at != "/" && !strings.Contains(at, "/new") && !strings.HasPrefix(at, "/setup") {
+	if at := u.where(); at != "/" && at != "/start" && !strings.Contains(at, "/new") && !strings.HasPrefix(at, "/setup") {
 		next := eval[string](u.browser, "document.querySelector('main .note a.btn')?.innerText.trim() ?? ''")
 		if next == "" {
 			return false

@@ -67,7 +67,7 @@ func (h *Handlers) Routes() []web.Route {
 	return slices.Concat(h.flowRoutes(),
 		h.templateRoutes(),
 		h.inboundRoutes(),
-		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.exportPageRoutes(), h.paletteRoutes(), h.docsRoutes(),
+		h.opsRoutes(), h.loginRoutes(), h.accountRoutes(), h.overviewRoutes(), h.firstRoutes(), h.userRoutes(), h.keyRoutes(), h.auditRoutes(), h.exportPageRoutes(), h.paletteRoutes(), h.docsRoutes(),
 		h.connectionRoutes(), h.activityRoutes(), h.alertRoutes(), h.credentialRoutes(), h.destinationRoutes(), h.actionRoutes(), h.eventRoutes(), h.deliveryRoutes(), h.liveRoutes(), api.Routes(h.Web, h.o.Jobs))
 }
 

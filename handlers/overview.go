@@ -29,6 +29,7 @@ func (h *Handlers) showOverview(c echo.Context) error {
 	if p.Steps, err = h.firstSteps(ctx, h.Actor(c).Rights); err != nil {
 		return err
 	}
+	p.Begin = mayBegin(h.Actor(c).Rights)
 	if h.may(c, model.Deliveries.View()) {
 		if err := h.overviewDeliveries(c, &p); err != nil {
 			return err
@@ -214,13 +215,13 @@ func (h *Handlers) firstSteps(ctx context.Context, rights model.Rights) ([]views
 		views.FirstStep
 		right model.Right
 	}{
-		{views.FirstStep{Title: "Describe a connection", Text: "The system that events go to. The form is filled in for a receiver that is built in; save it as it is, or put your own system in its place.", Label: "New connection",
+		{views.FirstStep{Title: "Describe a connection", Text: "The system that events go to.", Label: "New connection",
 			URL: href.TryConnection(), Done: len(connections) > 0}, model.Connections.Manage()},
-		{views.FirstStep{Title: "Add a destination", Text: "One request of that system: method, path and a template, previewed while you write it.", Label: "New destination",
+		{views.FirstStep{Title: "Add a destination", Text: "One request of that system, with a template.", Label: "New destination",
 			URL: destination, Done: len(destinations) > 0}, model.Connections.Manage()},
-		{views.FirstStep{Title: "Make an action", Text: "When which event arrives, what is sent where.", Label: "New action", URL: action, Done: len(actions) > 0}, model.Connections.Manage()},
-		{views.FirstStep{Title: "Publish an event", Text: "By hand here, or from a program with an API key.", Label: "Publish event", URL: href.NewEvent(), Done: len(events) > 0}, model.Events.Manage()},
-		{views.FirstStep{Title: "See it delivered", Text: "Every attempt can be read: what was sent, and what came back.", Label: "Deliveries", URL: href.Deliveries(), Done: len(delivered) > 0}, model.Deliveries.View()},
+		{views.FirstStep{Title: "Make an action", Text: "Which event goes where.", Label: "New action", URL: action, Done: len(actions) > 0}, model.Connections.Manage()},
+		{views.FirstStep{Title: "Publish an event", Text: "By hand, or from a program.", Label: "Publish event", URL: href.NewEvent(), Done: len(events) > 0}, model.Events.Manage()},
+		{views.FirstStep{Title: "See it delivered", Text: "What was sent, and what came back.", Label: "Deliveries", URL: href.Deliveries(), Done: len(delivered) > 0}, model.Deliveries.View()},
 	}
 	var out []views.FirstStep
 	for _, s := range steps {

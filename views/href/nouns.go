@@ -33,6 +33,9 @@ func RotationStep[ID ~string](id ID, step string) string {
 func Connections() string   { return "/connections" }
 func NewConnection() string { return "/connections/new" }
 
+// FirstEvent makes what an event needs on its way, and sends one.
+func FirstEvent() string { return "/start" }
+
 // TryConnection is a new connection that is filled in for the built-in receiver.
 func TryConnection() string                     { return With(NewConnectionOf("webhook"), "try", "receiver") }
 func NewConnectionOf[K ~string](kind K) string  { return path("connections", "new", string(kind)) }
