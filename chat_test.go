@@ -78,6 +78,7 @@ func (c *chats) took() string {
 // TestChats sends messages to Slack and Teams as their own servers answer, from the connection to the drawn message; the
 // secret URLs show nowhere; a feature that is off holds what is sent by it.
 func TestChats(t *testing.T) {
+	t.Parallel()
 	c := newChats(t)
 	p := newProgram(t, "")
 	p.start()

@@ -13,6 +13,7 @@ import (
 // TestCredentialJourney makes a connection with an OAuth credential in one form, tests it against a real token server,
 // and changes its secret without interruption: tried on one destination, put in use, taken back.
 func TestCredentialJourney(t *testing.T) {
+	t.Parallel()
 	var secret atomic.Value
 	secret.Store("first-canary")
 	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,7 @@ import "testing"
 
 // TestDocs reads the API reference, on a desktop and on phones.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	_, b := newDesk(t)
 	b.open("/docs")
 	b.sees("Publish an event")

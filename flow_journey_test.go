@@ -12,6 +12,7 @@ import (
 // TestWorkflowJourney builds the workflow of a chat message on an event in the designer, publishes it, and sees its run; then a
 // purchase goes through its approvals, with scripts and without; and a workflow is started over an audience.
 func TestWorkflowJourney(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	got := map[string]int{}
 	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

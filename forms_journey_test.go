@@ -31,6 +31,7 @@ const everyField = `{"name":"Report a problem","trigger":{"kind":"public_form","
 // wrong is told beside its field and what was right is kept. Then two persons approve side by side and one after the other;
 // what was switched off is switched on; a run is paused, resumed and cancelled.
 func TestFormsJourney(t *testing.T) {
+	t.Parallel()
 	f := newFlowing(t)
 	f.say = func(path string, n int) (int, string) {
 		if path == "/gone" {

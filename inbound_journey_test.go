@@ -7,6 +7,7 @@ import (
 
 // An administrator makes an inbound URL, sees a call come in, maps it, and looks at what a partner sees.
 func TestInboundJourney(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	b := newBrowser(t, p.url(""), true)

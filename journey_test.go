@@ -85,6 +85,7 @@ const shopOrder = `{"id":820982911946154508,"name":"#9999","email":"jon@example.
 // TestJourney does the whole main job in a browser: setup link, sign-in, credential, connections to the built-in receiver
 // and to a real one, destination with template and preview, action, an event by curl, the delivery seen.
 func TestJourney(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []struct {
 		name    string
 		scripts bool

@@ -6,6 +6,7 @@ import (
 
 // TestLimitsJourney sets what a destination bears, sees why nothing goes to one that fails, and drops what is held for it.
 func TestLimitsJourney(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	dst := p.route("http://receiver.waybill.internal", "order.created", map[string]any{"name": "Northwind ERP"},

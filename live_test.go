@@ -35,6 +35,7 @@ func (b *browser) login() {
 // TestLive looks at the list while a receiver fails and recovers, without loading the page again; pauses it; and stops the
 // server while the page listens.
 func TestLive(t *testing.T) {
+	t.Parallel()
 	rx := newUnsteady(t, http.StatusServiceUnavailable)
 	p := newProgram(t, "")
 	p.start()
@@ -90,7 +91,7 @@ func TestLive(t *testing.T) {
 	fourth := p.must(202, "POST", "events", `{"name":"orders.live","data":{"note":"it's"}}`).str("id")
 	b.open("/deliveries/" + p.settled(fourth, "retrying")["id"].(string))
 	b.sees("Attempt 1")
-	eval[bool](b, "window.sameDocument = true, document.querySelector('.timeline details').open = true")
+	eval[bool](b, "window.sameDocument = true, [...document.querySelectorAll('.timeline details')].at(-1).open = true")
 	rx.status.Store(http.StatusOK)
 	b.sees("Delivered")
 	b.sees("Send again")
@@ -118,6 +119,7 @@ func TestLive(t *testing.T) {
 
 // TestLiveNeedsScripts: without scripts, and without the fetched ones, the list is what it is, and nothing speaks of live.
 func TestLiveNeedsScripts(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	p.route("http://receiver.waybill.internal", "orders.still", nil, nil)

@@ -45,6 +45,7 @@ func nouns(connection string) []noun {
 // TestNouns makes, changes and removes each noun by its forms, with what is wrong and what somebody else changed in between, in a
 // browser with everything, without the fetched files, and without scripts.
 func TestNouns(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []struct {
 		name            string
 		scripts, assets bool

@@ -6,6 +6,7 @@ import (
 
 // TestOperations is the way of an operator: what was delivered is sent again, and the settings are looked at.
 func TestOperations(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	p.route("http://receiver.waybill.internal", "order.created", map[string]any{"name": "Northwind ERP"}, map[string]any{"name": "Orders"})

@@ -69,6 +69,7 @@ func newDesk(t *testing.T) (*program, *browser) {
 
 // TestPalette finds, goes and does by keyboard alone.
 func TestPalette(t *testing.T) {
+	t.Parallel()
 	p, b := newDesk(t)
 	first := regexp.MustCompile(`con_[0-9a-z]+`).FindString(p.must(200, "GET", "connections?q=Northwind", nil).text)
 	list := "document.querySelector('#palette-list')"
@@ -137,6 +138,7 @@ func TestPalette(t *testing.T) {
 
 // TestKeys walks by single letters, and switches them off.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	_, b := newDesk(t)
 	for keys, path := range map[string]string{"h": "/", "a": "/actions", "e": "/events", "c": "/connections", "k": "/credentials", "d": "/deliveries", "u": "/users"} {
 		b.open("/account")
@@ -190,6 +192,7 @@ func TestKeys(t *testing.T) {
 
 // TestSearchPage is the palette without scripts: a link, a form, links and buttons.
 func TestSearchPage(t *testing.T) {
+	t.Parallel()
 	p, _ := newDesk(t)
 	b := newBrowser(t, p.url(""), false)
 	b.open("/login")

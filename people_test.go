@@ -13,6 +13,7 @@ import (
 // TestPeople is the journey of people in a browser: an administrator makes a role and invites
 // somebody, who accepts, adds a second factor, signs in with it and sees less.
 func TestPeople(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []struct {
 		name    string
 		scripts bool

@@ -68,6 +68,7 @@ func furnish(p *program) string {
 
 // TestPictures looks at the main pages with realistic data; `make pictures` keeps two of them for the README.
 func TestPictures(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	destination := furnish(p)

@@ -4,6 +4,7 @@ import "testing"
 
 // TestSettingsPages opens what an administrator watches and sets, with something in it.
 func TestSettingsPages(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	dst := p.route("http://receiver.waybill.internal", "order.created", map[string]any{"name": "Northwind ERP"}, map[string]any{"name": "Orders"})
