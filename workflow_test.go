@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // listener is a receiver that keeps what came, by path.
@@ -338,75 +336,6 @@ func TestWaitsScriptsSchedules(t *testing.T) {
 	w := f.must(200, "GET", "workflows/"+tick, nil)
 	w.json["enabled"] = false
 	f.must(200, "PUT", "workflows/"+tick, w.json)
-}
-
-// TestKillRuns kills the program with signal 9 while runs are under way, again and again: none is lost or doubled, each
-// ends, and its messages keep their ids.
-func TestKillRuns(t *testing.T) {
-	f := newFlowing(t)
-	f.say = func(path string, n int) (int, string) {
-		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
-		return 200, `{"ok":true}`
-	}
-	id := f.publishes(`{"name":"Kill","trigger":{"kind":"event","event":"kill.run"},"steps":[
-	 {"key":"one","kind":"outgoing","request":{"url":"RX/one","body":"{\"n\":{{ it.data[0].n }}}"},"next":[{"to":"two","when":"steps.one.response.body.ok"}],
-	  "webhooks":[{"name":"Done","url":"RX/hook"}]},
-	 {"key":"two","kind":"script","script":"return it.data[0].n","next":[{"to":"three"}]},
-	 {"key":"three","kind":"outgoing","request":{"url":"RX/three","body":"{\"n\":{{ it.steps.two.output }}}"}}]}`)
-	accepted := map[string]bool{}
-	n := 0
-	for round := range 4 {
-		if round > 0 {
-			f.start()
-		}
-		end := time.Now().Add(time.Duration(300+rand.IntN(400)) * time.Millisecond)
-		for time.Now().Before(end) {
-			n++
-			a, err := f.api("POST", "events", fmt.Sprintf(`{"name":"kill.run","id":"k%d","data":{"n":%d}}`, n, n))
-			if err == nil && a.status == http.StatusAccepted {
-				accepted[fmt.Sprint(n)] = true
-			}
-		}
-		f.kill()
-	}
-	f.start()
-	f.eventually("every run ends", func() bool {
-		for _, s := range []string{"running", "waiting"} {
-			if len(f.must(200, "GET", "runs?limit=1&status="+s, nil).items()) > 0 {
-				return false
-			}
-		}
-		return true
-	})
-	f.eventually("nothing is left to deliver", func() bool {
-		return len(f.must(200, "GET", "deliveries?limit=1&status=pending", nil).items())+len(f.must(200, "GET", "deliveries?limit=1&status=retrying", nil).items()) == 0
-	})
-	for _, path := range []string{"/one", "/three"} {
-		ids := map[string]map[string]bool{}
-		for _, h := range f.at(path) {
-			key := dig(h.body, "n")
-			if ids[key] == nil {
-				ids[key] = map[string]bool{}
-			}
-			ids[key][h.header.Get("webhook-id")] = true
-		}
-		for key := range accepted {
-			if len(ids[key]) != 1 {
-				t.Errorf("%s: event %s came with %d ids", path, key, len(ids[key]))
-			}
-		}
-	}
-	hooks := map[string]bool{}
-	for _, h := range f.at("/hook") {
-		hooks[dig(h.body, "run.id")] = true
-	}
-	if len(hooks) < len(accepted) {
-		t.Errorf("%d runs told of their step, %d were accepted", len(hooks), len(accepted))
-	}
-	if runs := f.must(200, "GET", "runs?status=completed&limit=200&workflow_id="+id, nil).items(); len(runs) < min(len(accepted), 200) {
-		t.Errorf("%d runs of %d", len(runs), len(accepted))
-	}
-	t.Logf("%d events in 4 rounds", len(accepted))
 }
 
 // A partner's call starts a run; a second one decides its approval, a third completes a waiting step.
