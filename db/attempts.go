@@ -120,7 +120,7 @@ func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then f
 			return then(tx, taken)
 		},
 		done: s.told(w, o, done), plain: then == nil, rides: time.Now().Add(groupWaits),
-	}, false)
+	}, w.Delivery.Lane == model.Bulk && then != nil) // what follows in a run costs more than the outcome
 }
 
 // finish says which of w.Each were still owner's.

@@ -16,16 +16,18 @@ import (
 
 // Bounds of one commit group.
 const (
-	groupOps    = 512
-	groupWaits  = 10 * time.Millisecond // how long results wait for a commit to ride on
-	groupRuns   = 250 * time.Millisecond
-	bulkInGroup = 1
+	groupOps   = 512
+	groupWaits = 10 * time.Millisecond // how long results wait for a commit to ride on
+	groupRuns  = 250 * time.Millisecond
+	bulkRuns   = 3 * time.Millisecond // of bulk closures; less when somebody comes who must not wait for them
+	bulkStarve = 5 * time.Millisecond // without a turn; then one bulk closure goes along with what must not wait
 )
 
 // op is one closure for the writer.
 type op struct {
 	run   func(*Tx) error
 	done  func(error)                                  // called once, from the writer's goroutine, after the commit; must not block
+	bulk  bool                                         // waits for all that is not
 	plain bool                                         // bookkeeping that is not expected to fail: runs without a savepoint at first
 	rides time.Time                                    // zero = commit now; else it may wait until then for others
 	gone  func() bool                                  // the caller no longer wants it: skipped when not yet begun
@@ -48,6 +50,7 @@ type writer struct {
 	mu      sync.Mutex
 	queue   []*op
 	bulk    []*op
+	served  time.Time // when a bulk closure last ran
 	closing bool
 	wake    chan struct{}
 	stopped chan struct{}
@@ -79,7 +82,7 @@ func (w *writer) submit(o *op, bulk bool) {
 		o.done(errClosed)
 		return
 	}
-	if bulk {
+	if o.bulk = bulk; bulk {
 		w.bulk = append(w.bulk, o)
 	} else {
 		w.queue = append(w.queue, o)
@@ -157,30 +160,69 @@ func (w *writer) gather() ([]*op, bool) {
 	}
 }
 
-// patience is how long the queue may still wait, and whether there is one.
+// patience is how long what waits may still wait, and whether there is anything.
 func (w *writer) patience() (time.Duration, bool) {
-	if len(w.queue) == 0 {
-		return 0, len(w.bulk) > 0
+	if len(w.queue)+len(w.bulk) == 0 {
+		return 0, false
 	}
-	if w.closing || len(w.bulk) > 0 || len(w.queue) >= groupOps {
+	if w.closing || len(w.queue)+len(w.bulk) >= groupOps {
 		return 0, true
 	}
-	for _, o := range w.queue {
-		if o.rides.IsZero() {
-			return 0, true
+	var first time.Time
+	for _, list := range [][]*op{w.queue, w.bulk} {
+		for _, o := range list {
+			if o.rides.IsZero() {
+				return 0, true
+			}
+		}
+		if len(list) > 0 && (first.IsZero() || list[0].rides.Before(first)) {
+			first = list[0].rides
 		}
 	}
-	return time.Until(w.queue[0].rides), true
+	return time.Until(first), true
 }
 
+// urgent reports whether somebody waits who is not to wait for bulk closures.
+func (w *writer) urgent() bool {
+	return slices.ContainsFunc(w.queue, func(o *op) bool { return o.rides.IsZero() })
+}
+
+// take gives the next group: bulk closures behind all others, and only when nobody waits for the group or they had no turn for long.
 func (w *writer) take() []*op {
 	n := min(len(w.queue), groupOps)
+	patient := !w.urgent() || time.Since(w.served) > bulkStarve
 	group := append([]*op(nil), w.queue[:n]...)
 	w.queue = slices.Delete(w.queue, 0, n)
-	b := min(len(w.bulk), bulkInGroup)
-	group = append(group, w.bulk[:b]...)
-	w.bulk = slices.Delete(w.bulk, 0, b)
+	if patient {
+		b := min(len(w.bulk), groupOps-n)
+		group = append(group, w.bulk[:b]...)
+		w.bulk = slices.Delete(w.bulk, 0, b)
+	}
 	return group
+}
+
+// enough reports whether the bulk closures of a group have had their turn, the first of which began at begun.
+func (w *writer) enough(begun time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if !begun.IsZero() && (w.urgent() || now.Sub(begun) > bulkRuns) {
+		return true
+	}
+	w.served = now
+	return false
+}
+
+// putBack has the bulk closures of a group that did not get to run wait for their next turn, and gives the others.
+func (w *writer) putBack(left []*op) []*op {
+	at := slices.IndexFunc(left, func(o *op) bool { return o.bulk })
+	if at < 0 {
+		return left
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bulk = slices.Insert(w.bulk, 0, left[at:]...)
+	return left[:at]
 }
 
 // commit runs group until every closure of it is either in a committed transaction or has its own error.
@@ -211,7 +253,7 @@ func (w *writer) commit(group []*op) {
 			}
 			done, again = left, nil
 		}
-		finished, left = append(finished, done...), again
+		finished, left = append(finished, done...), w.putBack(again)
 	}
 	for _, o := range finished {
 		if o.err == nil {
@@ -299,10 +341,13 @@ func (w *writer) transaction(ops []*op, trusting bool) (done, again []*op, err e
 
 // runAll runs every closure. guilty is the one that broke the transaction; rest are those for which time ran out.
 func (w *writer) runAll(tx *Tx, ops []*op, trusting bool) (guilty *op, rest []*op) {
-	start := time.Now()
+	start, bulk := time.Now(), time.Time{}
 	for i, o := range ops {
-		if i > 0 && time.Since(start) > groupRuns {
+		if i > 0 && time.Since(start) > groupRuns || o.bulk && w.enough(bulk) {
 			return nil, ops[i:]
+		}
+		if o.bulk && bulk.IsZero() {
+			bulk = time.Now()
 		}
 		if o.gone != nil && o.gone() {
 			o.err = context.Canceled

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // inOneGroup submits ops while the writer is busy, so that it takes them all at once, and waits for their results.
@@ -81,5 +83,50 @@ func TestOneGroup(t *testing.T) {
 				t.Errorf("%d transactions, want %d", len(seen), c.transactions)
 			}
 		})
+	}
+}
+
+// Bulk closures run after all others, also after those that come while one of them runs; yet they have their turn when
+// somebody waits all the time.
+func TestBulkWaits(t *testing.T) {
+	s := opened(t)
+	var order []string
+	var all sync.WaitGroup
+	submit := func(name string, bulk bool, then func()) {
+		all.Add(1)
+		s.writer.submit(&op{done: func(error) { all.Done() }, run: func(*Tx) error {
+			order = append(order, name)
+			then()
+			return nil
+		}}, bulk)
+	}
+	nothing := func() {}
+	running := make(chan struct{})
+	submit("first", false, func() {
+		close(running)
+		submit("bulk 1", true, func() { submit("in between", false, nothing) })
+		for i := range 3 {
+			submit(fmt.Sprintf("bulk %d", i+2), true, nothing)
+		}
+		submit("second", false, nothing)
+	})
+	<-running
+	all.Wait()
+	if diff := cmp.Diff([]string{"first", "second", "bulk 1", "in between", "bulk 2", "bulk 3", "bulk 4"}, order); diff != "" {
+		t.Error(diff)
+	}
+	served := false
+	var urgent func()
+	n := 0
+	urgent = func() {
+		if n++; !served && n < 100_000 {
+			submit("urgent", false, urgent)
+		}
+	}
+	submit("bulk", true, func() { served = true })
+	submit("urgent", false, urgent)
+	all.Wait()
+	if n == 100_000 {
+		t.Errorf("a bulk closure had no turn beside %d urgent ones", n)
 	}
 }

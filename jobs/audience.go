@@ -14,8 +14,8 @@ import (
 // after a kill at any point no record is left out and none started twice. The closures wait behind all realtime writes,
 // and the runs' messages go in the bulk lane.
 
-// recordsAtOnce is how many runs one closure starts: a run writes several rows.
-const recordsAtOnce = 25
+// recordsAtOnce is how many runs one closure starts: a run writes several rows, and what is urgent waits for one closure at most.
+const recordsAtOnce = 8
 
 // audiences starts what is running, one piece after another.
 type audiences struct{ wake chan struct{} }
