@@ -18,14 +18,7 @@ import (
 const recordsAtOnce = 8
 
 // audiences starts what is running, one piece after another.
-type audiences struct{ wake chan struct{} }
-
-func (a *audiences) poke() {
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
-}
+type audiences struct{ wake }
 
 // StartAudience begins to start a published workflow once for every record that an audience holds now. rate bounds the
 // runs a second, 0 = as fast as it goes.

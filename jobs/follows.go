@@ -24,10 +24,10 @@ type follows struct {
 }
 
 type followState struct {
-	wake chan struct{}
-	ctx  context.Context // ends with the service
-	end  context.CancelFunc
-	wg   sync.WaitGroup
+	wake
+	ctx context.Context // ends with the service
+	end context.CancelFunc
+	wg  sync.WaitGroup
 
 	mu   sync.Mutex
 	busy map[string]bool // messages that are asked for
@@ -35,17 +35,9 @@ type followState struct {
 }
 
 func newFollows() follows {
-	f := &followState{wake: make(chan struct{}, 1), busy: map[string]bool{}, at: map[model.TargetID]int{}}
+	f := &followState{wake: newWake(), busy: map[string]bool{}, at: map[model.TargetID]int{}}
 	f.ctx, f.end = context.WithCancel(context.Background())
 	return follows{f}
-}
-
-// poke wakes the goroutine; it never blocks.
-func (f follows) poke() {
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
 }
 
 // stop cuts what is under way, which is asked for again at the next start, and waits for its end.
@@ -78,30 +70,6 @@ func (f follows) leave(u model.FollowUp) {
 	f.mu.Unlock()
 	f.wg.Done()
 	f.poke()
-}
-
-// keepFollowing works until the service stops.
-func (s *Service) keepFollowing() {
-	sleep := time.NewTimer(0)
-	defer sleep.Stop()
-	for {
-		select {
-		case <-s.stopped:
-			return
-		case <-s.follows.wake:
-		case <-sleep.C:
-		}
-		next, err := s.followDue(s.follows.ctx)
-		if err != nil && s.follows.ctx.Err() == nil {
-			s.o.Log.Warn("messages could not be followed; trying again", "error", err)
-			next = s.o.Now().Add(followAgain)
-		}
-		wait := longest
-		if !next.IsZero() {
-			wait = min(wait, max(next.Sub(s.o.Now()), time.Millisecond))
-		}
-		sleep.Reset(wait)
-	}
 }
 
 // followDue asks for what is due, as far as there are places, and says when more is; what waits for a place is woken by those

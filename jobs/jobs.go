@@ -90,19 +90,19 @@ const ReceiverHost = "receiver.waybill.internal"
 // New wires a Service; nothing runs before Start.
 func New(o Options) *Service {
 	s := &Service{o: o, changes: make(chan struct{}, 1), stopped: make(chan struct{}),
-		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}, audience: audiences{wake: make(chan struct{}, 1)}, replays: replays{wake: make(chan struct{}, 1)}}
+		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}, audience: audiences{newWake()}, replays: replays{wake: newWake()}}
 	s.routing.store, s.gate.store = o.Store, o.Store
 	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
 	s.notes = newNotes()
 	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage, DropFiles: s.dropFiles})
-	s.exporter, s.mover.wake = s.newExporter(), make(chan struct{}, 1)
+	s.exporter, s.mover.wake = s.newExporter(), newWake()
 	s.steps = steps{setup: s.stepSetup, target: s.stepTarget, outcome: s.stepOutcome}
 	s.timers = newTimers()
 	s.follows = newFollows()
 	s.pool = script.NewPool(script.Options{Command: o.Worker, Workers: o.Workers, Log: o.Log})
 	s.egress = egress.New(egress.Options{Rules: o.Rules, UserAgent: "Waybill/" + o.Version, Inside: map[string]http.Handler{ReceiverHost: receiver()}})
 	s.routing.use = s.useNetwork
-	s.mail = post{sender: mail.Sender{Dial: s.egress.Dial, Now: o.Now}, wake: make(chan struct{}, 1)}
+	s.mail = post{sender: mail.Sender{Dial: s.egress.Dial, Now: o.Now}, wake: newWake()}
 	s.keeper = scheme.NewKeeper(s.egress, o.Now)
 	s.keeper.Platform = s.signPlatform
 	s.sender = deliver.Sender{Render: s.pool.Render, Egress: s.egress, Keeper: s.keeper, Now: o.Now, Setup: s.setup}
@@ -147,12 +147,12 @@ func (s *Service) Start(ctx context.Context) error {
 	go s.housekeeping()
 	go s.keepStats()
 	go s.keepAudiences()
-	go s.keepTimers()
-	go s.keepFollowing()
+	go s.keepUp(context.Background(), s.timers.wake, "what is due could not be done", s.goOff)
+	go s.keepUp(s.follows.ctx, s.follows.wake, "messages could not be followed", s.followDue)
 	go s.keepNotes()
 	go s.keepMapping()
 	go s.keepWatch()
-	go s.keepPost()
+	go s.keepUp(context.Background(), s.mail.wake, "letters could not be looked up", s.sendLetters)
 	s.startOperations()
 	return nil
 }

@@ -14,47 +14,12 @@ import (
 
 // post is the goroutine that sends letters. It sleeps until the first one is due, or until somebody queued one.
 type post struct {
+	wake
 	sender mail.Sender
-	wake   chan struct{}
 }
 
-// How many letters are sent in a row, and how often the clock is looked at.
-const (
-	lettersAtOnce = 20
-	longestPost   = time.Minute
-)
-
-// poke wakes the goroutine; it never blocks.
-func (p *post) poke() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
-// keepPost works until the service stops.
-func (s *Service) keepPost() {
-	sleep := time.NewTimer(0)
-	defer sleep.Stop()
-	for {
-		select {
-		case <-s.stopped:
-			return
-		case <-s.mail.wake:
-		case <-sleep.C:
-		}
-		next, err := s.sendLetters(context.Background())
-		if err != nil {
-			s.o.Log.Warn("letters could not be looked up; trying again", "error", err)
-			next = s.o.Now().Add(timerAgain)
-		}
-		wait := longestPost
-		if !next.IsZero() {
-			wait = min(wait, max(next.Sub(s.o.Now()), time.Millisecond))
-		}
-		sleep.Reset(wait)
-	}
-}
+// lettersAtOnce is how many letters are sent in a row.
+const lettersAtOnce = 20
 
 // sendLetters sends what is due and says when the next letter is, zero for none.
 func (s *Service) sendLetters(ctx context.Context) (time.Time, error) {

@@ -23,9 +23,9 @@ import (
 
 // mover brings files to their place.
 type mover struct {
-	wake chan struct{}
-	mu   sync.Mutex
-	now  FileMove
+	wake
+	mu  sync.Mutex
+	now FileMove
 }
 
 // FileMove is how the moving of files goes.
@@ -47,13 +47,6 @@ func (m *mover) note(fn func(*FileMove)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	fn(&m.now)
-}
-
-func (m *mover) poke() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
 }
 
 // UpdateUploads stores where files are kept from now on; with Moving, those that are elsewhere follow.

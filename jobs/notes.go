@@ -19,7 +19,7 @@ type notes struct {
 	late   []db.CallAnswer
 	minute int64
 	kept   map[noteKey]int
-	wake   chan struct{}
+	wake
 }
 
 type noteKey struct {
@@ -38,7 +38,7 @@ const (
 )
 
 func newNotes() *notes {
-	return &notes{counts: map[noteKey]int64{}, kept: map[noteKey]int{}, wake: make(chan struct{}, 1)}
+	return &notes{counts: map[noteKey]int64{}, kept: map[noteKey]int{}, wake: newWake()}
 }
 
 // count notes the state in which a call ended.
@@ -46,7 +46,7 @@ func (n *notes) count(id model.InboundID, state model.CallState, at time.Time) {
 	n.mu.Lock()
 	n.counts[noteKey{id, at.Unix() / 60, state}]++
 	n.mu.Unlock()
-	n.tell()
+	n.poke()
 }
 
 // answered notes what the caller of a stored call was told after he waited.
@@ -56,14 +56,7 @@ func (n *notes) answered(c model.InboundCall, status int) {
 		n.late = append(n.late, db.CallAnswer{Call: db.CallRef{Endpoint: c.EndpointID, ID: c.ID}, Status: status})
 	}
 	n.mu.Unlock()
-	n.tell()
-}
-
-func (n *notes) tell() {
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
+	n.poke()
 }
 
 // note keeps a call that caused nothing, unless there were too many, and counts it.
@@ -81,7 +74,7 @@ func (n *notes) note(c model.InboundCall) {
 		n.calls = append(n.calls, c)
 	}
 	n.mu.Unlock()
-	n.tell()
+	n.poke()
 }
 
 // refused notes a call that came with a key of an endpoint that takes none.

@@ -44,8 +44,8 @@ type ReplayShare struct {
 
 // replays runs those that are open, one step each in turn.
 type replays struct {
-	wake  chan struct{} // has room for one
-	moved bool          // the turn changed something; of the goroutine that runs replays
+	wake
+	moved bool // the turn changed something; of the goroutine that runs replays
 }
 
 // EstimateReplay counts what a replay would make and how long that would take.
@@ -140,7 +140,7 @@ func (s *Service) StartReplay(ctx context.Context, actor model.Actor, f model.Re
 	if err := s.o.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.CreateReplay(&r) }); err != nil {
 		return r, err
 	}
-	s.wakeReplays()
+	s.replays.poke()
 	return r, nil
 }
 
@@ -150,15 +150,8 @@ func (s *Service) CancelReplay(ctx context.Context, actor model.Actor, id model.
 		r, err = tx.CancelReplay(id)
 		return err
 	})
-	s.wakeReplays()
+	s.replays.poke()
 	return r, err
-}
-
-func (s *Service) wakeReplays() {
-	select {
-	case s.replays.wake <- struct{}{}:
-	default:
-	}
 }
 
 // keepReplays works until the service stops. With no replay open it sleeps until one is started.

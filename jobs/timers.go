@@ -27,7 +27,7 @@ const (
 // timers is the one goroutine that waits for times. It sleeps until the first timer of the database is due, or until
 // somebody says that an earlier one was stored.
 type timers struct {
-	wake chan struct{}
+	wake
 	busy chan struct{} // places for scripts
 
 	mu   sync.Mutex
@@ -37,51 +37,17 @@ type timers struct {
 const (
 	scriptsAtOnce = 8
 	timersAtOnce  = 100
-	timerAgain    = time.Second // after something could not be stored
-	longest       = time.Minute // how often wall time is compared, so that a clock that was set forward is noticed
-	awaitRound    = 100         // runs that are told of an event in one transaction
+	awaitRound    = 100 // runs that are told of an event in one transaction
 )
 
 func newTimers() *timers {
-	return &timers{wake: make(chan struct{}, 1), busy: make(chan struct{}, scriptsAtOnce), work: map[model.TimerID]bool{}}
-}
-
-// poke wakes the goroutine; it never blocks.
-func (t *timers) poke() {
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
+	return &timers{wake: newWake(), busy: make(chan struct{}, scriptsAtOnce), work: map[model.TimerID]bool{}}
 }
 
 // set stores a timer and tells the goroutine after the commit.
 func (t *timers) set(tx *db.Tx, timer db.Timer) error {
 	tx.After(t.poke)
 	return tx.SetTimer(timer)
-}
-
-// keepTimers works until the service stops.
-func (s *Service) keepTimers() {
-	sleep := time.NewTimer(0)
-	defer sleep.Stop()
-	for {
-		select {
-		case <-s.stopped:
-			return
-		case <-s.timers.wake:
-		case <-sleep.C:
-		}
-		next, err := s.goOff(context.Background())
-		if err != nil {
-			s.o.Log.Warn("what is due could not be done; trying again", "error", err)
-			next = s.o.Now().Add(timerAgain)
-		}
-		wait := longest
-		if !next.IsZero() {
-			wait = min(wait, max(next.Sub(s.o.Now()), time.Millisecond))
-		}
-		sleep.Reset(wait)
-	}
 }
 
 // goOff does everything that is due and says when the next thing will be, zero for nothing.
@@ -126,7 +92,7 @@ func (s *Service) nextTime(ctx context.Context) (time.Time, error) {
 		if err := s.expireRuns(ctx); err != nil {
 			return next, err
 		}
-		return s.o.Now().Add(timerAgain), nil
+		return s.o.Now().Add(restAfterError), nil
 	}
 	if next.IsZero() || end.Before(next) {
 		next = end
@@ -362,7 +328,7 @@ func (s *Service) beginScript(t db.Timer) error {
 		err := s.runScript(context.Background(), t)
 		if err != nil {
 			s.o.Log.Warn("the result of a script could not be stored; trying again", "run", t.RunID, "error", err)
-			s.rest(timerAgain)
+			s.rest(restAfterError)
 		}
 		s.timers.mu.Lock()
 		delete(s.timers.work, t.ID)
