@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"waybill/db"
 	"waybill/db/fault"
@@ -23,6 +24,11 @@ import (
 // withStore opens the store for a command, beside a running server if there is one. Only adding a user may make a new
 // data folder: any other command in an empty one has been called in the wrong place.
 func withStore(sc *storeConfig, mayMake bool, do func(ctx context.Context, store *db.Store) error) error {
+	return withStoreAt(time.Now, sc, mayMake, do)
+}
+
+// withStoreAt is withStore by another clock.
+func withStoreAt(now func() time.Time, sc *storeConfig, mayMake bool, do func(ctx context.Context, store *db.Store) error) error {
 	if err := sc.check(); err != nil {
 		return err
 	}
@@ -30,7 +36,7 @@ func withStore(sc *storeConfig, mayMake bool, do func(ctx context.Context, store
 	if _, err := os.Stat(filepath.Join(sc.DataDir, db.FileName)); errors.Is(err, fs.ErrNotExist) && !mayMake {
 		return fmt.Errorf("there is no database in %s; set --data-dir or WAYBILL_DATA_DIR", sc.DataDir)
 	}
-	store, err := openStore(sc, slog.New(slog.DiscardHandler))
+	store, err := openStore(sc, now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

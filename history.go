@@ -15,7 +15,8 @@ import (
 // historyCmd fills the folder of a stopped server with a past: what `waybill bench stored` measures beside an empty one.
 // Its rows are written by the functions that the server writes with.
 type historyCmd struct {
-	Events int `arg:"" help:"How many delivered events of the last twenty days."`
+	Events int  `arg:"" help:"How many delivered events of the last twenty days."`
+	Hour   bool `help:"All of them accepted and settled within one hour, the one before the last."`
 }
 
 // historyGroup is how many events one commit stores.
@@ -27,7 +28,12 @@ func (c historyCmd) Run(sc *storeConfig, io streams) error {
 		return err
 	}
 	defer lock.Close()
-	return withStore(sc, false, func(ctx context.Context, store *db.Store) error {
+	now, span := time.Now, 20*24*time.Hour
+	if c.Hour { // the clock of these rows stands back until that hour was young
+		back := time.Since(time.Now().UTC().Truncate(time.Hour)) + time.Hour + 55*time.Minute
+		now, span = func() time.Time { return time.Now().Add(-back) }, time.Minute
+	}
+	return withStoreAt(now, sc, false, func(ctx context.Context, store *db.Store) error {
 		destinations, _, err := store.Destinations(ctx, "", db.Page{Limit: db.MaxPage})
 		if err != nil {
 			return err
@@ -35,7 +41,7 @@ func (c historyCmd) Run(sc *storeConfig, io streams) error {
 		if len(destinations) == 0 {
 			return errors.New("there is no destination that a past could belong to")
 		}
-		p := past{store: store, destinations: destinations, node: model.NewNodeID(time.Now()), begin: time.Now().Add(-20 * 24 * time.Hour), total: c.Events}
+		p := past{store: store, destinations: destinations, node: model.NewNodeID(now()), begin: now().Add(-span), span: span, total: c.Events}
 		for done := 0; done < c.Events; done += historyGroup {
 			if err := p.add(ctx, done, min(done+historyGroup, c.Events)); err != nil {
 				return err
@@ -53,6 +59,7 @@ type past struct {
 	destinations []model.Destination
 	node         model.NodeID
 	begin        time.Time
+	span         time.Duration // over which the events came
 	total        int
 }
 
@@ -61,7 +68,7 @@ func (p *past) add(ctx context.Context, from, to int) error {
 	pubs := make([]db.Publication, 0, to-from)
 	work := make([]model.Work, 0, to-from)
 	for i := from; i < to; i++ {
-		at := p.begin.Add(time.Since(p.begin) * time.Duration(i) / time.Duration(p.total))
+		at := p.begin.Add(p.span * time.Duration(i) / time.Duration(p.total))
 		to := p.destinations[i%len(p.destinations)]
 		e := model.Event{ID: model.NewEventID(at), Name: fmt.Sprintf("history.%d", i%7), Subject: fmt.Sprintf("order-%d", i), Time: at, CreatedAt: at,
 			Data: fmt.Appendf(nil, `{"order":"A-%d","currency":"EUR","total":129.5,"note":%q}`, i, strings.Repeat("Ring twice, please. ", 10))}

@@ -60,7 +60,7 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer listener.Close()
-	store, err := openStore(sc, log)
+	store, err := openStore(sc, time.Now, log)
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func lockFolder(dir string) (*os.File, error) {
 	return f, nil
 }
 
-func openStore(sc *storeConfig, log *slog.Logger) (*db.Store, error) {
-	return db.Open(context.Background(), db.Options{Dir: sc.DataDir, Now: time.Now, Key: sc.key(), Log: log})
+func openStore(sc *storeConfig, now func() time.Time, log *slog.Logger) (*db.Store, error) {
+	return db.Open(context.Background(), db.Options{Dir: sc.DataDir, Now: now, Key: sc.key(), Log: log})
 }
 
 // server is one run of the serve command.

@@ -8,9 +8,9 @@ import (
 )
 
 // Pages of what is exported are bounded by rows and by bytes, and each is a read of its own, so that no reader stays open
-// while a store takes its time.
+// while a store takes its time. They are short, so that what else has to be computed is not kept waiting for long.
 const (
-	exportRows  = 500
+	exportRows  = 100
 	exportBytes = 2 << 20
 )
 

@@ -25,7 +25,7 @@ type scenario struct {
 }
 
 func scenarios() []scenario {
-	return []scenario{{"hanging", hanging}, {"idle", idle}, {"overload", overload}, {"stored", stored}, {"retention", retention}, {"flows", flows}, {"audience", audience}, {"flood", flood}}
+	return []scenario{{"hanging", hanging}, {"idle", idle}, {"overload", overload}, {"stored", stored}, {"retention", retention}, {"flows", flows}, {"audience", audience}, {"flood", flood}, {"export", exported}}
 }
 
 // Scenarios are their names.
@@ -346,10 +346,10 @@ func (s *server) withPast(ctx context.Context, rx *receiver, n int) ([]figure, e
 }
 
 // past adds n events while the server is stopped.
-func (s *server) past(ctx context.Context, n int) error {
+func (s *server) past(ctx context.Context, n int, flags ...string) error {
 	s.stop()
 	began := time.Now()
-	fill := exec.CommandContext(ctx, s.o.Self, "history", fmt.Sprint(n))
+	fill := exec.CommandContext(ctx, s.o.Self, append([]string{"history", fmt.Sprint(n)}, flags...)...)
 	fill.Env = s.environment()
 	if out, err := fill.CombinedOutput(); err != nil {
 		return fmt.Errorf("store a past: %w\n%s", err, out)

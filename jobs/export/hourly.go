@@ -56,8 +56,15 @@ type Progress struct {
 // Settles is how long after the end of an hour is waited for what was accepted in it and is still on its way to the disk.
 const Settles = 2 * time.Minute
 
-// longestRest is that after one page of records.
-const longestRest = 50 * time.Millisecond
+// After each page of records it rests as long as that took, or longer while others write: then it takes a fifth of a core at
+// most, in short pieces, and realtime does not notice it. longestRest bounds it when a page took its time for other reasons.
+const (
+	restBusy    = 4
+	longestRest = 100 * time.Millisecond
+)
+
+// tellEvery is how often those who look are told how far an hour is.
+const tellEvery = 500 * time.Millisecond
 
 // New makes an Exporter; nothing happens before Run.
 func New(o Options) *Exporter {
@@ -319,18 +326,26 @@ func (x *Exporter) write(ctx context.Context, b *s3.Bucket, s model.ExportSettin
 	return out, err
 }
 
-// object writes one dataset of an hour. Between pages it rests as long as it worked: it never takes more than half a core.
+// object writes one dataset of an hour, and rests between pages.
 func (x *Exporter) object(ctx context.Context, b *s3.Bucket, q Query, key string, began func(string) error) (model.ExportFile, error) {
 	to := b.Write(ctx, key, "application/gzip", began)
 	zip, err := gzip.NewWriterLevel(to, gzip.BestSpeed)
 	if err != nil {
 		return model.ExportFile{}, err
 	}
-	hour, since, started := q.From, x.o.Now(), time.Now()
+	hour, since, writes := q.From, x.o.Now(), x.o.Store.WriterLoad().Closures
+	started, told := time.Now(), time.Time{}
 	n, err := Stream(ctx, x.o.Store, q, zip, func(records int64) error {
-		x.tell()
 		x.progress.Store(&Progress{Hour: hour, Dataset: q.Dataset, Records: records, Bytes: to.Size(), Since: since})
-		x.rest(ctx, min(time.Since(started), longestRest)) // the wait for the store was rest enough
+		if time.Since(told) > tellEvery {
+			x.tell()
+			told = time.Now()
+		}
+		pause := time.Since(started)
+		if n := x.o.Store.WriterLoad().Closures; n != writes {
+			pause, writes = restBusy*pause, n
+		}
+		x.rest(ctx, min(pause, longestRest))
 		started = time.Now()
 		return ctx.Err()
 	})

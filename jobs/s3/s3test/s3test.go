@@ -52,6 +52,7 @@ type Fault struct {
 	Header http.Header
 	Cut    int           // bytes of the body that are read before the connection is cut; -1 = after the work was done, before the answer
 	Wait   chan struct{} // the request hangs until it is closed
+	Hang   chan struct{} // with Cut -1: the answer hangs until it is closed
 }
 
 // Server is a store on loopback.
@@ -161,6 +162,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if f.Cut < 0 {
 		s.work(httptest.NewRecorder(), r, body)
+		if f.Hang != nil {
+			<-f.Hang
+		}
 		panic(http.ErrAbortHandler)
 	}
 	s.work(w, r, body)
