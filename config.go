@@ -15,6 +15,7 @@ import (
 	"waybill/db/seal"
 	"waybill/handlers/web"
 	"waybill/jobs/egress"
+	"waybill/jobs/tracing"
 )
 
 // storeConfig is what every command needs that opens the data folder.
@@ -86,6 +87,7 @@ type serveConfig struct {
 	DiskBudgetMiB  int64    `env:"WAYBILL_DISK_BUDGET_MIB" name:"disk-budget-mib" placeholder:"MIB" help:"How large the database may grow; 10240 at first (${env})."`
 	MinFreeMiB     int64    `env:"WAYBILL_MIN_FREE_MIB" name:"min-free-mib" placeholder:"MIB" help:"How much of the disk must be free for anything to be accepted; 64 at first (${env})."`
 	TLSKey         string   `env:"WAYBILL_TLS_KEY" placeholder:"FILE" help:"Its key (${env})."`
+	traceConfig
 }
 
 // settings are the configuration in the types that are worked with.
@@ -96,6 +98,7 @@ type settings struct {
 	proxies web.Proxies
 	tls     bool
 	storage model.Storage
+	traces  *tracing.Options // nil = nothing is traced
 }
 
 func (c serveConfig) read() (settings, error) {
@@ -123,6 +126,9 @@ func (c serveConfig) read() (settings, error) {
 		return s, fmt.Errorf("WAYBILL_ALLOW_HOSTS: %w", err)
 	}
 	if s.proxy, err = c.proxy(model.Secret(os.Getenv(proxyPassword))); err != nil {
+		return s, err
+	}
+	if s.traces, err = c.traceConfig.read(os.Getenv); err != nil {
 		return s, err
 	}
 	s.proxies, err = parseProxies(c.TrustedProxies)

@@ -19,7 +19,7 @@ import (
 // a new package needs a row, and with it a thought about where it belongs. Handlers see jobs alone of what acts; of
 // connector, scheme and script they read the descriptions of types, kinds and helpers, which are data.
 var law = map[string][]string{
-	".":                  {"db", "db/fault", "db/model", "db/seal", "handlers", "handlers/web", "jobs", "jobs/bench", "jobs/egress", "jobs/script", "static"},
+	".":                  {"db", "db/fault", "db/model", "db/seal", "handlers", "handlers/web", "jobs", "jobs/bench", "jobs/egress", "jobs/script", "jobs/tracing", "static"},
 	"handlers":           {"db", "db/fault", "db/model", "handlers/api", "handlers/web", "jobs", "jobs/connector", "jobs/filter", "jobs/inbound", "jobs/scheme", "jobs/script", "static", "views", "views/href", "views/texts", "views/ui"},
 	"handlers/api":       {"db", "db/fault", "db/model", "handlers/web", "jobs", "jobs/connector", "jobs/filter", "jobs/inbound", "jobs/scheme", "views/href"},
 	"handlers/web":       {"db", "db/fault", "db/model", "views", "views/href", "views/texts", "views/ui"},
@@ -31,7 +31,7 @@ var law = map[string][]string{
 	"views/href":         {},
 	"static":             {},
 	"static/fetch":       {},
-	"jobs":               {"db", "db/fault", "db/model", "jobs/connector", "jobs/deliver", "jobs/dispatch", "jobs/egress", "jobs/export", "jobs/filter", "jobs/flow", "jobs/housekeeping", "jobs/inbound", "jobs/mail", "jobs/s3", "jobs/scheme", "jobs/script"},
+	"jobs":               {"db", "db/fault", "db/model", "jobs/connector", "jobs/deliver", "jobs/dispatch", "jobs/egress", "jobs/export", "jobs/filter", "jobs/flow", "jobs/housekeeping", "jobs/inbound", "jobs/mail", "jobs/s3", "jobs/scheme", "jobs/script", "jobs/tracing"},
 	"jobs/dispatch":      {"db", "db/fault", "db/model", "jobs/deliver"},
 	"jobs/deliver":       {"db/fault", "db/model", "jobs/connector", "jobs/egress", "jobs/scheme", "jobs/script"},
 	"jobs/connector":     {"db/fault", "db/model", "jobs/egress", "jobs/s3", "jobs/scheme", "jobs/script"},
@@ -47,6 +47,7 @@ var law = map[string][]string{
 	"jobs/mail":          {"db/fault", "db/model"},
 	"jobs/mail/mailtest": {},
 	"jobs/script":        {"db/fault", "db/model"},
+	"jobs/tracing":       {"db/model"},
 	"jobs/bench":         {"db/fault", "db/model"},
 	"db":                 {"db/fault", "db/migrations", "db/model", "db/seal"},
 	"db/dbtest":          {"db", "db/fault", "db/model", "db/seal"},
@@ -67,6 +68,7 @@ var only = map[string][]string{
 	"github.com/labstack/echo/v4/...":              {"handlers", "handlers/api", "handlers/web"},
 	"github.com/danielgtaylor/huma/v2/...":         {"handlers/api"},
 	"github.com/a-h/templ/...":                     {"handlers", "handlers/web", "views", "views/ui"},
+	"go.opentelemetry.io/...":                      {"jobs/tracing"},
 	"github.com/wneessen/go-mail/...":              {"jobs/mail"},
 	"github.com/santhosh-tekuri/jsonschema/v6/...": {"jobs"},
 	"github.com/aws/aws-sdk-go-v2/...":             {"jobs/s3/s3test"}, // another's signer, for tests alone

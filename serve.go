@@ -68,10 +68,14 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 		set.base = urlOf(listener.Addr(), c.Addr, set.tls)
 	}
 	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections), drain: newDrain()}
+	node := model.NewNodeID(time.Now())
+	tracer := set.tracer(node, log)
 	s.jobs = jobs.New(jobs.Options{Store: store, Now: time.Now, Log: log, Rules: set.rules, Proxy: set.proxy, Storage: set.storage, Version: programVersion(), BaseURL: set.base.String(),
-		Node: model.NewNodeID(time.Now())})
+		Node: node, Tracer: tracer})
 	err = s.run(sc.DataDir, started)
-	return errors.Join(err, s.jobs.Stop(0), store.Close())
+	err = errors.Join(err, s.jobs.Stop(0))
+	stopTracing(tracer)
+	return errors.Join(err, store.Close())
 }
 
 // prepareProcess makes new files private, gives the dispatcher room beside the render workers, takes the secrets out of the
@@ -86,7 +90,7 @@ func prepareProcess() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200) // what lives is small beside what passes through
 	}
-	return errors.Join(forgetEnv("WAYBILL_MASTER_KEY"), forgetEnv(proxyPassword))
+	return errors.Join(forgetEnv("WAYBILL_MASTER_KEY"), forgetEnv(proxyPassword), forgetEnv(traceHeaders), forgetEnv(onlyTraceHeaders))
 }
 
 func newLog(format string, to io.Writer) *slog.Logger {

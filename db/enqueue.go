@@ -10,7 +10,7 @@ INSERT INTO deliveries (id, event_id, target_id, destination_id, action_id, lane
   run_id, step, step_run_id, webhook_id, seq, order_key)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 0, 0, $10, 0, $11, '', $12, $13, $13, NULL, 1, $14, $15, $16, $17, $18, $19)`
 
-const insertPayload = `INSERT INTO payloads (delivery_id, depth, data) VALUES ($1, $2, $3)`
+const insertPayload = `INSERT INTO payloads (delivery_id, depth, data, traceparent) VALUES ($1, $2, $3, $4)`
 
 // Place is where a delivery of an ordered destination came to stand.
 type Place struct {
@@ -69,7 +69,7 @@ func (tx *Tx) InsertDeliveries(list []model.Work, owners []model.NodeID) ([]Plac
 			return nil, err
 		}
 		if w.Payload != nil {
-			if err := tx.exec(insertPayload, w.Delivery.ID, w.Event.Depth, w.Payload); err != nil {
+			if err := tx.exec(insertPayload, w.Delivery.ID, w.Event.Depth, w.Payload, w.Event.Traceparent); err != nil {
 				return nil, err
 			}
 		}

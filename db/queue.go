@@ -24,7 +24,7 @@ WHERE settled_at IS NULL AND owner = '' AND target_id = $1 AND lane = $2 AND nex
 
 // What scanWork reads, and where from.
 const (
-	workColumns = deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, p.depth, 0), e.data, p.data, coalesce(e.traceparent, '')`
+	workColumns = deliveryColumns + `, coalesce(e.external_id, ''), coalesce(e.subject, ''), coalesce(e.time, 0), coalesce(e.depth, p.depth, 0), e.data, p.data, coalesce(e.traceparent, p.traceparent, '')`
 	workTables  = deliveryTables + `
   LEFT JOIN payloads p ON p.delivery_id = d.id`
 )

@@ -28,7 +28,7 @@ func (tx *Tx) InsertRun(x *model.Run) error {
 	n := *x
 	n.CreatedAt, n.UpdatedAt, n.Version = tx.stamp(), tx.stamp(), 1
 	event, form := "", ""
-	if n.Event.ID != "" {
+	if n.Event != (model.RunEvent{}) {
 		event = encode(n.Event)
 	}
 	if len(n.Form) > 0 {

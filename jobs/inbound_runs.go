@@ -77,7 +77,7 @@ func (x *reception) moves(tx *db.Tx, c *model.InboundCall, e model.InboundEndpoi
 		if w, ok := snap.Workflows[model.WorkflowID(id)]; ok && w.Trigger.Kind != model.TriggerInbound {
 			return fault.Coded(fault.Conflict, "other_trigger", "The workflow “%s”, as it is published, is not started by inbound calls.", w.Name)
 		}
-		run, err := x.s.StartIn(tx, NewRun{WorkflowID: model.WorkflowID(id), Trigger: model.TriggerInbound, Subject: v.event.Subject, Data: v.event.Data, Initiator: user.Email, Actor: user.ID})
+		run, err := x.s.StartIn(tx, NewRun{WorkflowID: model.WorkflowID(id), Trigger: model.TriggerInbound, Subject: v.event.Subject, Data: v.event.Data, Event: model.RunEvent{Traceparent: x.trace()}, Initiator: user.Email, Actor: user.ID})
 		if err != nil {
 			return err
 		}

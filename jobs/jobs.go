@@ -24,6 +24,7 @@ import (
 	"waybill/jobs/mail"
 	"waybill/jobs/scheme"
 	"waybill/jobs/script"
+	"waybill/jobs/tracing"
 )
 
 // Options wire a Service.
@@ -31,14 +32,15 @@ type Options struct {
 	Store   *db.Store
 	Now     func() time.Time
 	Log     *slog.Logger
-	Rules   egress.Rules  // of the environment
-	Proxy   *egress.Proxy // of the environment; nil = people may set one
-	Version string        // of Waybill, for User-Agent
-	BaseURL string        // origin of this instance, such as https://waybill.example.com: whom platform tokens come from
-	Node    model.NodeID  // this process
-	Worker  []string      // command line of a render worker; nil = this binary's
-	Workers int           // render workers; 0 = as the pool thinks
-	Storage model.Storage // what the environment says of it; 0 = nothing
+	Rules   egress.Rules    // of the environment
+	Proxy   *egress.Proxy   // of the environment; nil = people may set one
+	Version string          // of Waybill, for User-Agent
+	BaseURL string          // origin of this instance, such as https://waybill.example.com: whom platform tokens come from
+	Node    model.NodeID    // this process
+	Worker  []string        // command line of a render worker; nil = this binary's
+	Workers int             // render workers; 0 = as the pool thinks
+	Storage model.Storage   // what the environment says of it; 0 = nothing
+	Tracer  *tracing.Tracer // nil = nothing is traced
 }
 
 // Service is made by New and works between Start and Stop.
@@ -46,6 +48,7 @@ type Service struct {
 	o        Options
 	routing  routing
 	dispatch *dispatch.Dispatcher
+	tracer   *tracing.Tracer
 	pool     *script.Pool
 	egress   *egress.Client
 	keeper   *scheme.Keeper
@@ -89,7 +92,7 @@ const ReceiverHost = "receiver.waybill.internal"
 
 // New wires a Service; nothing runs before Start.
 func New(o Options) *Service {
-	s := &Service{o: o, changes: make(chan struct{}, 1), stopped: make(chan struct{}),
+	s := &Service{o: o, tracer: o.Tracer, changes: make(chan struct{}, 1), stopped: make(chan struct{}),
 		activity: activity{rows: map[rollupKey]*model.Rollup{}, dirty: make(chan struct{}, 1)}, watchers: watchers{list: map[chan struct{}]struct{}{}}, audience: audiences{newWake()}, replays: replays{wake: newWake()}}
 	s.routing.store, s.gate.store = o.Store, o.Store
 	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
@@ -268,7 +271,10 @@ func (s *Service) accepting(ctx context.Context) error {
 
 func (s *Service) attempt(ctx context.Context, w model.Work) deliver.Result {
 	s.watchers.tell() // it is being sent
+	tracing, trace := s.tracer.Attempt(w, s.o.Now())
+	w.Event.Traceparent = trace
 	r := s.sender.Attempt(ctx, w)
+	tracing.Ended(r.Attempt, r.Error, s.o.Now())
 	s.counts.attempts.Add(1)
 	switch r.Kind {
 	case deliver.Sent:

@@ -23,7 +23,7 @@ func (s *Service) messages(tx *db.Tx, p *program, run *model.Run, effects []flow
 		def, _ := p.Definition.Step(st.Key)
 		d := model.Delivery{ID: model.NewDeliveryID(tx.Now()), TargetID: model.StepTarget(run.WorkflowID, st.Key, e.Webhook), Lane: run.Lane, RunID: run.ID, Step: st.Key,
 			StepRunID: st.ID, WebhookID: e.Webhook}
-		w := model.Work{Delivery: d, Definition: run.Definition, Event: model.Event{Depth: run.Depth}}
+		w := model.Work{Delivery: d, Definition: run.Definition, Event: model.Event{Depth: run.Depth, Traceparent: s.tracer.Step(run, st.ID)}}
 		if e.Do == flow.Notify {
 			hook, _ := def.Webhook(e.Webhook)
 			st.Webhooks = append(st.Webhooks, model.WebhookDelivery{ID: hook.ID, Name: hook.Name, Trigger: hook.Trigger, Status: model.Pending, DeliveryID: d.ID})

@@ -258,7 +258,7 @@ func (x report) name() string {
 
 // raiseFor raises an event of an outgoing step. One that is refused is logged: the outcome must be recorded all the same.
 func (s *Service) raiseFor(tx *db.Tx, x report, name string, body bool) error {
-	_, err := s.raise(tx, NewEvent{Name: name, Subject: x.run.Subject, Data: x.data(body), Depth: x.run.Depth + 1})
+	_, err := s.raise(tx, NewEvent{Name: name, Subject: x.run.Subject, Data: x.data(body), Depth: x.run.Depth + 1, Traceparent: s.tracer.Step(x.run, x.delivery.StepRunID)})
 	if fault.Of(err) != nil {
 		s.o.Log.Warn("an event of an outgoing step was refused", "event", name, "run", x.run.ID, "error", err)
 		return nil

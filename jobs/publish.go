@@ -233,6 +233,7 @@ func (s *Service) reserve(pubs []db.Publication) {
 // stored hands over what was committed.
 func (s *Service) stored(pubs []db.Publication, out []db.Published) {
 	for i, p := range pubs {
+		s.tracer.Published(p.Event, len(p.Deliveries), out[i].Duplicate, s.o.Now())
 		if out[i].Duplicate {
 			s.giveUp(p)
 		} else {

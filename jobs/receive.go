@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,21 @@ type InboundAnswer struct {
 // and with all that it causes, or answers why not. What it answers with 202 is on disk.
 func (s *Service) Receive(ctx context.Context, a *Admission, r inbound.Request) (InboundAnswer, error) {
 	x := &reception{s: s, a: a, r: r, at: s.o.Now()}
-	return x.run(ctx)
+	out, err := x.run(ctx)
+	x.traced(out, err)
+	return out, err
+}
+
+// traced tells how the call was answered.
+func (x *reception) traced(out InboundAnswer, err error) {
+	if x.s.tracer == nil || x.call.ID == "" {
+		return
+	}
+	status := out.Status
+	if err != nil {
+		status = cmp.Or(x.refused, http.StatusServiceUnavailable)
+	}
+	x.s.tracer.Called(x.call, x.a.route.Name, x.r.Header.Get("Traceparent"), status, x.s.o.Now())
 }
 
 // reception is one call on its way.
@@ -42,6 +57,7 @@ type reception struct {
 	key     []byte      // that repeated calls are recognised by
 	again   model.Actor // who has it done again; zero = it is a new call
 	state   model.CallState
+	refused int // with which status, 0 = it is not
 }
 
 func (x *reception) run(ctx context.Context) (InboundAnswer, error) {
@@ -115,6 +131,7 @@ func (x *reception) shake(h *inbound.Handshake) (InboundAnswer, error) {
 func (x *reception) refuse(status int, why string) {
 	c := x.call
 	c.State, c.StatusCode, c.Reason = model.CallRefused, status, why
+	x.refused = status
 	x.s.notes.note(c)
 }
 
@@ -251,8 +268,11 @@ func (x *reception) event(item inbound.Item, name, subject string, data json.Raw
 	if subject == "" {
 		subject = item.Subject
 	}
-	return NewEvent{ID: cut(item.ID, 500), Name: name, Subject: cut(subject, 500), Time: item.Time, Data: data, Traceparent: x.r.Header.Get("Traceparent")}
+	return NewEvent{ID: cut(item.ID, 500), Name: name, Subject: cut(subject, 500), Time: item.Time, Data: data, Traceparent: x.trace()}
 }
+
+// trace is the traceparent of what the call causes.
+func (x *reception) trace() string { return x.s.tracer.Call(x.call.ID, x.r.Header.Get("Traceparent")) }
 
 // commit stores the call with what it causes. When a part of that cannot be done, nothing of it is: the call is stored as
 // failed, with the reason, and can be done again whole.

@@ -162,6 +162,7 @@ func (s *Service) StartIn(tx *db.Tx, n NewRun) (model.Run, error) {
 	if err != nil {
 		return run, err
 	}
+	s.traceRun(tx, model.Run{}, &run)
 	return run, s.apply(tx, p, &run, effects, tx.InsertRun)
 }
 
@@ -197,7 +198,17 @@ func (s *Service) advance(tx *db.Tx, p *program, run model.Run, sig flow.Signal)
 	if err != nil {
 		return run, err
 	}
+	s.traceRun(tx, run, &next)
 	return next, s.apply(tx, p, &next, effects, tx.SaveRun)
+}
+
+// traceRun tells after the commit which steps, and whether the run, ended.
+func (s *Service) traceRun(tx *db.Tx, before model.Run, after *model.Run) {
+	if s.tracer == nil {
+		return
+	}
+	now := tx.Now()
+	tx.After(func() { s.tracer.Moved(&before, after, now) })
 }
 
 // tooLate reports whether a signal from the machine finds nobody who waits for it, so that the run need not be written.

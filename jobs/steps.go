@@ -55,10 +55,14 @@ func (s *Service) target(id model.TargetID) dispatch.Target {
 // settle is what an outcome changes besides its delivery.
 func (s *Service) settle(w model.Work, o model.Outcome) func(tx *db.Tx, taken bool) error {
 	d := w.Delivery
-	if o.Disable == "" && d.RunID == "" {
+	traced := o.Status.Settled() && s.tracer.Traces(w)
+	if o.Disable == "" && d.RunID == "" && !traced {
 		return nil
 	}
 	return func(tx *db.Tx, taken bool) error {
+		if traced && taken {
+			s.traceEnd(tx, w, o)
+		}
 		if o.Disable != "" {
 			if err := switchOff(tx, d, o.Disable); err != nil {
 				return err
@@ -72,6 +76,15 @@ func (s *Service) settle(w model.Work, o model.Outcome) func(tx *db.Tx, taken bo
 		}
 		return s.steps.outcome(tx, d, o)
 	}
+}
+
+// traceEnd tells after the commit that a delivery has ended.
+func (s *Service) traceEnd(tx *db.Tx, w model.Work, o model.Outcome) {
+	n, now := w.Delivery.Attempts, tx.Now()
+	if o.Attempt != nil {
+		n++
+	}
+	tx.After(func() { s.tracer.Settled(w.Delivery, w.Event, n, o.Status, o.Error, now) })
 }
 
 func switchOff(tx *db.Tx, d model.Delivery, why string) error {

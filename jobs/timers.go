@@ -183,7 +183,7 @@ func (s *Service) remind(tx *db.Tx, t db.Timer) error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.raise(tx, NewEvent{Name: name, Subject: run.Subject, Data: data, Depth: run.Depth + 1}); err != nil {
+		if _, err := s.raise(tx, NewEvent{Name: name, Subject: run.Subject, Data: data, Depth: run.Depth + 1, Traceparent: s.tracer.Step(&run, st.ID)}); err != nil {
 			return err
 		}
 	}

@@ -94,7 +94,7 @@ func (s *Service) decideRuns(snap *snapshot, p *db.Publication) {
 	p.Then = func(tx *db.Tx) error {
 		for _, b := range starts {
 			_, err := s.StartIn(tx, NewRun{WorkflowID: b.ID, Number: b.Number, Trigger: model.TriggerEvent, Subject: e.Subject, Data: e.Data, Depth: e.Depth,
-				Event: model.RunEvent{ID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time}})
+				Event: model.RunEvent{ID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time, Traceparent: s.tracer.Event(e)}})
 			if err != nil && fault.Of(err) == nil {
 				return err
 			}

@@ -42,6 +42,8 @@ type RunEvent struct {
 	Name    string    `json:"name"`
 	Subject string    `json:"subject"`
 	Time    time.Time `json:"time"`
+	// Traceparent is the trace that the run belongs to (W3C Trace Context), "" = none; what started it need not be an event.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // RunStatus (CONTRACT).
