@@ -341,6 +341,8 @@ func exampleBody(call string) string {
     "fields": [{"key": "sku", "name": "Article", "type": "text", "required": true}],
     "request": {"name": "warehouse", "method": "POST", "url": "https://api.example.com/stock", "body": "{\"sku\": \"{{ it.input.sku }}\"}"}
   }`
+	case "test-integration":
+		return `{"input": {"sku": "LAMP-1"}}`
 	case "create-workflow", "update-workflow":
 		return `{
     "name": "` + of(call, "Purchase approval", "Purchase approval, renamed") + `",

@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -23,6 +25,8 @@ func (h *Handlers) integrationRoutes() []web.Route {
 		web.Post(manage, href.Integrations(), h.createIntegration),
 		web.Get(view, href.Integration(id), h.showIntegration),
 		web.Post(manage, href.Integration(id), h.updateIntegration),
+		web.Post(manage, href.TestIntegration(id), h.testIntegration),
+		web.Get(manage, href.PublishIntegration(id), h.askPublishIntegration),
 		web.Post(manage, href.PublishIntegration(id), h.publishIntegration),
 		web.Get(manage, href.DeleteIntegration(id), h.askDeleteIntegration),
 		web.Post(manage, href.DeleteIntegration(id), h.deleteIntegration),
@@ -53,6 +57,9 @@ func (h *Handlers) integrationPage(c echo.Context, status int, p views.Integrati
 		return err
 	}
 	p.CanEdit, p.Now = h.may(c, model.Workflows.Manage()), h.Now()
+	if p.Sample == "" {
+		p.Sample = views.SampleOf(nil)
+	}
 	bits := web.Bits{Status: status, Title: "New integration", Section: "integrations", Crumbs: under(integrationsCrumb, "New")}
 	if p.Saved.ID != "" {
 		if p.Delete, err = h.integrationDeletion(c, p.Saved); err != nil {
@@ -95,25 +102,15 @@ func (h *Handlers) updateIntegration(c echo.Context) error {
 
 // saveIntegration stores the posted form over old, with the credential and the event definition that are made with it.
 func (h *Handlers) saveIntegration(c echo.Context, old model.Integration) error {
-	in, err := c.FormParams()
-	if err != nil {
+	in, f, n, made, err := h.integrationTyped(c, old)
+	if f == nil {
 		return err
 	}
-	var bad fault.Check
-	f := views.IntegrationForm{Name: in.Get("name"), Description: in.Get("description"), Fields: readFields(in, model.InputTypes())}
-	f.Version, _ = strconv.ParseInt(in.Get("version"), 10, 64) // anything else is no version
-	n := old
-	var made chosen
-	if f.Request, n.Draft.Request, made, err = h.requestTyped(c, in, old.Draft.Request.CredentialID, &bad); err != nil {
-		return err
-	}
-	n.Version, n.Name, n.Description, n.Draft.Fields = f.Version, f.Name, f.Description, f.Fields.Fields()
 	if in.Get("more") != "" {
 		f.Fields.Blank = 2
-		return h.integrationPage(c, http.StatusOK, views.IntegrationProps{Saved: old, Form: f})
+		return h.integrationPage(c, http.StatusOK, views.IntegrationProps{Saved: old, Form: *f})
 	}
-	err = both(bad.Err(), h.o.Jobs.CheckIntegration(&n, false))
-	if err == nil {
+	if err = both(err, h.o.Jobs.CheckIntegration(&n, false)); err == nil {
 		err = h.storeIntegration(c, &n, made, in.Get("define_event") == "true")
 	}
 	if p, status, ok := wrong(err, href.Integration(old.ID)); ok {
@@ -124,12 +121,79 @@ func (h *Handlers) saveIntegration(c echo.Context, old model.Integration) error 
 			}
 			f.Version = old.Version
 		}
-		return h.integrationPage(c, status, views.IntegrationProps{Saved: old, Form: f, Problems: p})
+		return h.integrationPage(c, status, views.IntegrationProps{Saved: old, Form: *f, Problems: p})
 	}
 	if err != nil {
 		return err
 	}
 	return h.Done(c, href.Integration(n.ID), n.Name+" is saved. Steps use it as it is published.")
+}
+
+// integrationTyped is old with what is typed, and the credential that is to be made with it. Without a form the request could
+// not be read; with one, err is what is wrong in it.
+func (h *Handlers) integrationTyped(c echo.Context, old model.Integration) (in url.Values, f *views.IntegrationForm, n model.Integration, made chosen, err error) {
+	if in, err = c.FormParams(); err != nil {
+		return in, nil, old, made, err
+	}
+	var bad fault.Check
+	f = &views.IntegrationForm{Name: in.Get("name"), Description: in.Get("description"), Fields: readFields(in, model.InputTypes())}
+	f.Version, _ = strconv.ParseInt(in.Get("version"), 10, 64) // anything else is no version
+	n = old
+	if f.Request, n.Draft.Request, made, err = h.requestTyped(c, in, old.Draft.Request.CredentialID, &bad); err != nil {
+		return in, nil, old, made, err
+	}
+	n.Version, n.Name, n.Description, n.Draft.Fields = f.Version, f.Name, f.Description, f.Fields.Fields()
+	return in, f, n, made, bad.Err()
+}
+
+// testIntegration makes one real exchange with the integration as it is typed; nothing is saved.
+func (h *Handlers) testIntegration(c echo.Context) error {
+	old, err := h.integration(c)
+	if err != nil {
+		return err
+	}
+	in, f, n, made, err := h.integrationTyped(c, old)
+	if f == nil {
+		return err
+	}
+	p := views.IntegrationProps{Saved: old, Form: *f, TestAsked: true, Sample: strings.ReplaceAll(in.Get("sample"), "\r\n", "\n"), Input: map[string]string{}}
+	input := map[string]any{}
+	for _, x := range n.Draft.Fields {
+		if v := in.Get(views.InputName(x.Key)); in.Has(views.InputName(x.Key)) {
+			p.Input[x.Key], input[x.Key] = v, v
+		}
+	}
+	data, _, bad := readJSON(p.Sample)
+	err = both(both(err, h.o.Jobs.CheckIntegration(&n, false)), atField("sample", bad))
+	if err == nil && made.made != nil {
+		var own fault.Check
+		own.Add("auth", "Save the integration first: a test uses stored credentials.")
+		err = own.Err()
+	}
+	if err == nil {
+		var a model.Attempt
+		if a, err = h.o.Jobs.TestIntegration(c.Request().Context(), n, input, data); err == nil {
+			p.Test = &a
+			return h.integrationPage(c, http.StatusOK, p)
+		}
+	}
+	problems, status, ok := wrong(err, "")
+	if !ok {
+		return err
+	}
+	p.Problems = problems
+	return h.integrationPage(c, status, p)
+}
+
+// atField gives what is wrong with one typed text the name of its field.
+func atField(name string, err error) error {
+	f := fault.Of(err)
+	if f == nil || len(f.Fields) == 0 {
+		return err
+	}
+	var own fault.Check
+	own.Add(name, "%s", f.Fields[0].Message)
+	return own.Err()
 }
 
 func (h *Handlers) storeIntegration(c echo.Context, n *model.Integration, made chosen, define bool) error {
@@ -153,21 +217,50 @@ func (h *Handlers) storeIntegration(c echo.Context, n *model.Integration, made c
 	})
 }
 
+func (h *Handlers) askPublishIntegration(c echo.Context) error {
+	n, err := h.integration(c)
+	if err != nil {
+		return err
+	}
+	return h.publishIntegrationPage(c, http.StatusOK, n, views.Problems{})
+}
+
+// publishIntegrationPage compares the draft with what is published.
+func (h *Handlers) publishIntegrationPage(c echo.Context, status int, n model.Integration, p views.Problems) error {
+	props := views.PublishIntegrationProps{Saved: n, Problems: p, Changes: views.IntegrationChanges(n)}
+	whole := n
+	if f := fault.Of(h.o.Jobs.CheckIntegration(&whole, true)); f != nil && f.Kind == fault.Invalid {
+		for _, x := range f.Fields {
+			props.Troubles = append(props.Troubles, x.Message)
+		}
+	}
+	d, err := h.integrationDeletion(c, n)
+	if err != nil {
+		return err
+	}
+	props.Uses = d.Needs
+	bits := web.Bits{Status: status, Title: "Publish " + n.Name, Section: "integrations", Crumbs: []ui.Crumb{integrationsCrumb, crumb(n.Name, href.Integration(n.ID)), {Label: "Publish"}}}
+	return h.Page(c, bits, views.PublishIntegration(props))
+}
+
 func (h *Handlers) publishIntegration(c echo.Context) error {
 	n, err := h.integration(c)
 	if err != nil {
 		return err
 	}
 	version, _ := strconv.ParseInt(typed(c, "version"), 10, 64) // anything else is no version
-	form := h.integrationForm(c, n)
-	if err = h.o.Jobs.CheckIntegration(&n, true); err == nil {
+	draft := n
+	if err = h.o.Jobs.CheckIntegration(&draft, true); err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) (err error) {
-			n, err = tx.PublishIntegration(n.ID, version)
+			_, err = tx.PublishIntegration(n.ID, version)
 			return err
 		})
 	}
-	if p, status, ok := wrong(err, href.Integration(n.ID)); ok {
-		return h.integrationPage(c, status, views.IntegrationProps{Saved: n, Form: form, Problems: p})
+	if p, status, ok := wrong(err, href.PublishIntegration(n.ID)); ok {
+		if p.Theirs == "" {
+			p.Fields = nil // they stand above as what is in the way
+		}
+		return h.publishIntegrationPage(c, status, n, p)
 	}
 	if err != nil {
 		return err

@@ -473,12 +473,7 @@ func (h *Handlers) testStep(c echo.Context) error {
 	}
 	p := views.StepProps{Step: old.Draft.Steps[t.at], Form: t.form, TestAsked: true, Sample: strings.ReplaceAll(t.input.Get("sample"), "\r\n", "\n")}
 	data, _, bad := readJSON(p.Sample)
-	if f := fault.Of(bad); f != nil {
-		var own fault.Check
-		own.Add("sample", "%s", f.Fields[0].Message)
-		bad = own.Err()
-	}
-	err = both(err, both(stepProblems(h.o.Jobs.CheckWorkflow(&t.w, false), t.at), bad))
+	err = both(err, both(stepProblems(h.o.Jobs.CheckWorkflow(&t.w, false), t.at), atField("sample", bad)))
 	if err == nil && t.made.made != nil {
 		var own fault.Check
 		own.Add("auth", "Save the step first: a test uses stored credentials.")

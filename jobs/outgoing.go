@@ -76,43 +76,48 @@ func (s *Service) prepareStep(ctx context.Context, snap *snapshot, key stepKey) 
 		}
 		return s.webhookSetup(ctx, snap, key, hook)
 	}
-	r, err := s.requestOf(ctx, def)
+	r, err := s.specOf(ctx, def)
 	if err != nil {
 		return nil, err
 	}
 	return s.requestSetup(ctx, snap, key, def, r)
 }
 
-// requestOf is the request of an outgoing step: its own, or that of its integration as it is published now. A step that
-// sends to a destination has none.
+// requestOf is the request of an outgoing step.
 func (s *Service) requestOf(ctx context.Context, def model.Step) (model.Request, error) {
+	x, err := s.specOf(ctx, def)
+	return x.Request, err
+}
+
+// specOf is the request of an outgoing step: its own, or that of its integration, with its form, as it is published now. A
+// step that sends to a destination has none.
+func (s *Service) specOf(ctx context.Context, def model.Step) (model.IntegrationSpec, error) {
 	if def.IntegrationID == "" {
 		if def.Request == nil {
-			return model.Request{}, fault.Absent("request")
+			return model.IntegrationSpec{}, fault.Absent("request")
 		}
-		return *def.Request, nil
+		return model.IntegrationSpec{Request: *def.Request}, nil
 	}
 	n, err := s.o.Store.Integration(ctx, def.IntegrationID)
 	if err != nil {
-		return model.Request{}, err
+		return model.IntegrationSpec{}, err
 	}
 	if n.Live == nil {
-		return model.Request{}, fault.New(fault.Conflict, "The integration “%s” is not published.", n.Name)
+		return model.IntegrationSpec{}, fault.New(fault.Conflict, "The integration “%s” is not published.", n.Name)
 	}
-	return n.Live.Request, nil
+	return *n.Live, nil
 }
 
-func (s *Service) requestSetup(ctx context.Context, snap *snapshot, key stepKey, def model.Step, r model.Request) (*deliver.Setup, error) {
+func (s *Service) requestSetup(ctx context.Context, snap *snapshot, key stepKey, def model.Step, spec model.IntegrationSpec) (*deliver.Setup, error) {
+	r := spec.Request
 	base, path := model.SplitURL(r.URL)
 	u := deliver.Setup{
 		Connection: model.Connection{Type: model.ConnectionCustomHTTP, BaseURL: base, TimeoutSeconds: r.TimeoutSeconds},
 		Destination: model.Destination{ID: model.DestID(model.StepTarget(key.workflow, key.step, "")), Version: key.number, Name: r.Name, Method: r.Method, ContentType: r.ContentType,
 			Path: path, Headers: r.Headers, Template: r.Body}}
 	if def.IntegrationID != "" {
-		u.Destination.Version, u.Input = 0, def.Input // as published now: the text is the template's identity
-		if u.Input == nil {
-			u.Input = map[string]any{}
-		}
+		u.Destination.Version = 0 // as published now: the text is the template's identity
+		u.Input, _ = inputs(spec.Fields, def.Input)
 	}
 	if r.CredentialID == "" {
 		return u.Ready(), nil

@@ -41,6 +41,9 @@ func (s *Service) CheckWorkflow(w *model.Workflow, whole bool) error {
 	var scripts []script.Part
 	for i, st := range w.Draft.Steps {
 		bad.Join("", inStep(i, st, s.checkStep(st)))
+		if whole {
+			bad.Join("", inStep(i, st, s.checkInputs(st)))
+		}
 		if st.Script != "" {
 			p := scriptPart(st.Script)
 			p.Name = strconv.Itoa(i)

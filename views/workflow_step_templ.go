@@ -333,7 +333,7 @@ func stepForm(p StepProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Step.Kind == model.StepOutgoing {
-			templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: "Send test", Icon: "send", FormAction: href.TestStep(p.Workflow.ID, p.Step.Key)}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: "Send test", Icon: "send", FormAction: href.TestStep(p.Workflow.ID, p.Step.Key) + "#test-result"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"waybill/db"
@@ -73,6 +74,8 @@ func (a *API) integrations() {
 	add(a, route{http.MethodDelete, "/integrations/{id}", "delete-integration", "Delete an integration that no workflow uses", tag, "", manage, 0}, a.deleteIntegration)
 	add(a, route{http.MethodPost, "/integrations/{id}/publish", "publish-integration", "Publish the draft of an integration", tag,
 		"From now on all steps that use it send what is published, also in runs that go on.", manage, http.StatusOK}, a.publishIntegration)
+	add(a, route{http.MethodPost, "/integrations/{id}/test", "test-integration", "Send the request of an integration now", tag,
+		"Makes one real exchange with the draft and shows it whole; nothing is queued.", manage, http.StatusOK}, a.testIntegration)
 	add(a, route{http.MethodGet, "/integrations/{id}/usage", "list-integration-usage", "List what uses an integration", tag, "", view, 0}, a.integrationUsage)
 }
 
@@ -146,6 +149,26 @@ func (a *API) publishIntegration(c call, in *ByID) (*body[integration], error) {
 		})
 	}
 	return single(showIntegration(n), err)
+}
+
+func (a *API) testIntegration(c call, in *struct {
+	ByID
+	Body *struct {
+		Input map[string]any  `json:"input" doc:"What a step would fill in, by key"`
+		Data  json.RawMessage `json:"data" doc:"The data of a run; a sample when absent"`
+	}
+}) (*body[attempt], error) {
+	n, err := a.store.Integration(c, model.IntegrationID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	var input map[string]any
+	var data json.RawMessage
+	if in.Body != nil {
+		input, data = in.Body.Input, in.Body.Data
+	}
+	x, err := a.jobs.TestIntegration(c, n, input, data)
+	return single(showAttempt(x), err)
 }
 
 func (a *API) integrationUsage(c call, in *ByID) (*body[list[use]], error) {

@@ -38,6 +38,7 @@ func Integrations() string                        { return "/integrations" }
 func NewIntegration() string                      { return "/integrations/new" }
 func Integration[ID ~string](id ID) string        { return path("integrations", string(id)) }
 func PublishIntegration[ID ~string](id ID) string { return path("integrations", string(id), "publish") }
+func TestIntegration[ID ~string](id ID) string    { return path("integrations", string(id), "test") }
 func DeleteIntegration[ID ~string](id ID) string  { return path("integrations", string(id), "delete") }
 
 // Workflows. A step of a draft is reached by its key; TriggerOf is its trigger.
