@@ -77,6 +77,12 @@ func TestLive(t *testing.T) {
 	b.click("Pause live updates")
 	b.sees("2 deliveries")
 
+	b.open("/deliveries?event=bills.*")
+	b.sees("No delivery belongs to an event “bills.*”")
+	b.open("/deliveries?event=orders.*&status=delivered")
+	b.sees("Live")
+	b.sees("2 deliveries")
+
 	b.open("/")
 	b.sees("Live")
 	b.sees("2 deliveries arrived")
@@ -128,6 +134,12 @@ func TestLiveNeedsScripts(t *testing.T) {
 	b.login()
 	b.open("/deliveries")
 	b.sees("orders.still")
+	b.fill("event", "orders.*")
+	b.press("Filter")
+	b.sees("orders.still")
+	b.fill("event", "bills.**")
+	b.press("Filter")
+	b.sees("No delivery belongs to an event “bills.**”")
 	if text := b.text(); strings.Contains(text, "Live") || strings.Contains(text, "Pause") {
 		t.Errorf("the page speaks of live updates:\n%s", tail(text, 1000))
 	}

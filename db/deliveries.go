@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -37,6 +38,7 @@ func (s *Store) Delivery(ctx context.Context, id model.DeliveryID) (model.Delive
 // DeliveryFilter narrows a list of deliveries; zero values do not.
 type DeliveryFilter struct {
 	EventID       model.EventID
+	Event         string // name of the event, or a pattern as actions have it
 	DestinationID model.DestID
 	RunID         model.RunID
 	Status        model.Status // stored ones; Sending lists nothing here
@@ -46,7 +48,8 @@ type DeliveryFilter struct {
 	To            time.Time          // made before
 }
 
-// Deliveries lists deliveries, newest first.
+// Deliveries lists deliveries, newest first. With an Event a page may be short, or empty, although there is a next one: it
+// looks at the newest 10,000 that fit the rest of the filter.
 func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) ([]model.Delivery, string, error) {
 	q := selecting("SELECT " + deliveryColumns + deliveryTables)
 	f.narrow(q)
@@ -62,8 +65,48 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) ([]mod
 	default:
 		q.and(true, "d.status = ?", f.Status)
 	}
+	if f.Event != "" {
+		return s.deliveriesOf(ctx, q, f.Event, p)
+	}
 	return page(s.reader(ctx), q, p, "d.id", scanDelivery, func(d model.Delivery) string { return string(d.ID) })
 }
+
+// mostLooked is how many deliveries are looked at for those of an event's name, which no index finds in their order.
+const mostLooked = 10000
+
+// deliveriesOf is a page of the deliveries in q whose event's name fits.
+func (s *Store) deliveriesOf(ctx context.Context, q *query, event string, p Page) ([]model.Delivery, string, error) {
+	names := &query{head: "SELECT d.id, coalesce(e.name, '')" + deliveryTables, where: q.where, args: q.args}
+	type named struct{ id, event string }
+	var fit []string
+	last, seen := "", 0
+	p.Limit = p.limit()
+	whole := Page{Limit: p.Limit, Cursor: p.Cursor}
+	if len(p.Cursor) > 200 {
+		return nil, "", fault.New(fault.Invalid, "This cursor is not one of ours.")
+	}
+	names.and(p.Cursor != "", "d.id < ?", p.Cursor)
+	_, err := until(s.reader(ctx), func(r row) (n named, err error) { err = r.Scan(&n.id, &n.event); return }, func(n named) bool {
+		last, seen = n.id, seen+1
+		if n.event == event || model.Matches(event, n.event) {
+			fit = append(fit, n.id)
+		}
+		return len(fit) == whole.Limit
+	}, names.sql(" ORDER BY d.id DESC LIMIT ?"), append(names.args, mostLooked)...)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(fit) < whole.Limit && seen < mostLooked {
+		last = ""
+	}
+	if len(fit) == 0 {
+		return []model.Delivery{}, last, nil
+	}
+	list, err := all(s.reader(ctx), scanDelivery, deliveriesByID, encode(fit))
+	return list, last, err
+}
+
+const deliveriesByID = `SELECT ` + deliveryColumns + deliveryTables + ` WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.id DESC`
 
 // narrow adds what the filter asks for besides the status. Ids sort by time of making, nearly as the commits do: they
 // find the rows, created_at decides.

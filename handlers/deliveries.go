@@ -31,7 +31,7 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 	if strings.HasPrefix(id, "dlv_") {
 		return web.Redirect(c, href.Delivery(id))
 	}
-	p := views.DeliveriesProps{Status: model.Status(c.QueryParam("status")), EventID: id, Destination: model.DestID(c.QueryParam("destination_id")),
+	p := views.DeliveriesProps{Event: strings.TrimSpace(c.QueryParam("event")), Status: model.Status(c.QueryParam("status")), EventID: id, Destination: model.DestID(c.QueryParam("destination_id")),
 		Run: model.RunID(c.QueryParam("run_id")), Lane: c.QueryParam("lane"), From: moment(c.QueryParam("from")), To: moment(c.QueryParam("to")), Cursor: c.QueryParam("cursor")}
 	if !slices.Contains(model.Statuses(), p.Status) {
 		p.Status = ""
@@ -40,13 +40,15 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	filter := db.DeliveryFilter{EventID: model.EventID(id), DestinationID: p.Destination, RunID: p.Run, Status: p.Status, Lane: model.Lane(p.Lane), From: p.From, To: p.To}
+	filter := db.DeliveryFilter{EventID: model.EventID(id), Event: p.Event, DestinationID: p.Destination, RunID: p.Run, Status: p.Status, Lane: model.Lane(p.Lane), From: p.From, To: p.To}
 	var next string
 	if p.List, next, err = h.deliveries(c, around, filter, db.Page{Cursor: p.Cursor}); err != nil {
 		return err
 	}
-	if p.Counts, err = h.Store.Tally(ctx, filter); err != nil {
-		return err
+	if p.Event == "" { // what no index counts is not counted
+		if p.Counts, err = h.Store.Tally(ctx, filter); err != nil {
+			return err
+		}
 	}
 	if p.Activity, err = h.activity(c, p.Destination, p.Page()); err != nil {
 		return err

@@ -171,4 +171,13 @@ func tallying(t *testing.T, s *db.Store) {
 	list, _, err = s.Deliveries(ctx, db.DeliveryFilter{To: time.Now().Add(-time.Hour)}, db.Page{})
 	ok(t, "deliveries of before", err)
 	equal(t, "deliveries of before", 0, len(list))
+	for event, want := range map[string]int{"order.created": 3, "order.*": 3, "**": 3, "order": 0, "invoice.*": 0} {
+		list, next, err := s.Deliveries(ctx, db.DeliveryFilter{Event: event, DestinationID: x.Destination.ID}, db.Page{Limit: 3})
+		ok(t, "deliveries of "+event, err)
+		equal(t, "deliveries of "+event, want, len(list))
+		equal(t, "there is a next page of "+event, want > 0, next != "")
+		for i := 1; i < len(list); i++ {
+			equal(t, "newest first", true, list[i].ID < list[i-1].ID)
+		}
+	}
 }

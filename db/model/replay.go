@@ -93,7 +93,7 @@ type ReplayCandidate struct {
 // Fits reports whether the filter wants it, and whether it can be replayed.
 func (f ReplayFilter) Fits(c ReplayCandidate) (wanted, possible bool) {
 	wanted = (f.DestinationID == "" || f.DestinationID == c.DestinationID) && (f.EventID == "" || f.EventID == c.EventID) &&
-		(f.Status == "" || f.Status == c.Status) && (f.Lane == "" || f.Lane == c.Lane) && (f.Event == "" || f.Event == c.Event) &&
+		(f.Status == "" || f.Status == c.Status) && (f.Lane == "" || f.Lane == c.Lane) && (f.Event == "" || f.Event == c.Event || Matches(f.Event, c.Event)) &&
 		(f.From.IsZero() || !c.CreatedAt.Before(f.From)) && (f.To.IsZero() || c.CreatedAt.Before(f.To))
 	return wanted, c.Status.Settled() && c.HasData && c.DestinationID != ""
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"waybill/db"
@@ -131,6 +132,7 @@ type deliveryQuery struct {
 	Paging
 	Between
 	EventID       string `query:"event_id"`
+	Event         string `query:"event" doc:"Name of the event, or a pattern such as order.*; looks at 10,000 deliveries a page, so a page may be short although there is a next one."`
 	DestinationID string `query:"destination_id"`
 	RunID         string `query:"run_id"`
 	Status        string `query:"status" enum:"pending,sending,retrying,delivered,failed,skipped,held,cancelled"`
@@ -142,7 +144,7 @@ func (a *API) listDeliveries(c call, in *deliveryQuery) (*body[list[delivery]], 
 	if err != nil {
 		return nil, err
 	}
-	f := db.DeliveryFilter{EventID: model.EventID(in.EventID), DestinationID: model.DestID(in.DestinationID), RunID: model.RunID(in.RunID), Status: model.Status(in.Status),
+	f := db.DeliveryFilter{EventID: model.EventID(in.EventID), Event: strings.TrimSpace(in.Event), DestinationID: model.DestID(in.DestinationID), RunID: model.RunID(in.RunID), Status: model.Status(in.Status),
 		Lane: model.Lane(in.Lane), From: from, To: to}
 	if f.Status == model.Sending { // known in memory only
 		f.Status, f.IDs = "", full(a.jobs.Sending())
