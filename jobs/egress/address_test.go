@@ -267,7 +267,7 @@ func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
 	if _, err := c.Do(context.Background(), Request{Method: "GET", URL: "http://printer.example.com:" + port}); err != nil {
 		t.Error(err)
 	}
-	if seen.Load() != 0 || c.now.Load().main.transport.Proxy != nil {
+	if seen.Load() != 0 {
 		t.Error("the proxy was asked")
 	}
 }

@@ -1,4 +1,4 @@
-// Package egress is the only door to other machines: every HTTP client of Waybill is built here.
+// Package egress is the only door to other machines: Waybill's HTTP client is here, and there is no other.
 //
 // It refuses addresses by the network rules (checked on the address that is really dialled, so that no spelling and no
 // name server gets around them; connections that one scope's rules allowed are never another's), follows no redirect,
@@ -16,12 +16,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/textproto"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -34,15 +31,14 @@ import (
 
 // Bounds of every exchange.
 const (
-	DefaultTimeout  = model.DefaultTimeout * time.Second
-	DefaultMaxBody  = model.MaxStoredResponse
-	maxHeaderBytes  = 64 << 10  // all headers of an answer, 1xx answers included
-	maxDrain        = 192 << 10 // read beyond MaxBody to keep the connection usable
-	drainTime       = 250 * time.Millisecond
-	dialTimeout     = 10 * time.Second
-	idlePerHost     = 1024 // as many as may be in flight in all
-	idleTimeout     = 60 * time.Second
-	replayKeyHeader = "X-Idempotency-Key"
+	DefaultTimeout = model.DefaultTimeout * time.Second
+	DefaultMaxBody = model.MaxStoredResponse
+	maxHeaderBytes = 64 << 10  // all headers of an answer, 1xx answers included
+	maxDrain       = 192 << 10 // read beyond MaxBody to keep the connection usable
+	drainTime      = 250 * time.Millisecond
+	dialTimeout    = 10 * time.Second
+	idlePerHost    = 1024 // as many as may be in flight in all
+	idleTimeout    = 60 * time.Second
 )
 
 // Options of a Client; the zero value reaches public HTTPS hosts and nothing else.
@@ -60,14 +56,14 @@ type Options struct {
 
 // Client makes exchanges; it is safe for use by many goroutines and meant to exist once.
 type Client struct {
-	agent     []string
-	inside    map[string]http.Handler
-	dial      func(ctx context.Context, network, addr string) (net.Conn, error)
-	resolver  *net.Resolver
-	roots     *x509.CertPool
-	transport *http.Transport // what those of the pools are made of; never used itself
-	now       atomic.Pointer[ruling]
-	using     sync.Mutex
+	agent    []string
+	inside   map[string]http.Handler
+	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
+	resolver *net.Resolver
+	roots    *x509.CertPool
+	tls      *tls.Config // what those of the pools are made of
+	now      atomic.Pointer[ruling]
+	using    sync.Mutex
 }
 
 // New builds the client; most of what it does shares one pool of connections.
@@ -76,19 +72,7 @@ func New(o Options) *Client {
 	if c.resolver == nil {
 		c.resolver = &net.Resolver{PreferGo: true}
 	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	c.transport = &http.Transport{
-		Proxy:                  nil, // a proxy from the environment would be the only address that is checked; see Proxy
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(512), GetClientCertificate: presenting(tls.Certificate{})},
-		TLSHandshakeTimeout:    dialTimeout,
-		DisableCompression:     true,
-		MaxIdleConns:           4 * idlePerHost,
-		MaxIdleConnsPerHost:    idlePerHost,
-		IdleConnTimeout:        idleTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		Protocols:              protocols,
-	}
+	c.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(512), GetClientCertificate: presenting(tls.Certificate{})}
 	c.Use(o.Rules, nil)
 	return c
 }
@@ -146,38 +130,47 @@ func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
 		return x, refused(refusal)
 	}
 	f.plain, f.host = u.Scheme == "http", strings.TrimSuffix(u.Hostname(), ".")
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
-	defer cancel()
-	req := c.request(ctx, f, u, r)
-	var resp *http.Response
-	if h := c.inside[f.host]; h != nil {
-		resp, err = answerInside(req, h, r)
-	} else {
-		resp, err = at.transport.RoundTrip(req)
+	if r.Header == nil {
+		r.Header = http.Header{}
 	}
+	if _, own := r.Header["User-Agent"]; !own {
+		r.Header["User-Agent"] = c.agent
+	}
+	if h := c.inside[f.host]; h != nil {
+		resp, err := answerInside(ctx, u, h, r)
+		if err != nil {
+			return x, explain(err, f, r.Timeout, 0)
+		}
+		return x, x.take(resp, resp.Body, r, f, func(time.Duration) {}, func(err error) error { return err })
+	}
+	t, err := at.ask(ctx, f, u, r)
 	if err != nil {
 		return x, explain(err, f, r.Timeout, 0)
 	}
-	defer resp.Body.Close()
+	defer t.end(at)
+	return x, x.take(t.resp, t.body(), r, f, t.hurry, t.cause)
+}
+
+// take reads an answer whose head is there. hurry bounds what is still to come of it, cause says why reading failed.
+func (x *Exchange) take(resp *http.Response, body io.Reader, r Request, f *flight, hurry func(time.Duration), cause func(error) error) error {
 	x.Status, x.Header = resp.StatusCode, resp.Header
 	if r.Sink != nil && x.Status/100 == 2 {
-		err = pour(&x, resp.Body, r, f)
-		return x, err
+		return pour(x, body, r, f, cause)
 	}
-	if err := x.read(resp, r.MaxBody, cancel); err != nil {
-		return x, explain(err, f, r.Timeout, x.Status)
+	if err := x.read(resp.ContentLength, body, r.MaxBody, hurry); err != nil {
+		return explain(cause(err), f, r.Timeout, x.Status)
 	}
-	return x, nil
+	return nil
 }
 
 // pour hands the body on. What fails in the sink is not the other side's doing.
-func pour(x *Exchange, body io.Reader, r Request, f *flight) error {
+func pour(x *Exchange, body io.Reader, r Request, f *flight, cause func(error) error) error {
 	from := &counted{Reader: body}
 	err := r.Sink(from)
 	x.Size = from.n
 	switch {
 	case from.err != nil:
-		return explain(from.err, f, r.Timeout, x.Status)
+		return explain(cause(from.err), f, r.Timeout, x.Status)
 	case err != nil:
 		return &Error{Class: model.ClassBroken, Message: "What the other side answered could not be taken.", Cause: err}
 	}
@@ -200,75 +193,8 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *Client) request(ctx context.Context, f *flight, u *url.URL, r Request) *http.Request {
-	f.trace = httptrace.ClientTrace{GotConn: f.gotConn, GotFirstResponseByte: f.firstByte}
-	ctx = context.WithValue(ctx, flightKey{}, f)
-	h := r.Header
-	if h == nil {
-		h = http.Header{}
-	}
-	if _, own := h["User-Agent"]; !own {
-		h["User-Agent"] = c.agent
-	}
-	req := (&http.Request{Method: r.Method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).
-		WithContext(httptrace.WithClientTrace(ctx, &f.trace))
-	if r.Source != nil && r.Size > 0 {
-		// Its reader is opened when the first byte is asked for, and closed by the transport.
-		req.ContentLength, req.GetBody = r.Size, r.Source
-		req.Body = &lazy{open: r.Source}
-	} else if len(r.Body) > 0 {
-		req.ContentLength = int64(len(r.Body))
-		req.Body = io.NopCloser(bytes.NewReader(r.Body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
-	}
-	// An idle connection that the other side closes at the same moment is no failure of the other side: with this
-	// mark, which is not sent, the transport repeats the request at once on a new connection.
-	if h["Idempotency-Key"] == nil && h[replayKeyHeader] == nil {
-		h[replayKeyHeader] = []string{}
-	}
-	return req
-}
-
-// lazy opens what it reads when it is read first: a request that is refused opens nothing.
-type lazy struct {
-	open   func() (io.ReadCloser, error)
-	mu     sync.Mutex // the transport may close while it reads
-	from   io.ReadCloser
-	closed bool
-}
-
-func (l *lazy) Read(p []byte) (int, error) {
-	from, err := l.opened()
-	if err != nil {
-		return 0, err
-	}
-	return from.Read(p)
-}
-
-func (l *lazy) opened() (_ io.ReadCloser, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, fs.ErrClosed
-	}
-	if l.from == nil {
-		l.from, err = l.open()
-	}
-	return l.from, err
-}
-
-func (l *lazy) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed = true; l.from == nil {
-		return nil
-	}
-	return l.from.Close()
-}
-
 // read takes the body as far as it is kept, and a little beyond so that the connection can be used again.
-func (x *Exchange) read(resp *http.Response, limit int64, cancel func()) error {
-	known := resp.ContentLength
+func (x *Exchange) read(known int64, body io.Reader, limit int64, hurry func(time.Duration)) error {
 	if known == 0 {
 		return nil
 	}
@@ -276,7 +202,7 @@ func (x *Exchange) read(resp *http.Response, limit int64, cancel func()) error {
 	if known > 0 {
 		buf.Grow(int(min(known, limit)) + bytes.MinRead)
 	}
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, limit))
+	n, err := buf.ReadFrom(io.LimitReader(body, limit))
 	x.Body, x.Size = buf.Bytes(), max(n, known)
 	if err != nil {
 		x.Truncated = true
@@ -286,30 +212,27 @@ func (x *Exchange) read(resp *http.Response, limit int64, cancel func()) error {
 		return nil
 	}
 	if known < limit+maxDrain { // includes unknown
-		stop := time.AfterFunc(drainTime, cancel)
-		more, _ := io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain))
-		stop.Stop()
+		hurry(drainTime)
+		more, _ := io.Copy(io.Discard, io.LimitReader(body, maxDrain))
 		x.Size = max(n+more, known)
 	}
 	x.Truncated = x.Size > n
 	return nil
 }
 
-// flight is what is learnt about one exchange while it is under way. The transport may go on dialling after the
-// exchange is over, hence the atomics.
+// flight is what is learnt about one exchange while it is under way.
 type flight struct {
 	start time.Time
 	plain bool
 	host  string
-	trace httptrace.ClientTrace
-	open  atomic.Pointer[dialled]
-	first atomic.Int64 // µs from start to the first byte
-	got   int64        // µs from start until a connection was there; 0 = never
+	open  *dialled
+	first int64 // µs from start to the first byte
+	got   int64 // µs from start until a connection was there; 0 = never
 	reuse bool
 	addr  string
 
 	identity *Identity
-	wanted   atomic.Bool // the other side asked for a client certificate
+	wanted   bool // the other side asked for a client certificate
 }
 
 // to is the place that is dialled as addr.
@@ -336,19 +259,13 @@ type dialled struct {
 
 func (f *flight) since(t time.Time) int64 { return max(1, t.Sub(f.start).Microseconds()) }
 
-func (f *flight) gotConn(i httptrace.GotConnInfo) {
-	f.got, f.reuse, f.addr = f.since(time.Now()), i.Reused || i.WasIdle, i.Conn.RemoteAddr().String()
-}
-
-func (f *flight) firstByte() { f.first.Store(f.since(time.Now())) }
-
 func (f *flight) fill(x *Exchange) {
 	t := &x.Timings
-	t.Total, t.FirstByte, t.Reused, x.Address = f.since(time.Now()), f.first.Load(), f.reuse, f.addr
+	t.Total, t.FirstByte, t.Reused, x.Address = f.since(time.Now()), f.first, f.reuse, f.addr
 	if i := f.identity; i != nil && !f.plain {
 		t.Certificate, t.Authority = i.shows, i.private
 	}
-	if d := f.open.Load(); d != nil && !f.reuse {
+	if d := f.open; d != nil && !f.reuse {
 		t.DNS, t.Connect, x.Address = d.dns, d.connect, cmp.Or(x.Address, d.addr)
 		if f.got > 0 && !f.plain {
 			t.TLS = max(1, f.got-f.since(d.done))

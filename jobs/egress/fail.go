@@ -30,7 +30,7 @@ func refused(r *Refusal) *Error {
 	return &Error{Class: model.ClassRefused, Message: r.Message, Refusal: r}
 }
 
-// explain turns what the transport says into a class and a sentence. status is that of an answer whose body broke off.
+// explain turns what went wrong into a class and a sentence. status is that of an answer whose body broke off.
 func explain(err error, f *flight, timeout time.Duration, status int) *Error {
 	say := func(class model.ErrorClass, format string, args ...any) *Error {
 		return &Error{Class: class, Message: fmt.Sprintf(format, args...), Cause: err}
@@ -40,7 +40,7 @@ func explain(err error, f *flight, timeout time.Duration, status int) *Error {
 		return refused(r)
 	}
 	host := f.host
-	if d := f.open.Load(); d != nil && d.addr != "" {
+	if d := f.open; d != nil && d.addr != "" {
 		host = leadsTo(f.host, d.addr)
 	}
 	var dns *net.DNSError
@@ -129,13 +129,12 @@ func refusal(err error) string {
 func tlsWords(err error, f *flight) string {
 	host := f.host
 	var (
-		unknown  x509.UnknownAuthorityError
-		name     x509.HostnameError
-		invalid  x509.CertificateInvalidError
-		verify   *tls.CertificateVerificationError
-		alert    tls.AlertError
-		record   tls.RecordHeaderError
-		netError net.Error
+		unknown x509.UnknownAuthorityError
+		name    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		verify  *tls.CertificateVerificationError
+		alert   tls.AlertError
+		record  tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &unknown) && f.identity != nil && f.identity.private:
@@ -150,17 +149,15 @@ func tlsWords(err error, f *flight) string {
 		return fmt.Sprintf("The certificate of %s is not valid.", host)
 	case errors.As(err, &record):
 		return fmt.Sprintf("%s does not speak TLS at this port; perhaps it is a plain HTTP port.", host)
-	case f.wanted.Load() && refusal(err) != "":
+	case f.wanted && refusal(err) != "":
 		if !f.shows() {
 			return fmt.Sprintf("%s asks for a client certificate, and the request has none to show.", host)
 		}
 		return fmt.Sprintf("%s does not accept the client certificate: %s.", host, refusal(err))
 	case errors.As(err, &alert):
 		return fmt.Sprintf("%s ended the TLS handshake: %s.", host, strings.TrimPrefix(alert.Error(), "tls: "))
-	case errors.As(err, &netError) && netError.Timeout() && strings.Contains(err.Error(), "TLS handshake"):
+	case errors.Is(err, slowHandshake{}):
 		return fmt.Sprintf("%s did not finish the TLS handshake within %s.", host, seconds(dialTimeout))
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Sprintf("%s speaks plain HTTP at this port, not HTTPS.", host)
 	case strings.HasPrefix(err.Error(), "tls: "), strings.HasPrefix(err.Error(), "remote error: tls"):
 		return fmt.Sprintf("No TLS connection with %s could be agreed on.", host)
 	}
@@ -172,7 +169,7 @@ func (f *flight) shows() bool { return f.identity != nil && f.identity.shows }
 // unwelcome says that a new connection was closed after a client certificate was asked for, "" when it was not: in TLS 1.3
 // a server that does not like what it is shown may close before its alert is read.
 func (f *flight) unwelcome(err error, host string) string {
-	if !f.wanted.Load() || f.reuse || !cutOff(err) {
+	if !f.wanted || f.reuse || !cutOff(err) {
 		return ""
 	}
 	if !f.shows() {
@@ -191,7 +188,7 @@ func brokenWords(err error, host string, status int) string {
 		return fmt.Sprintf("The answer of %s began (status %d) and broke off.", host, status)
 	case cutOff(err):
 		return fmt.Sprintf("%s closed the connection without an answer.", host)
-	case strings.Contains(err.Error(), "server response headers exceeded"):
+	case errors.Is(err, errHead):
 		return fmt.Sprintf("The headers of the answer of %s exceed %d KiB.", host, maxHeaderBytes>>10)
 	case strings.Contains(err.Error(), "malformed HTTP"):
 		return fmt.Sprintf("What %s answered is not HTTP.", host)

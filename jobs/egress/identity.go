@@ -26,7 +26,7 @@ func (c *Client) NewIdentity(cert tls.Certificate, roots *x509.CertPool) *Identi
 func presenting(cert tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		if f, _ := asked.Context().Value(flightKey{}).(*flight); f != nil {
-			f.wanted.Store(true)
+			f.wanted = true
 		}
 		return &cert, nil
 	}

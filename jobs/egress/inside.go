@@ -2,19 +2,30 @@ package egress
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 )
 
 // answerInside lets a handler of this process answer. A handler that hangs is left behind when the time is over.
-func answerInside(req *http.Request, h http.Handler, r Request) (*http.Response, error) {
-	req.RequestURI, req.RemoteAddr = req.URL.RequestURI(), "127.0.0.1:0"
-	if req.Body == nil {
-		req.Body = http.NoBody
+func answerInside(ctx context.Context, u *url.URL, h http.Handler, r Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	body, size := io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
+	if r.Source != nil {
+		var err error
+		if body, err = r.Source(); err != nil {
+			return nil, err
+		}
+		defer body.Close()
+		size = r.Size
 	}
+	req := (&http.Request{Method: r.Method, URL: u, Host: u.Host, Header: r.Header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: body, ContentLength: size,
+		RequestURI: u.RequestURI(), RemoteAddr: "127.0.0.1:0"}).WithContext(ctx)
 	w := &recorder{header: http.Header{}, limit: r.MaxBody + 1}
 	done := make(chan error, 1)
 	go func() {

@@ -1,11 +1,11 @@
 package egress
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -43,11 +43,18 @@ type poolKey struct {
 
 // pool is a set of connections that were opened under the same rules, and are used by those alone whom the rules hold for.
 type pool struct {
-	c         *Client
-	rules     Rules
-	proxy     *Proxy // nil = none
-	transport *http.Transport
-	used      uint64
+	c     *Client
+	rules Rules
+	proxy *Proxy // nil = none
+	tls   *tls.Config
+	used  uint64
+
+	mu     sync.Mutex
+	idle   map[door][]*link // the one that was used last at the end
+	order  *list.List       // of all of them, the one that was idle for longest first
+	most   int
+	closed bool        // none is kept any more
+	sweep  *time.Timer // closes those that are idle for too long; nil = there are none
 }
 
 // Use puts other rules and another proxy (nil = none) in force for all that is sent from now on. Connections that are open are
@@ -71,15 +78,12 @@ func (c *Client) Use(rules Rules, proxy *Proxy) {
 func (c *Client) Rules() Rules { return c.now.Load().rules }
 
 func (n *ruling) pool(rules Rules, proxy *Proxy, i *Identity) *pool {
-	p := &pool{c: n.c, rules: rules, proxy: proxy}
-	p.transport = n.c.transport.Clone()
-	p.transport.DialContext = p.dial
-	config := p.transport.TLSClientConfig
+	p := &pool{c: n.c, rules: rules, proxy: proxy, tls: n.c.tls.Clone(), idle: map[door][]*link{}, order: list.New(), most: 4 * idlePerHost}
 	if i != nil {
-		config.GetClientCertificate = presenting(i.cert)
-		config.ClientSessionCache = tls.NewLRUClientSessionCache(64)
+		p.tls.GetClientCertificate = presenting(i.cert)
+		p.tls.ClientSessionCache = tls.NewLRUClientSessionCache(64)
 		if i.private {
-			config.RootCAs = i.roots
+			p.tls.RootCAs = i.roots
 		}
 	}
 	return p
@@ -109,7 +113,7 @@ func (n *ruling) of(s *Scope, i *Identity) *pool {
 		proxy = nil
 	}
 	p := n.pool(rules, proxy, i)
-	p.transport.MaxIdleConns = idlePerHost
+	p.most = idlePerHost
 	p.used = n.clock
 	n.others[key] = p
 	n.evict(key)
@@ -129,15 +133,15 @@ func (n *ruling) evict(but poolKey) {
 		}
 	}
 	delete(n.others, oldest)
-	at.transport.CloseIdleConnections()
+	at.close()
 }
 
 func (n *ruling) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.main.transport.CloseIdleConnections()
+	n.main.close()
 	for _, p := range n.others {
-		p.transport.CloseIdleConnections()
+		p.close()
 	}
 }
 
@@ -147,13 +151,13 @@ func (n *ruling) forget(i *Identity) {
 	defer n.mu.Unlock()
 	for k, p := range n.others {
 		if k.identity == i {
-			p.transport.CloseIdleConnections()
+			p.close()
 			delete(n.others, k)
 		}
 	}
 }
 
-// dial opens a connection for the transport and judges every address on the way, after the name server has spoken and right
+// dial opens a connection and judges every address on the way, after the name server has spoken and right
 // before the connect. The rules are those of the pool that the connection becomes part of.
 func (p *pool) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	start := time.Now()
@@ -175,7 +179,7 @@ func (p *pool) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	} else {
 		conn, err = p.proxied(ctx, addr, to, try)
 	}
-	f.open.Store(try.result(start, conn))
+	f.open = try.result(start, conn)
 	var r *Refusal
 	if errors.As(err, &r) && try.permitted() {
 		// One of the name's addresses may be called and did not answer: that can change, so it is no refusal.
