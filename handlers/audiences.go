@@ -75,7 +75,7 @@ func (h *Handlers) audienceTyped(c echo.Context, old model.Audience) (views.Audi
 // records are those of the posted file, none when there is no file.
 func records(c echo.Context) ([]json.RawMessage, error) {
 	head, err := c.FormFile("file")
-	if errors.Is(err, http.ErrMissingFile) || err == nil && head.Size == 0 && head.Filename == "" {
+	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) || err == nil && head.Size == 0 && head.Filename == "" {
 		return nil, nil
 	}
 	if err != nil {

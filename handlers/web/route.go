@@ -86,7 +86,7 @@ func (w *Web) Mount(e *echo.Echo, table []Route) error {
 				return fmt.Errorf("route %s %s asks nobody's name, so it cannot need %q", r.Method, r.Path, r.Right)
 			}
 		case Page:
-			guards = []echo.MiddlewareFunc{uncached, compress(), limitBody(r.most(pageBody)), w.sameOrigin, w.pageGuard(r.Right)}
+			guards = []echo.MiddlewareFunc{uncached, compress(), limitBody(r.most(pageBody)), w.sameOrigin, w.pageGuard(r.Right), readable}
 		}
 		e.Add(r.Method, r.Path, r.Handler, guards...)
 		if r.Method == http.MethodGet {
