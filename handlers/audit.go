@@ -17,7 +17,7 @@ import (
 )
 
 func (h *Handlers) auditRoutes() []web.Route {
-	return append(h.exportRoutes(), web.Get(model.ViewAuditLog, href.Audit(), h.listAudit))
+	return append(h.exportRoutes(), web.Get(model.ViewAuditLog, href.Audit(), h.listAudit), web.Get(model.ViewAuditLog, href.AuditEntry(href.Pattern), h.showAuditEntry))
 }
 
 // auditKinds are the things whose changes can be asked for.

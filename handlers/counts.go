@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"waybill/db"
 	"waybill/db/model"
 	"waybill/views"
 	"waybill/views/ui"
@@ -15,33 +16,50 @@ type navCounts struct {
 	mu           sync.Mutex
 	at           time.Time
 	failed, held int64
+	nouns        db.Nouns
+	version      int64 // of the configuration in which nouns were counted
 }
 
 // countsLast is how long counts of the navigation are good for.
 const countsLast = 5 * time.Second
 
-// counts are what the navigation tells beside its pages: what failed or is held, to those who may see deliveries.
+// counts are what the navigation tells beside its pages: how many things there are, and to those who may see deliveries
+// what failed or is held.
 func (h *Handlers) counts(ctx context.Context, rights model.Rights) map[string]views.NavCount {
-	if !rights.Has(model.Deliveries.View()) {
-		return nil
-	}
 	k, now := &h.nav, h.Now()
+	version, err := h.Store.Version(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if age := now.Sub(k.at); age < 0 || age >= countsLast {
-		failed, held, err := h.Store.Needs(ctx, now.Add(-24*time.Hour))
-		if err != nil {
-			h.Log.Warn("the navigation could not be counted", "err", err)
-			return nil
+	age := now.Sub(k.at)
+	stale := age < 0 || age >= countsLast
+	if err == nil && (stale || k.version != version) {
+		if k.nouns, err = h.Store.Nouns(ctx); err == nil {
+			k.version = version
 		}
-		k.at, k.failed, k.held = now, failed, held
 	}
-	if k.failed+k.held == 0 {
+	if err == nil && stale {
+		k.failed, k.held, err = h.Store.Needs(ctx, now.Add(-24*time.Hour))
+	}
+	if err != nil {
+		h.Log.Warn("the navigation could not be counted", "err", err)
 		return nil
 	}
-	words := ui.Count(k.failed) + " failed in 24 hours"
-	if k.held > 0 {
-		words += ", " + ui.Count(min(k.held, model.MostCounted)) + " held"
+	if stale {
+		k.at = now
 	}
-	return map[string]views.NavCount{"deliveries": {N: k.failed + k.held, Words: words}}
+	n := k.nouns
+	out := map[string]views.NavCount{"workflows": {N: n.Workflows}, "actions": {N: n.Actions}, "audiences": {N: n.Audiences}, "integrations": {N: n.Integrations},
+		"connections": {N: n.Connections}, "credentials": {N: n.Credentials}, "inbound": {N: n.Inbound}, "users": {N: n.Users}}
+	if rights.Has(model.Deliveries.View()) && k.failed+k.held > 0 {
+		out["deliveries"] = views.NavCount{N: k.failed + k.held, Words: troubleWords(k.failed, k.held)}
+	}
+	return out
+}
+
+func troubleWords(failed, held int64) string {
+	words := ui.Count(failed) + " failed in 24 hours"
+	if held > 0 {
+		words += ", " + ui.Count(min(held, model.MostCounted)) + " held"
+	}
+	return words
 }

@@ -172,6 +172,43 @@ func TestAuditLog(t *testing.T) {
 	}
 }
 
+// The page of one change tells all of it, and leads to its neighbours, its author and its object; the page of the object
+// leads back.
+func TestAuditEntry(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.com", model.Administrator)
+	b := s.as(ada)
+	b.post("/roles", "name", "Night shift", "area-deliveries", "Manage Deliveries")
+	role := b.get("/roles").doc.Find(`main a:contains("Night shift")`).AttrOr("href", "")
+	b.post(role, "name", "Day shift", "area-deliveries", "Manage Deliveries", "version", "1")
+	history := b.get(role).doc.Find("a.history").AttrOr("href", "")
+	rows := b.get(history).doc.Find("#audit tbody .cell-main a")
+	if rows.Length() != 2 {
+		t.Fatalf("%s lists %d changes, want 2", history, rows.Length())
+	}
+	page := b.get(rows.First().AttrOr("href", ""))
+	for _, want := range []string{"Role updated", "BeforeNight shiftAfterDay shift", "ada", "127.0.0.1", "Hash verified", "This is its last so far."} {
+		if got := page.text("main"); !strings.Contains(got, want) {
+			t.Errorf("the page does not say %q: %q", want, got)
+		}
+	}
+	for _, to := range []string{role, "/users/" + string(ada.ID), history, rows.Last().AttrOr("href", "")} {
+		if page.doc.Find(`main a[href="`+to+`"]`).Length() == 0 {
+			t.Errorf("the page does not lead to %s", to)
+		}
+	}
+	b.post(role+"/delete", "name", "Day shift")
+	if got := b.get(page.Request.URL.Path); got.doc.Find(`main a[href="`+role+`"]`).Length() != 0 {
+		t.Error("the page leads to what is deleted")
+	}
+	if got := b.get("/audit/aud_none"); got.StatusCode != http.StatusNotFound {
+		t.Errorf("no such change: %d", got.StatusCode)
+	}
+	if got := s.as(s.user("vi@example.com", model.Viewer)).get("/connections"); got.doc.Find("a.history").Length() != 0 {
+		t.Error("who may not see the audit log is led there")
+	}
+}
+
 func TestOverviewCountsSteps(t *testing.T) {
 	s := newSite(t)
 	root := s.user("root@example.com", model.Administrator)

@@ -1380,7 +1380,7 @@ func templateCard(p DestinationProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.CodeEditor(ui.FieldProps{Name: "template", Label: "Template", Value: p.Form.Template, Error: p.Problems.Of("template")}, ui.EditorProps{Lang: "template", Rows: p.templateRows(), HideLabel: true, ErrorLine: p.errorLine()}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.CodeEditor(ui.FieldProps{Name: "template", Label: "Template", Value: p.Form.Template, Error: p.Problems.Of("template")}, ui.EditorProps{Lang: "template", Rows: p.templateRows(), HideLabel: true, KeysTold: true, ErrorLine: p.errorLine()}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -37,6 +37,7 @@ type Shell struct {
 	KeysOff   bool       // single letters are no shortcuts
 	Banners   []ui.Banner
 	Crumbs    []ui.Crumb
+	History   string // URL of what was changed about the object of this page, "" = none
 	RequestID string
 	Version   string
 	Instance  string // small line under the brand: host of the public URL
@@ -56,7 +57,8 @@ type NavItem struct {
 	Words                 string // what the count is, for those who hear it
 }
 
-// NavCount is a figure beside a page of the navigation that asks for attention; Words say what it counts.
+// NavCount is a figure beside a page of the navigation. Words say what it counts where it asks for attention; "" = it is how
+// many things the page lists.
 type NavCount struct {
 	N     int64
 	Words string
@@ -67,7 +69,7 @@ func (s Shell) Count(counts map[string]NavCount) {
 	for _, g := range s.Nav {
 		for i, it := range g.Items {
 			if c, ok := counts[it.Key]; ok && c.N > 0 {
-				g.Items[i].Count, g.Items[i].Alert, g.Items[i].Words = atLeast(int(min(c.N, model.MostCounted)), c.N > model.MostCounted), true, c.Words
+				g.Items[i].Count, g.Items[i].Alert, g.Items[i].Words = atLeast(int(min(c.N, model.MostCounted)), c.N > model.MostCounted), c.Words != "", c.Words
 			}
 		}
 	}

@@ -139,6 +139,18 @@ type Audit struct {
 	Hash      string // hex SHA-256 over the row before and this one
 }
 
+// AuditEntry is a row of the audit log with its place in it. Ids are empty where there is no such row.
+type AuditEntry struct {
+	Audit
+	Number        int64  // of the row, from 1
+	Before        string // hash of the row before
+	Whole         bool   // its hash follows from that of the row before
+	Older, Newer  AuditID
+	OlderOfObject AuditID // the change of the same object before this one
+	NewerOfObject AuditID
+	Gone          bool // the object was deleted since
+}
+
 // Change is one field of an audited change; secrets show as Mask.
 type Change struct {
 	Field  string `json:"field"`

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -13,7 +14,9 @@ import (
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
+	"waybill/db/model"
 	"waybill/views"
+	"waybill/views/href"
 	"waybill/views/texts"
 	"waybill/views/ui"
 )
@@ -133,6 +136,17 @@ func (w *Web) Unseal(purpose, value string) (string, bool) {
 	return string(text), true
 }
 
+// changed are the paths of things whose changes are audited.
+var changed = regexp.MustCompile(`^/(?:actions|api-keys|audiences|connections|credentials|destinations|events/definitions|inbound|integrations|roles|runs|settings/alerts|users|workflows)/([a-z]{3}_[0-9a-z]{26})(?:/[a-z]+)?$`)
+
+// historyOf leads from the page of an object to its changes, "" when the page is of none.
+func historyOf(path string) string {
+	if m := changed.FindStringSubmatch(path); m != nil {
+		return href.AuditOf(m[1])
+	}
+	return ""
+}
+
 func (w *Web) shell(c echo.Context, b Bits) views.Shell {
 	s := views.Shell{Title: b.Title, Section: b.Section, Crumbs: b.Crumbs, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: theme(c), KeysOff: KeysOff(c),
 		Flash: w.takeFlash(c), Version: w.Version, Instance: w.BaseURL.Host}
@@ -144,6 +158,9 @@ func (w *Web) shell(c echo.Context, b Bits) views.Shell {
 		s.Banners = w.banners(c)
 		if w.Counts != nil {
 			s.Count(w.Counts(c.Request().Context(), v.rights))
+		}
+		if v.rights.Has(model.ViewAuditLog) {
+			s.History = historyOf(c.Request().URL.Path)
 		}
 		if w.Tasks != nil {
 			s.Count(map[string]views.NavCount{"tasks": w.Tasks(c.Request().Context(), v.user)})

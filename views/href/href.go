@@ -93,8 +93,12 @@ func Components() string          { return "/dev/components" }
 func Settings() string            { return "/settings" }
 func Audit() string               { return "/audit" }
 func AuditCSV() string            { return "/audit.csv" }
-func DeliveriesCSV() string       { return "/deliveries.csv" }
-func EventsCSV() string           { return "/events.csv" }
+
+// AuditEntry is one change; AuditOf is the history of one thing.
+func AuditEntry[ID ~string](id ID) string { return path("audit", string(id)) }
+func AuditOf(id string) string            { return With(Audit(), "object_id", id) }
+func DeliveriesCSV() string               { return "/deliveries.csv" }
+func EventsCSV() string                   { return "/events.csv" }
 func Receiver(rest string) string {
 	return "http://receiver.waybill.internal/" + strings.TrimPrefix(rest, "/")
 }

@@ -25,6 +25,7 @@ type EditorProps struct {
 	ErrorLine int
 	Rows      int // 0 = 16
 	HideLabel bool
+	KeysTold  bool // what stands around it says how the keyboard leaves it
 }
 
 // EditorErrorProps place an error in the editor whose text area has the id For.
