@@ -158,7 +158,7 @@ func (tx *Tx) finish(owner model.NodeID, w model.Work, o model.Outcome, row []an
 	}
 	if taken[0] {
 		// Its number is free, but for rows that do not count (a renewed token) or that came late (below).
-		n, err := tx.count(insertAttempt, append(row, w.Delivery.Attempts+1)...)
+		n, err := tx.lean(insertAttempt, append(row, w.Delivery.Attempts+1)...)
 		if err != nil || n > 0 {
 			return taken, err
 		}
@@ -179,7 +179,8 @@ func (tx *Tx) mark(owner model.NodeID, d model.Delivery, o model.Outcome) (bool,
 	if o.Crashed {
 		crashed = 1
 	}
-	n, err := tx.count(markDelivery, o.Status, null(o.NextAt), tried, 0, crashed, o.Held, status, o.Error, o.Message, ms(tx.now), settled, d.ID, owner, d.Version, o.Lane)
+	n, err := tx.lean(markDelivery, string(o.Status), null(o.NextAt), tried, 0, crashed, string(o.Held), status, o.Error, o.Message, ms(tx.now), settled, string(d.ID),
+		string(owner), d.Version, string(o.Lane))
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -231,7 +232,7 @@ func attemptRow(id string, o model.Outcome) []any {
 	if o.BodyIsData {
 		body = nil
 	}
-	return []any{id, a.ID, ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, a.Class, a.Error, a.Template, o.Status,
+	return []any{id, string(a.ID), ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, string(a.Class), a.Error, a.Template, string(o.Status),
 		ms(o.NextAt), encode(a.Timings), encode(a.Request.Headers), encode(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
 		body, o.BodyIsData, blob(a.Response.Body)}
 }

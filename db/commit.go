@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -45,6 +46,7 @@ type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	stmts statements
+	lean  lean
 	ctx   context.Context // the writer's own: no caller can cancel a group
 
 	mu      sync.Mutex
@@ -60,12 +62,16 @@ type writer struct {
 	broke   sync.Once
 }
 
-func newWriter(ctx context.Context, s *Store, d *sql.DB) (*writer, error) {
+func newWriter(ctx context.Context, s *Store, d *sql.DB, under *beneath) (*writer, error) {
 	conn, err := d.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open the writer: %w", err)
 	}
-	w := &writer{s: s, db: d, conn: conn, ctx: context.Background(),
+	direct, ok := under.conn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, errors.Join(errors.New("open the writer: the database driver has no PrepareContext"), conn.Close())
+	}
+	w := &writer{s: s, db: d, conn: conn, lean: lean{conn: direct, made: map[pattern]driver.StmtExecContext{}}, ctx: context.Background(),
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), failed: make(chan struct{})}
 	w.stmts.prep = func(q string) (*sql.Stmt, error) { return conn.PrepareContext(w.ctx, q) }
 	go w.loop()
@@ -105,7 +111,7 @@ func (w *writer) close() error {
 	}
 	<-w.stopped
 	_, err := w.conn.ExecContext(w.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(sorted(err), w.conn.Close(), w.db.Close())
+	return errors.Join(sorted(err), w.lean.close(), w.conn.Close(), w.db.Close())
 }
 
 func (w *writer) loop() {

@@ -94,11 +94,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := create(ctx, path); err != nil {
 		return nil, err
 	}
-	write, err := sql.Open("sqlite", dsn(path, "_busy_timeout=10000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_txlock=immediate&_defensive=1&_dqs=0&_error_rc=1"+
+	base, err := sqlite.NewConnector(dsn(path, "_busy_timeout=10000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_txlock=immediate&_defensive=1&_dqs=0&_error_rc=1"+
 		"&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=journal_size_limit(134217728)&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
+	under := &beneath{Connector: base}
+	write := sql.OpenDB(under)
 	write.SetMaxOpenConns(1)
 	if err := migrate(ctx, write); err != nil {
 		return nil, errors.Join(err, write.Close())
@@ -111,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	readers.SetMaxIdleConns(4)
 	s := &Store{dir: o.Dir, now: o.Now, log: o.Log, readers: readers}
 	s.reads.prep = func(q string) (*sql.Stmt, error) { return readers.PrepareContext(context.Background(), q) }
-	if s.writer, err = newWriter(ctx, s, write); err != nil {
+	if s.writer, err = newWriter(ctx, s, write, under); err != nil {
 		return nil, errors.Join(err, readers.Close(), write.Close())
 	}
 	if _, err := s.Version(ctx); err != nil {

@@ -36,8 +36,9 @@ func (tx *Tx) insertDelivery(d model.Delivery, owner model.NodeID) (p Place, err
 	if p.Behind {
 		owner, due = "", nil
 	}
-	return p, tx.exec(insertDelivery, d.ID, d.EventID, d.TargetID, d.DestinationID, d.ActionID, d.Lane, d.Status, owner, due, held, d.LastError, d.ReplayOf,
-		ms(d.CreatedAt), d.RunID, d.Step, d.StepRunID, d.WebhookID, p.Seq, key)
+	_, err = tx.lean(insertDelivery, string(d.ID), string(d.EventID), string(d.TargetID), string(d.DestinationID), string(d.ActionID), string(d.Lane), string(d.Status),
+		string(owner), due, held, d.LastError, string(d.ReplayOf), ms(d.CreatedAt), string(d.RunID), d.Step, string(d.StepRunID), string(d.WebhookID), p.Seq, key)
+	return p, err
 }
 
 const nextPlace = `UPDATE sequence SET value = value + 1 WHERE one = 1 RETURNING value`

@@ -192,7 +192,7 @@ func (tx *Tx) insertEvent(p Publication) (places []Place, err error) {
 	if len(p.Event.Met) > 0 {
 		met = encode(p.Event.Met)
 	}
-	if err := tx.exec(insertEvent, e.ID, e.ExternalID, e.Name, e.Subject, ms(e.Time), e.Depth, len(p.Deliveries), met, ms(e.CreatedAt), []byte(e.Data), e.Traceparent); err != nil {
+	if _, err := tx.lean(insertEvent, string(e.ID), e.ExternalID, e.Name, e.Subject, ms(e.Time), e.Depth, len(p.Deliveries), met, ms(e.CreatedAt), []byte(e.Data), e.Traceparent); err != nil {
 		return nil, err
 	}
 	for i, d := range p.Deliveries {

@@ -69,6 +69,11 @@ func (tx *Tx) count(query string, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
+// lean is count for what runs for every event; query has at most 32 parameters.
+func (tx *Tx) lean(query string, args ...any) (int64, error) {
+	return tx.w.lean.exec(tx.w.ctx, query, args...)
+}
+
 // touch marks the change as one of routing, keys, users or roles.
 func (tx *Tx) touch() { tx.touched = true }
 
