@@ -233,7 +233,7 @@ func attemptRow(id string, o model.Outcome) []any {
 		body = nil
 	}
 	return []any{id, string(a.ID), ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, string(a.Class), a.Error, a.Template, string(o.Status),
-		ms(o.NextAt), encode(a.Timings), encode(a.Request.Headers), encode(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
+		ms(o.NextAt), timings(a.Timings), headers(a.Request.Headers), headers(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
 		body, o.BodyIsData, blob(a.Response.Body)}
 }
 

@@ -102,9 +102,9 @@ func checkEvents(key string, batch bool, events []NewEvent) error {
 		if w := model.CheckEventName(e.Name); w != "" {
 			bad.Add(prefix+"name", "%s", w)
 		}
-		for name, text := range map[string]string{"id": e.ID, "subject": e.Subject, "source": e.Source} {
-			if len(text) > 500 {
-				bad.Add(prefix+name, "At most 500 characters.")
+		for _, text := range [...]struct{ name, is string }{{"id", e.ID}, {"subject", e.Subject}, {"source", e.Source}} {
+			if len(text.is) > 500 {
+				bad.Add(prefix+text.name, "At most 500 characters.")
 			}
 		}
 	}
@@ -117,7 +117,9 @@ func (s *Service) match(snap *snapshot, actor model.Actor, key string, batch boo
 	pubs, total := make([]db.Publication, len(events)), 0
 	for i, e := range events {
 		p := &pubs[i]
-		p.User, p.Key, p.Hash = actor.UserID, dedupeKey(key, batch, i, e), hashEvent(e)
+		if p.User, p.Key = actor.UserID, dedupeKey(key, batch, i, e); p.Key != "" {
+			p.Hash = hashEvent(e)
+		}
 		p.Event = model.Event{ID: model.NewEventID(now), ExternalID: e.ID, Name: e.Name, Subject: e.Subject, Time: e.Time, Data: e.Data, Depth: max(e.Depth, actor.Depth), CreatedAt: now,
 			Traceparent: model.Traceparent(e.Traceparent)}
 		if p.Event.Time.IsZero() {

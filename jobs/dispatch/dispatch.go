@@ -51,6 +51,7 @@ type Options struct {
 type Dispatcher struct {
 	o     Options
 	gates gates // memory budget: the only state that others touch
+	crew  crew  // makes the attempts
 
 	mail struct {
 		sync.Mutex
@@ -100,6 +101,7 @@ func New(o Options) *Dispatcher {
 	d := &Dispatcher{o: o, targets: map[model.TargetID]*target{}, pools: map[string]*pool{}, ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
 	d.gates.places, d.gates.bytes = int64(o.Places), o.Bytes
 	d.mail.wake = make(chan struct{}, 1)
+	d.crew = crew{idle: make(chan func()), end: d.ended}
 	d.view.sending, d.view.targets = map[model.DeliveryID]time.Time{}, map[model.TargetID]Shown{}
 	d.attempts, d.cut = context.WithCancel(context.Background())
 	return d
@@ -260,6 +262,13 @@ func (d *Dispatcher) store(w model.Work, o model.Outcome) {
 func (d *Dispatcher) settles(w model.Work, o model.Outcome) func(tx *db.Tx, taken []bool) error {
 	if d.o.Settle == nil {
 		return nil
+	}
+	if w.Batch == nil && o.Each == nil {
+		f := d.o.Settle(w, o)
+		if f == nil {
+			return nil
+		}
+		return func(tx *db.Tx, taken []bool) error { return f(tx, taken[0]) }
 	}
 	each, any := make([]func(*db.Tx, bool) error, len(w.Each())), false
 	for i, m := range w.Each() {

@@ -72,7 +72,10 @@ func (g *gates) hold(w model.Work) { g.all(w, g.take) }
 func (g *gates) drop(w model.Work) { g.all(w, g.release) }
 
 func (g *gates) all(w model.Work, do func(model.TargetID, model.Lane, int64)) {
-	for _, m := range w.Each() {
+	if w.Batch == nil { // nearly always, and cheaper than a list of one
+		do(w.Delivery.TargetID, w.Delivery.Lane, size(w))
+	}
+	for _, m := range w.Batch {
 		do(m.Delivery.TargetID, m.Delivery.Lane, size(m))
 	}
 }

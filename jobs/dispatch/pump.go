@@ -213,16 +213,16 @@ func (d *Dispatcher) left(x run) {
 	}
 }
 
-// start makes one attempt in a goroutine of its own.
+// start makes one attempt, beside everything else.
 func (d *Dispatcher) start(x run, w model.Work, schedule []int) {
 	w.Waited, w.WaitedFor = x.t.kept(w.Delivery, d.o.Now())
 	d.sends(w)
-	go func() {
+	d.crew.do(func() {
 		r := d.attempt(w)
 		d.sent(w)
 		o := outcome(w, r, schedule, d.o.Now(), rand.Float64())
 		d.post(func() { d.finished(x, w, r, o) })
-	}()
+	})
 }
 
 // worthTelling is how long something has to be kept waiting for people to be told.

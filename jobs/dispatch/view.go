@@ -65,7 +65,10 @@ func (d *Dispatcher) sends(w model.Work) {
 	now := d.o.Now()
 	d.view.Lock()
 	defer d.view.Unlock()
-	for _, m := range w.Each() {
+	if w.Batch == nil {
+		d.view.sending[w.Delivery.ID] = now
+	}
+	for _, m := range w.Batch {
 		d.view.sending[m.Delivery.ID] = now
 	}
 }
@@ -73,7 +76,10 @@ func (d *Dispatcher) sends(w model.Work) {
 func (d *Dispatcher) sent(w model.Work) {
 	d.view.Lock()
 	defer d.view.Unlock()
-	for _, m := range w.Each() {
+	if w.Batch == nil {
+		delete(d.view.sending, w.Delivery.ID)
+	}
+	for _, m := range w.Batch {
 		delete(d.view.sending, m.Delivery.ID)
 	}
 }
