@@ -139,7 +139,7 @@ func (p *pool) keep(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || len(p.idle[l.to]) >= idlePerHost {
-		_ = l.Close()
+		l.part()
 		return
 	}
 	if p.order.Len() >= p.most {
@@ -185,8 +185,12 @@ func (p *pool) drop(l *link) {
 			break
 		}
 	}
-	_ = l.Close()
+	l.part()
 }
+
+// part closes a link that the pool has no use for. The goodbye of TLS can take seconds when the other side reads nothing: others
+// do not wait for it.
+func (l *link) part() { go func() { _ = l.Close() }() }
 
 // tidy closes what was idle for too long, and comes again for the rest.
 func (p *pool) tidy() {
