@@ -18,6 +18,8 @@ type collision struct {
 	saw, now int64             // versions: of the form, and of what is stored
 	diff     []model.Change    // from what is stored to what was typed
 	names    map[string]string // of ids that stand in the diff
+
+	expand func(model.Change) []model.Change // what a line of the audit log says of the fields in the diff; nil: they are the same
 }
 
 // conflict sets the typed against the stored, field by field, with what each was when the form was opened. It leaves p as it is
@@ -33,7 +35,7 @@ func (h *Handlers) conflict(c echo.Context, p *views.Problems, x collision) erro
 	out := &views.Conflict{Noun: x.noun, Now: h.Now()}
 	base := map[string]string{}
 	for _, a := range slices.Backward(rows) { // the oldest change tells what there was before all of them
-		for _, ch := range a.Changes {
+		for _, ch := range x.of(a.Changes) {
 			if _, known := base[ch.Field]; !known {
 				base[ch.Field] = ch.Before
 			}
@@ -58,6 +60,17 @@ func (h *Handlers) conflict(c echo.Context, p *views.Problems, x collision) erro
 	}
 	p.Conflict = out
 	return nil
+}
+
+// of are the changes of a line of the audit log in the words of the diff.
+func (x collision) of(list []model.Change) (out []model.Change) {
+	if x.expand == nil {
+		return list
+	}
+	for _, ch := range list {
+		out = append(out, x.expand(ch)...)
+	}
+	return out
 }
 
 // named writes the name of a thing in place of its id.

@@ -19,6 +19,13 @@ func TestConflicts(t *testing.T) {
 	link, _ := b.get("/roles").doc.Find(`#roles a:contains("Desk")`).Attr("href")
 	def := b.saved(b.post("/events/definitions", "name", "order.created"))
 	crd := b.saved(b.post("/credentials", "type", "basic", "name", "Account", "config.username", "shop", "config.password", secret))
+	flow := "/workflows/" + b.saved(b.post("/workflows", "name", "Purchases", "template", "purchase"))
+	hook := b.get(flow+"/steps/team").doc.Find(`a[href*="/webhooks/"]:not([href$="/new"])`)
+	if hook.Length() == 0 {
+		b.saved(b.post(flow+"/steps/team/webhooks/new", "version", b.get(flow+"/steps/team").value("version"), "name", "Desk", "url", "https://desk.example.com/hook", "trigger", "completed", "auth", "none", "enabled", "true"))
+		hook = b.get(flow + "/steps/team").doc.Find(`a[href*="/webhooks/"]:not([href$="/new"])`)
+	}
+	webhook, _ := hook.Attr("href")
 	for name, x := range map[string]struct {
 		form, save   string
 		base         []string // as it was opened
@@ -47,6 +54,18 @@ func TestConflicts(t *testing.T) {
 		"definition": {"/events/definitions/" + def + "/edit", "/events/definitions/" + def,
 			[]string{"name", "order.created"},
 			[]string{"description", "Theirs"}, []string{"description", "Mine"}, "Description", []string{"Stored now Theirs You typed Mine"}},
+		"step": {flow + "/steps/team", flow + "/steps/team",
+			[]string{"name", "Team approves", "key", "team", "assignees", "ada@example.com", "due", "3 days", "remind", "1 day", "reject_to", "revise"},
+			[]string{"name", "The team", "due", "2 days"}, []string{"name", "Everybody", "assignees", "role:Operator"}, "Name",
+			[]string{"Before Team approves Stored now The team You typed Everybody", "Due seconds They changed it Stored now 2 days You typed 3 days", "Assignees You changed it"}},
+		"trigger": {flow + "/trigger", flow + "/trigger",
+			[]string{"kind", "event", "event", "order.created"},
+			[]string{"filter", "event.data.total > 1"}, []string{"filter", "event.data.total > 2", "event", "order.paid"}, "Filter",
+			[]string{"Stored now event.data.total > 1 You typed event.data.total > 2", "Event You both changed it"}},
+		"webhook": {webhook, webhook,
+			[]string{"name", "Desk", "url", "https://desk.example.com/hook", "trigger", "completed", "auth", "none", "enabled", "true"},
+			[]string{"url", "https://desk.example.com/theirs", "auth", "basic", "username", "wb", "password", secret}, []string{"url", "https://desk.example.com/mine"}, "Url",
+			[]string{"Before https://desk.example.com/hook Stored now https://desk.example.com/theirs", "Auth type They changed it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			form := b.get(x.form)

@@ -183,6 +183,9 @@ func (h *Handlers) updateStep(c echo.Context) error {
 	}
 	if p, status, ok := wrong(err, href.WorkflowStep(old.ID, s.Key)); ok {
 		if p.Theirs != "" {
+			if err := h.draftConflict(c, &p, t.form.Version, old, "step", "steps."+s.Key, s, t.w.Draft.Steps[t.at], wholePart); err != nil {
+				return err
+			}
 			t.form.Version = old.Version
 		}
 		return h.stepPage(c, status, old, views.StepProps{Step: s, Form: t.form, Problems: p})

@@ -108,6 +108,9 @@ func (h *Handlers) updateTrigger(c echo.Context) error {
 	}
 	if p, status, ok := wrong(err, href.TriggerOf(old.ID)); ok {
 		if p.Theirs != "" {
+			if err := h.draftConflict(c, &p, f.Version, old, "trigger", "trigger", old.Draft.Trigger, w.Draft.Trigger, wholePart); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.triggerPage(c, status, old, views.TriggerProps{Form: f, Problems: p})

@@ -100,8 +100,16 @@ func (h *Handlers) saveWebhook(c echo.Context) error {
 	if err = h.o.Jobs.CheckWorkflow(&w, false); err == nil {
 		err = h.saveWorkflow(c, &w)
 	}
-	if p, status, ok := wrong(webhookProblems(err, step, at), href.Workflow(w.ID)); ok {
+	theirs := href.WorkflowStep(w.ID, w.Draft.Steps[step].Key)
+	if saved.ID != "" {
+		theirs = href.StepWebhook(w.ID, w.Draft.Steps[step].Key, saved.ID)
+	}
+	if p, status, ok := wrong(webhookProblems(err, step, at), theirs); ok {
 		if p.Theirs != "" {
+			s := old.Draft.Steps[step]
+			if err := h.draftConflict(c, &p, f.Version, old, "webhook", "steps."+s.Key, saved, x, hookPart(saved.ID)); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.webhookPage(c, status, old, views.WebhookProps{Step: old.Draft.Steps[step], ID: saved.ID, Saved: saved, Form: f, Problems: p})
