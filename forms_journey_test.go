@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
 	"github.com/chromedp/chromedp"
 )
 
@@ -61,6 +66,7 @@ func TestFormsJourney(t *testing.T) {
 		b.report(form, photo, "Oven is cold") // nobody is asked who they are, also when they are signed in
 		f.reported(b, id, "Oven is cold", 2)
 		b.trapped(form)
+		f.guarded(form)
 		f.twoPersons(b)
 		f.handled(b)
 	})
@@ -127,6 +133,63 @@ func (b *browser) trapped(form string) {
 	b.set("website", "https://spam.example.com")
 	b.press("Send")
 	b.sees("We will be in touch within a day.")
+}
+
+// guarded sends what is refused, too soon, too large, too old and too often, and reads what people are told; none of it starts a
+// run, and what was typed is kept.
+func (f *flowing) guarded(form string) {
+	f.t.Helper()
+	runs := len(f.must(200, "GET", "runs?limit=200", nil).items())
+	page, err := goquery.NewDocument(f.url(form))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	clock, _ := page.Find("[name=clock]").Attr("value")
+	send := func(clock, photo string) (int, string, http.Header) {
+		var body bytes.Buffer
+		w := multipart.NewWriter(&body)
+		_ = w.WriteField("clock", clock)
+		_ = w.WriteField("field_title", "Lamp flickers")
+		part, _ := w.CreateFormFile("field_photo", "lamp.png")
+		_, _ = io.WriteString(part, photo)
+		_ = w.Close()
+		resp, err := http.Post(f.url(form), w.FormDataContentType(), &body)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		doc, err := goquery.NewDocumentFromReader(resp.Body)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		title, _ := doc.Find("[name=field_title]").Attr("value")
+		return resp.StatusCode, doc.Find("main").Text() + " typed: " + title, resp.Header
+	}
+	says := func(want int, words string, clock, photo string) http.Header {
+		f.t.Helper()
+		status, text, header := send(clock, photo)
+		if status != want || !strings.Contains(text, words) {
+			f.t.Errorf("want %d %q, got %d %s", want, words, status, text)
+		}
+		if status != http.StatusRequestEntityTooLarge && !strings.Contains(text, "typed: Lamp flickers") {
+			f.t.Errorf("%d: what was typed is lost", status)
+		}
+		return header
+	}
+	says(422, "That was very quick.", clock, "x")
+	says(422, "This page was open for too long.", "made up", "x")
+	says(413, "larger than 26 MiB", clock, strings.Repeat("x", 27<<20))
+	if often := func() http.Header {
+		for range 8 {
+			_, _, _ = send(clock, "x")
+		}
+		return says(429, "too many forms came from your address", clock, "x")
+	}(); often.Get("Retry-After") != "60" {
+		f.t.Errorf("Retry-After: %q", often.Get("Retry-After"))
+	}
+	if n := len(f.must(200, "GET", "runs?limit=200", nil).items()); n != runs {
+		f.t.Errorf("%d runs were started by what was refused", n-runs)
+	}
 }
 
 // reported checks what came of a form: one run, with everything that was given, and its file on the page of the run.
@@ -204,6 +267,37 @@ func (f *flowing) twoPersons(b *browser) {
 	}
 }
 
+// dropped switches a receiver off once more, and drops what is held for it.
+func (f *flowing) dropped(b *browser, id string) {
+	f.t.Helper()
+	f.listener.mu.Lock()
+	f.listener.say = func(path string, n int) (int, string) {
+		if path == "/gone" {
+			return 410, ``
+		}
+		return 200, `{"ok":true}`
+	}
+	f.listener.mu.Unlock()
+	off := f.begins(id, `{"subject":"H-3"}`)
+	hook := func(run string) string {
+		return dig(f.must(200, "GET", "runs/"+run, nil).json, "steps.0.webhooks.0.status")
+	}
+	f.eventually("the receiver is off again", func() bool { return hook(off) == "failed" })
+	held := f.begins(id, `{"subject":"H-4"}`)
+	f.eventually("the next message is held again", func() bool { return hook(held) == "held" })
+	b.open("/workflows/" + id)
+	b.click("Switch on and drop it")
+	b.press("Drop and switch on")
+	b.sees("One delivery is dropped. It is on again.")
+	b.misses("was switched off")
+	if got := hook(held); got != "cancelled" {
+		f.t.Errorf("what was dropped is %s", got)
+	}
+	f.listener.mu.Lock()
+	f.listener.say = nil
+	f.listener.mu.Unlock()
+}
+
 // handled goes through what is done with runs by hand: paused, resumed, sent again, cancelled; a workflow is tried, a step's
 // request tested, and a receiver that was switched off is switched on.
 func (f *flowing) handled(b *browser) {
@@ -242,6 +336,7 @@ func (f *flowing) handled(b *browser) {
 	b.sees("goes out now")
 	b.misses("was switched off")
 	f.hears("/gone", 2)
+	f.dropped(b, id)
 	b.open("/runs/" + run)
 	b.click("Cancel run")
 	b.press("Yes, cancel it")

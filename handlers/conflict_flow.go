@@ -73,7 +73,9 @@ func partChanges(before, after json.RawMessage) []model.Change {
 }
 
 // elsewhere is what the forms of a draft do not show.
-func elsewhere(path string) bool { return slices.Contains([]string{"id", "webhooks", "auth.secrets"}, path) }
+func elsewhere(path string) bool {
+	return slices.Contains([]string{"id", "webhooks", "auth.secrets"}, path)
+}
 
 func members(prefix string, object json.RawMessage, into map[string]string, order []string) []string {
 	dec := json.NewDecoder(bytes.NewReader(object))

@@ -20,7 +20,7 @@ func TestConflicts(t *testing.T) {
 	def := b.saved(b.post("/events/definitions", "name", "order.created"))
 	crd := b.saved(b.post("/credentials", "type", "basic", "name", "Account", "config.username", "shop", "config.password", secret))
 	flow := "/workflows/" + b.saved(b.post("/workflows", "name", "Purchases", "template", "purchase"))
-	hook := b.get(flow+"/steps/team").doc.Find(`a[href*="/webhooks/"]:not([href$="/new"])`)
+	hook := b.get(flow + "/steps/team").doc.Find(`a[href*="/webhooks/"]:not([href$="/new"])`)
 	if hook.Length() == 0 {
 		b.saved(b.post(flow+"/steps/team/webhooks/new", "version", b.get(flow+"/steps/team").value("version"), "name", "Desk", "url", "https://desk.example.com/hook", "trigger", "completed", "auth", "none", "enabled", "true"))
 		hook = b.get(flow + "/steps/team").doc.Find(`a[href*="/webhooks/"]:not([href$="/new"])`)

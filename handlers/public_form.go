@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -117,17 +118,17 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 	if err != nil {
 		return h.closedForm(c, err)
 	}
-	if !h.forms.allow(web.Address(c), h.Now()) {
-		return &fault.Fault{Kind: fault.Throttled, RetryAfter: int(formsEvery / time.Second), Message: "Too many forms came from your address. Wait a minute and send it again."}
-	}
 	p := views.PublicFormProps{Name: w.Name, Trigger: t}
+	if p.Fill, err = written(c, t.Fields); err != nil {
+		return h.tooMuch(c, p, err)
+	}
+	if !h.forms.allow(web.Address(c), h.Now()) {
+		return h.tooOften(c, p)
+	}
 	if typed(c, views.Trap) != "" { // a machine is told what a person would be
 		return web.Redirect(c, href.FormSent(c.Param("token")))
 	}
 	anybody := model.System("public form") // also who is signed in: nobody is asked who they are
-	if p.Fill, err = written(c, t.Fields); err != nil {
-		return err
-	}
 	// Before any file is stored. A form that is shown again goes on counting, but one that was open for too long.
 	if p.Clock, err = h.inTime(c); err == nil {
 		p.Fill, err = h.filled(c, anybody, t.Fields)
@@ -143,6 +144,26 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 		return err
 	}
 	return web.Redirect(c, href.FormSent(c.Param("token")))
+}
+
+// tooMuch shows the form anew to whoever sent more than is read.
+func (h *Handlers) tooMuch(c echo.Context, p views.PublicFormProps, err error) error {
+	if f := fault.Of(err); f == nil || f.Kind != fault.TooLarge {
+		return err
+	}
+	p.Problems.Fields = map[string]string{"": h.T(c, "Nothing was sent: the files and texts together are larger than {most} MiB. Choose smaller files.", "most", strconv.Itoa(mostVisitor>>20))}
+	return h.publicPage(c, http.StatusRequestEntityTooLarge, p)
+}
+
+// tooOften keeps what was typed; files are not taken from somebody who sends too much.
+func (h *Handlers) tooOften(c echo.Context, p views.PublicFormProps) error {
+	c.Response().Header().Set("Retry-After", strconv.Itoa(int(formsEvery/time.Second)))
+	words := h.T(c, "Nothing was sent: too many forms came from your address. Wait a minute and send it again.")
+	if slices.ContainsFunc(p.Trigger.Fields, func(f model.FormField) bool { return f.Type == model.TypeFile }) {
+		words += " " + h.T(c, "Files have to be chosen again.")
+	}
+	p.Clock, p.Problems.Fields = typed(c, "clock"), map[string]string{"": words}
+	return h.publicPage(c, http.StatusTooManyRequests, p)
 }
 
 // inTime refuses what came sooner than a person could have typed it, or with a page that is too old or none of ours. clock is

@@ -16,6 +16,7 @@ import (
 	"waybill/jobs"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/ui"
 )
 
 // mostUpload bounds a form with files, in bytes.
@@ -198,7 +199,7 @@ func (h *Handlers) takeFile(c echo.Context, by model.Actor, f model.FormField, b
 		return nil
 	}
 	if f.Max != nil && float64(head.Size) > *f.Max {
-		bad.Add("fields."+f.Key, "The file is too large.")
+		bad.Add("fields."+f.Key, "The file is too large: it has %s, and may have %s at most.", ui.Bytes(head.Size), ui.Bytes(int64(*f.Max)))
 		return nil
 	}
 	file, err := head.Open()

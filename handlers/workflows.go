@@ -229,7 +229,10 @@ func (h *Handlers) enableTarget(c echo.Context) error {
 	words := "It is on again."
 	switch {
 	case n > 0 && drop:
-		words = ui.Plural(n, "delivery") + " dropped. It is on again."
+		words = ui.Plural(n, "delivery") + " are dropped. It is on again."
+		if n == 1 {
+			words = "One delivery is dropped. It is on again."
+		}
 	case n > 0:
 		words = "It is on again. " + ui.Plural(n, "delivery") + " that waited go out now."
 		if n == 1 {
