@@ -2,13 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"waybill/db/fault"
@@ -21,98 +14,78 @@ const (
 	removed = 200
 )
 
-// ---- how much there is ----
-
-const pages = `SELECT page_count, freelist_count, page_size FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()`
-
-// DiskUse measures the files of the database and the disk that they are on.
-func (s *Store) DiskUse(ctx context.Context) (model.DiskUse, error) {
-	out := model.DiskUse{At: s.now()}
-	var count, spare, size int64
-	if _, err := one(s.reader(ctx), "size", func(r row) (int, error) { return 0, r.Scan(&count, &spare, &size) }, pages); err != nil {
-		return out, err
-	}
-	out.File, out.Spare = count*size, spare*size
-	wal, err := os.Stat(filepath.Join(s.dir, FileName+"-wal"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return out, fmt.Errorf("measure the log of writes: %w", err)
-	}
-	if err == nil {
-		out.Log = wal.Size()
-	}
-	out.Used = out.File - out.Spare + out.Log
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(s.dir, &disk); err != nil {
-		return out, fmt.Errorf("measure the disk: %w", err)
-	}
-	block := int64(disk.Bsize) //nolint:unconvert // the types differ between systems
-	out.Free, out.Disk = int64(disk.Bavail)*block, int64(disk.Blocks)*block
-	return out, nil
-}
-
-const (
-	noteUse  = `INSERT INTO disk_use (hour, used, free) VALUES ($1, $2, $3) ON CONFLICT (hour) DO UPDATE SET used = excluded.used, free = excluded.free`
-	dropUse  = `DELETE FROM disk_use WHERE hour < $1`
-	usesFrom = `SELECT hour, used, free FROM disk_use WHERE hour >= $1 ORDER BY hour`
-)
-
-// NoteDiskUse keeps a measurement for its hour, and forgets those of 90 days ago.
-func (s *Store) NoteDiskUse(ctx context.Context, u model.DiskUse) error {
-	hour := u.At.Unix() / 3600
-	return s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) error {
-		if err := tx.exec(noteUse, hour, u.Used, u.Free); err != nil {
-			return err
-		}
-		return tx.exec(dropUse, hour-int64(model.StatsLife.Hours()))
-	})
-}
-
-// DiskUses lists measurements since t, one an hour, oldest first.
-func (s *Store) DiskUses(ctx context.Context, since time.Time) ([]model.DiskUse, error) {
-	return all(s.reader(ctx), func(r row) (u model.DiskUse, err error) {
-		var hour int64
-		err = r.Scan(&hour, &u.Used, &u.Free)
-		u.At = time.Unix(hour*3600, 0).UTC()
-		return u, err
-	}, usesFrom, since.Unix()/3600)
-}
-
-const writtenBy = `
-SELECT x.id, x.name, c.name, coalesce((SELECT sum(n) FROM stats_all WHERE destination_id = x.id AND what = 'bytes' AND minute >= $1), 0)
-FROM destinations x JOIN connections c ON c.id = x.connection_id ORDER BY 4 DESC LIMIT $2`
-
-// Written is how many bytes the attempts of a destination stored.
-type Written struct {
-	ID         model.DestID
-	Name       string
-	Connection string
-	Bytes      int64
-}
-
-// Written lists how much each destination stored since t, most first.
-func (s *Store) Written(ctx context.Context, since time.Time, limit int) ([]Written, error) {
-	return all(s.reader(ctx), func(r row) (w Written, err error) {
-		err = r.Scan(&w.ID, &w.Name, &w.Connection, &w.Bytes)
-		return w, err
-	},
-		writtenBy, model.Minute(since.Truncate(time.Hour)), limit)
-}
-
-const expiredSince = `SELECT coalesce(sum(n), 0) FROM stats_all WHERE destination_id = '' AND what = 'expired' AND minute >= $1`
-
-// Expired counts the deliveries that were held too long since t and therefore cancelled.
-func (s *Store) Expired(ctx context.Context, since time.Time) (int64, error) {
-	return one(s.reader(ctx), "count", number, expiredSince, model.Minute(since))
-}
-
-// ---- what goes ----
-
 // Sweep is how far a look at a table has come, in order of its key.
 type Sweep struct {
-	After  string // key of the last row that was looked at, "" = from the start
-	Number int    // of attempts: the second part of the key
-	Done   bool   // nothing older is left to look at
-	Gone   int64  // rows that were changed or removed by the last step
+	After  string        // key of the last row that was dealt with, "" = from the start
+	Number int           // of attempts: the second part of the key
+	Done   bool          // nothing older is left to look at
+	Gone   int64         // rows that were changed or removed by the last step
+	Took   time.Duration // that step kept the writer busy for
+	ahead  []sight       // looked at, and not dealt with yet
+	whole  bool          // nothing follows what was looked at
+}
+
+// sight is a row that was looked at.
+type sight struct {
+	id     string
+	number int
+	cost   int // rows that removing it changes; 0 = it stays
+}
+
+// look goes on reading where nothing that was read is left.
+func (s *Store) look(ctx context.Context, w Sweep, scan func(row) (sight, error), find string, args ...any) (Sweep, error) {
+	w.Gone, w.Took, w.Done = 0, 0, false
+	if len(w.ahead) > 0 {
+		return w, nil
+	}
+	list, err := all(s.reader(ctx), scan, find, args...)
+	w.ahead, w.whole = list, len(list) < looked
+	return w, err
+}
+
+// take gives the keys of the next rows that go, in one closure: those that cost up to most, at least one.
+func (w Sweep) take(most int) (Sweep, []string) {
+	var ids []string
+	n, sum := 0, 0
+	for _, f := range w.ahead {
+		if f.cost > 0 && len(ids) > 0 && sum+f.cost > most && ids[len(ids)-1] != f.id {
+			break
+		}
+		n, w.After, w.Number = n+1, f.id, f.number
+		if f.cost > 0 {
+			if sum += f.cost; len(ids) == 0 || ids[len(ids)-1] != f.id {
+				ids = append(ids, f.id)
+			}
+		}
+	}
+	w.ahead = w.ahead[n:]
+	w.Done = w.whole && len(w.ahead) == 0
+	return w, ids
+}
+
+// drop runs what removes keys behind all realtime writes, and notes how long it took once it ran.
+func (s *Store) drop(ctx context.Context, w Sweep, ids []string, do func(tx *Tx, keys string) (int64, error)) (Sweep, error) {
+	if len(ids) == 0 {
+		return w, nil
+	}
+	err := s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) (err error) {
+		began := time.Now()
+		w.Gone, err = do(tx, encode(ids))
+		w.Took = time.Since(began)
+		return err
+	})
+	return w, err
+}
+
+// by is a removal in one statement.
+func by(statement string) func(*Tx, string) (int64, error) {
+	return func(tx *Tx, keys string) (int64, error) { return tx.count(statement, keys) }
+}
+
+// scanSight reads a key and what removing its row costs.
+func scanSight(r row) (f sight, err error) {
+	err = r.Scan(&f.id, &f.cost)
+	return f, err
 }
 
 const (
@@ -124,40 +97,12 @@ UPDATE events SET data = NULL WHERE id IN (SELECT value FROM json_each($1)) AND 
 
 // DropData removes the data of events made before t, from w on, but of those with deliveries that are not settled.
 func (s *Store) DropData(ctx context.Context, before time.Time, w Sweep) (Sweep, error) {
-	type found struct {
-		id   string
-		data bool
-	}
-	list, err := all(s.reader(ctx), func(r row) (f found, err error) { err = r.Scan(&f.id, &f.data); return f, err },
-		eventsWithData, w.After, model.FirstEventID(before), looked)
+	w, err := s.look(ctx, w, scanSight, eventsWithData, w.After, model.FirstEventID(before), looked)
 	if err != nil {
 		return w, err
 	}
-	var ids []string
-	next := Sweep{After: w.After, Done: len(list) < looked}
-	for _, f := range list {
-		if len(ids) == removed {
-			next.Done = false
-			break
-		}
-		if next.After = f.id; f.data {
-			ids = append(ids, f.id)
-		}
-	}
-	next.Gone, err = s.remove(ctx, dropData, ids)
-	return next, err
-}
-
-// remove runs a statement on keys, behind all realtime writes.
-func (s *Store) remove(ctx context.Context, statement string, keys []string) (n int64, err error) {
-	if len(keys) == 0 {
-		return 0, nil
-	}
-	err = s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) (err error) {
-		n, err = tx.count(statement, encode(keys))
-		return err
-	})
-	return n, err
+	w, ids := w.take(removed)
+	return s.drop(ctx, w, ids, by(dropData))
 }
 
 const (
@@ -181,40 +126,26 @@ const (
 
 // DropBodies removes the bodies of attempts made before t of what is settled, from w on.
 func (s *Store) DropBodies(ctx context.Context, before time.Time, w Sweep) (Sweep, error) {
-	type found struct {
-		id     string
-		number int
-		body   bool
-	}
 	if w.After == "" {
 		w.After = ofBatches
 	}
 	kind := w.After[:len(ofBatches)]
-	list, err := all(s.reader(ctx), func(r row) (f found, err error) { err = r.Scan(&f.id, &f.number, &f.body); return f, err },
+	w, err := s.look(ctx, w, func(r row) (f sight, err error) { err = r.Scan(&f.id, &f.number, &f.cost); return f, err },
 		attemptsWithBodies, w.After, w.Number, model.FirstID(kind, before), looked)
 	if err != nil {
 		return w, err
 	}
-	var ids []string
-	next := Sweep{After: w.After, Number: w.Number, Done: len(list) < looked}
-	for _, f := range list {
-		fresh := f.body && (len(ids) == 0 || ids[len(ids)-1] != f.id)
-		if fresh && len(ids) == removed/2 {
-			next.Done = false
-			break
+	w, ids := w.take(removed)
+	if w.Done && kind == ofBatches {
+		w = Sweep{After: ofDeliveries}
+	}
+	return s.drop(ctx, w, ids, func(tx *Tx, keys string) (int64, error) {
+		n, err := tx.count(dropBodies, keys)
+		if err == nil {
+			err = tx.exec(dropPayloads, keys)
 		}
-		if next.After, next.Number = f.id, f.number; fresh {
-			ids = append(ids, f.id)
-		}
-	}
-	if next.Done && kind == ofBatches {
-		next = Sweep{After: ofDeliveries}
-	}
-	if next.Gone, err = s.remove(ctx, dropBodies, ids); err != nil {
-		return w, err
-	}
-	_, err = s.remove(ctx, dropPayloads, ids)
-	return next, err
+		return n, err
+	})
 }
 
 const (
@@ -229,25 +160,21 @@ func (s *Store) DropBatches(ctx context.Context, before time.Time, w Sweep) (Swe
 	if w.After == "" {
 		w.After = ofBatches
 	}
-	return s.dropAll(ctx, oldBatches, dropBatches, model.FirstID(ofBatches, before), removed/2, w)
+	return s.dropAll(ctx, oldBatches, dropBatches, model.FirstID(ofBatches, before), w)
 }
 
-// dropAll looks at limit keys up to end and runs drop on them.
-func (s *Store) dropAll(ctx context.Context, find, drop, end string, limit int, w Sweep) (Sweep, error) {
-	ids, err := all(s.reader(ctx), text[string], find, w.After, end, limit)
+// dropAll runs drop on all keys up to end.
+func (s *Store) dropAll(ctx context.Context, find, drop, end string, w Sweep) (Sweep, error) {
+	w, err := s.look(ctx, w, func(r row) (f sight, err error) { f.cost = 1; err = r.Scan(&f.id); return f, err }, find, w.After, end, looked)
 	if err != nil {
 		return w, err
 	}
-	next := Sweep{After: w.After, Done: len(ids) < limit}
-	if len(ids) > 0 {
-		next.After = ids[len(ids)-1]
-	}
-	next.Gone, err = s.remove(ctx, drop, ids)
-	return next, err
+	w, ids := w.take(2 * removed)
+	return s.drop(ctx, w, ids, by(drop))
 }
 
 const (
-	oldDeliveries = `SELECT id, attempts + 1, settled_at IS NOT NULL FROM deliveries WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`
+	oldDeliveries = `SELECT id, CASE WHEN settled_at IS NULL THEN 0 ELSE attempts + 2 END FROM deliveries WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`
 	dropAttempts  = `DELETE FROM attempts WHERE delivery_id IN (SELECT value FROM json_each($1))`
 	dropPayload   = `DELETE FROM payloads WHERE delivery_id IN (SELECT value FROM json_each($1))`
 	dropFates     = `DELETE FROM fates WHERE delivery_id IN (SELECT value FROM json_each($1))`
@@ -256,44 +183,23 @@ const (
 
 // DropDeliveries removes settled deliveries made before t, with their attempts, from w on.
 func (s *Store) DropDeliveries(ctx context.Context, before time.Time, w Sweep) (Sweep, error) {
-	type found struct {
-		id      string
-		rows    int
-		settled bool
-	}
-	list, err := all(s.reader(ctx), func(r row) (f found, err error) { err = r.Scan(&f.id, &f.rows, &f.settled); return f, err },
-		oldDeliveries, w.After, model.FirstDeliveryID(before), looked)
+	w, err := s.look(ctx, w, scanSight, oldDeliveries, w.After, model.FirstDeliveryID(before), looked)
 	if err != nil {
 		return w, err
 	}
-	var ids []string
-	next, rows := Sweep{After: w.After, Done: len(list) < looked}, 0
-	for _, f := range list {
-		if f.settled && len(ids) > 0 && rows+f.rows > 2*removed {
-			next.Done = false
-			break
-		}
-		if next.After = f.id; f.settled {
-			ids, rows = append(ids, f.id), rows+f.rows+1
-		}
-	}
-	if len(ids) == 0 {
-		return next, nil
-	}
-	err = s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) error {
-		gone, err := all(tx, text[string], dropRows, encode(ids)) // one may have been retried meanwhile
+	w, ids := w.take(2 * removed)
+	return s.drop(ctx, w, ids, func(tx *Tx, keys string) (int64, error) {
+		gone, err := all(tx, text[string], dropRows, keys) // one may have been retried meanwhile
 		if err != nil {
-			return err
+			return 0, err
 		}
-		next.Gone = int64(len(gone))
 		for _, drop := range []string{dropAttempts, dropFates, dropPayload} {
 			if err := tx.exec(drop, encode(gone)); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		return nil
+		return int64(len(gone)), nil
 	})
-	return next, err
 }
 
 const (
@@ -304,7 +210,7 @@ DELETE FROM events WHERE id IN (SELECT value FROM json_each($1)) AND NOT EXISTS 
 
 // DropEvents removes events made before t that no delivery belongs to any more, from w on.
 func (s *Store) DropEvents(ctx context.Context, before time.Time, w Sweep) (Sweep, error) {
-	return s.dropAll(ctx, oldEvents, dropEvents, string(model.FirstEventID(before)), 2*removed, w)
+	return s.dropAll(ctx, oldEvents, dropEvents, string(model.FirstEventID(before)), w)
 }
 
 const (
@@ -357,55 +263,4 @@ func (tx *Tx) WantData(id model.DeliveryID) error {
 		err = fault.Coded(fault.Conflict, "data_removed", "The data of this event was removed by retention; there is nothing left to send.")
 	}
 	return err
-}
-
-// GiveBackPages returns up to n pages that hold nothing to the disk.
-func (s *Store) GiveBackPages(ctx context.Context, n int) error {
-	return s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) error {
-		_, err := all(tx, func(row) (int, error) { return 0, nil }, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", n))
-		return err
-	})
-}
-
-// Checkpoint brings the log of writes into the file as far as no reader is in the way; only then a file that gave back pages is shorter.
-func (s *Store) Checkpoint() error {
-	done := make(chan error, 1)
-	s.writer.submit(&op{alone: func(ctx context.Context, c *sql.Conn) error {
-		_, err := c.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
-		return err
-	}, done: func(err error) { done <- err }}, true)
-	return <-done
-}
-
-// ReserveName is the file that is given up when the disk is full, so that there is room for deleting.
-const ReserveName = "reserve"
-
-// Reserve makes the reserve of size bytes, when it is not there; GiveUp takes it away. Either says whether it did something.
-func (s *Store) Reserve(size int64) (bool, error) {
-	path := filepath.Join(s.dir, ReserveName)
-	if info, err := os.Stat(path); err == nil && info.Size() == size {
-		return false, nil
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return false, fmt.Errorf("make the reserve: %w", err)
-	}
-	defer f.Close()
-	zeros := make([]byte, 1<<20)
-	for n := int64(0); n < size; n += int64(len(zeros)) { // written, not just sized: a hole takes no room
-		if _, err := f.Write(zeros[:min(int64(len(zeros)), size-n)]); err != nil {
-			_ = os.Remove(path)
-			return false, fmt.Errorf("fill the reserve: %w", err)
-		}
-	}
-	return true, f.Sync()
-}
-
-// GiveUp removes the reserve.
-func (s *Store) GiveUp() (bool, error) {
-	err := os.Remove(filepath.Join(s.dir, ReserveName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }

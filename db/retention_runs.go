@@ -19,33 +19,21 @@ UPDATE runs SET data = NULL WHERE id IN (SELECT value FROM json_each($1)) AND en
 
 // DropRunData removes what runs began with that ended before t, from w on.
 func (s *Store) DropRunData(ctx context.Context, before time.Time, w Sweep) (Sweep, error) {
-	next, ids, err := s.oldRuns(ctx, runsWithData, before, w)
+	w, ids, err := s.oldRuns(ctx, runsWithData, before, w)
 	if err != nil {
 		return w, err
 	}
-	next.Gone, err = s.remove(ctx, dropRunData, ids)
-	return next, err
+	return s.drop(ctx, w, ids, by(dropRunData))
 }
 
 // oldRuns looks at runs made before t, from w on, and picks up to a closure's worth of those that find says yes to.
-func (s *Store) oldRuns(ctx context.Context, find string, before time.Time, w Sweep) (next Sweep, ids []string, err error) {
-	type found struct {
-		id  string
-		yes bool
+func (s *Store) oldRuns(ctx context.Context, find string, before time.Time, w Sweep) (Sweep, []string, error) {
+	w, err := s.look(ctx, w, scanSight, find, w.After, model.FirstID("run_", before), ms(before), looked)
+	if err != nil {
+		return w, nil, err
 	}
-	list, err := all(s.reader(ctx), func(r row) (f found, err error) { err = r.Scan(&f.id, &f.yes); return f, err },
-		find, w.After, model.FirstID("run_", before), ms(before), looked)
-	next = Sweep{After: w.After, Done: len(list) < looked}
-	for _, f := range list {
-		if len(ids) == removed/2 {
-			next.Done = false
-			break
-		}
-		if next.After = f.id; f.yes {
-			ids = append(ids, f.id)
-		}
-	}
-	return next, ids, err
+	w, ids := w.take(removed / 2)
+	return w, ids, nil
 }
 
 const (
@@ -60,22 +48,20 @@ RETURNING id`
 
 // DropRuns removes runs that ended before t with their tasks, from w on. Their files belong to nothing then.
 func (s *Store) DropRuns(ctx context.Context, before time.Time, w Sweep) (Sweep, error) {
-	next, ids, err := s.oldRuns(ctx, endedRuns, before, w)
-	if err != nil || len(ids) == 0 {
-		return next, err
+	w, ids, err := s.oldRuns(ctx, endedRuns, before, w)
+	if err != nil {
+		return w, err
 	}
-	err = s.WriteBulk(ctx, model.System("housekeeping"), func(tx *Tx) error {
-		gone, err := all(tx, text[string], dropRuns, encode(ids)) // a message may have been sent again meanwhile
+	return s.drop(ctx, w, ids, func(tx *Tx, keys string) (int64, error) {
+		gone, err := all(tx, text[string], dropRuns, keys) // a message may have been sent again meanwhile
 		if err != nil {
-			return err
+			return 0, err
 		}
-		next.Gone = int64(len(gone))
 		if err := tx.exec(dropTasks, encode(gone)); err != nil {
-			return err
+			return 0, err
 		}
-		return tx.exec(detachFiles, encode(gone))
+		return int64(len(gone)), tx.exec(detachFiles, encode(gone))
 	})
-	return next, err
 }
 
 const hashesUsed = `

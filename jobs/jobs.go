@@ -97,7 +97,7 @@ func New(o Options) *Service {
 	s.routing.store, s.gate.store = o.Store, o.Store
 	s.inboundWatch.list, s.toMap = map[chan struct{}]struct{}{}, make(chan db.CallRef, 1000)
 	s.notes = newNotes()
-	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage, DropFiles: s.dropFiles})
+	s.house = housekeeping.New(housekeeping.Options{Store: o.Store, Now: o.Now, Log: o.Log, Fixed: o.Storage, DropFiles: s.dropFiles, Went: func(err error) { s.Job("housekeeping", err) }})
 	s.exporter, s.mover.wake = s.newExporter(), newWake()
 	s.steps = steps{setup: s.stepSetup, target: s.stepTarget, outcome: s.stepOutcome}
 	s.timers = newTimers()

@@ -172,8 +172,7 @@ func (p ActivityProps) stats() []ui.Stat {
 	}
 	took := ui.Stat{Label: "Latency, p95", Value: "–"}
 	if all.P95 > 0 {
-		took.Value, took.Note = figure(all.P95)
-		took.Note += " · p50 " + ui.Took(all.P50) + " · p99 " + ui.Took(all.P99)
+		took.Value, took.Note = ui.Took(all.P95), "p50 "+ui.Took(all.P50)+" · p99 "+ui.Took(all.P99)
 	}
 	return []ui.Stat{delivered, failed, waiting, p.open(), took}
 }
@@ -218,7 +217,7 @@ func oldestSince(at, now time.Time) templ.Component {
 		var templ_7745c5c3_Var5 string
 		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "oldest") + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 114, Col: 27}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 113, Col: 27}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 		if templ_7745c5c3_Err != nil {
@@ -253,14 +252,6 @@ func atLeast(n int, more bool) string {
 	return ui.Count(n)
 }
 
-// figure is a duration as a number and its unit.
-func figure(d time.Duration) (number, unit string) {
-	if d >= time.Second {
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64), "s"
-	}
-	return ui.Count(max(1, d.Milliseconds())), "ms"
-}
-
 func nextIn(at, now time.Time) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -285,7 +276,7 @@ func nextIn(at, now time.Time) templ.Component {
 		var templ_7745c5c3_Var7 string
 		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "next") + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 148, Col: 25}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 139, Col: 25}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 		if templ_7745c5c3_Err != nil {
@@ -544,7 +535,7 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 								var templ_7745c5c3_Var15 string
 								templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs("row-" + string(r.ID))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 260, Col: 37}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 251, Col: 37}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 								if templ_7745c5c3_Err != nil {

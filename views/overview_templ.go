@@ -162,7 +162,7 @@ func Overview(p OverviewProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if p.Activity != nil && p.Latest != nil {
+				if p.Activity != nil && (p.done() || len(p.Latest) > 0) {
 					templ_7745c5c3_Err = Activity(*p.Activity).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

@@ -170,7 +170,7 @@ type Alert struct {
 	URL       string // path of the page that shows more, "" = none
 	CreatedAt time.Time
 	SeenAt    time.Time // when it last held
-	ToldAt    time.Time // when the message went out, zero = it did not
+	ToldAt    time.Time // when its message was queued, zero = it was not
 	EndedAt   time.Time // zero = it goes on
 	EndToldAt time.Time
 }

@@ -59,7 +59,7 @@ type alert struct {
 	Title     string  `json:"title"`
 	Detail    string  `json:"detail"`
 	CreatedAt *string `json:"created_at" format:"date-time"`
-	ToldAt    *string `json:"told_at" format:"date-time" doc:"When its message went out"`
+	ToldAt    *string `json:"told_at" format:"date-time" doc:"When its message was queued"`
 	EndedAt   *string `json:"ended_at" format:"date-time"`
 }
 

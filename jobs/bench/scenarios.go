@@ -291,7 +291,7 @@ func retention(ctx context.Context, s *server, rx *receiver) error {
 	}
 	s.say("at %d events/s before anything is removed: accept to received p50 %.1f ms, p99 %.1f ms; file and log %.0f MiB", rate, quiet.p50, quiet.p99, size())
 	removed := make(chan error, 1)
-	go func() { removed <- s.removed(ctx, size) }()
+	go func() { removed <- s.removed(ctx, size, quiet.cpu*rate) }()
 	for {
 		r, err := s.paced(ctx, rx, s.events("bench.plain"), rate)
 		if err != nil {
@@ -306,8 +306,9 @@ func retention(ctx context.Context, s *server, rx *receiver) error {
 	}
 }
 
-// removed waits until the old part of the past is gone and says how fast that was.
-func (s *server) removed(ctx context.Context, size func() float64) error {
+// removed waits until the old part of the past is gone and says how fast that was, and what it cost beside what takes busy
+// microseconds of processor a second by itself.
+func (s *server) removed(ctx context.Context, size func() float64, busy float64) error {
 	wait := func(path string) error {
 		for ctx.Err() == nil {
 			text, err := s.read(ctx, path)
@@ -325,12 +326,14 @@ func (s *server) removed(ctx context.Context, size func() float64) error {
 	if err := wait("/api/v1/deliveries?limit=1&to=" + url.QueryEscape(time.Now().Add(-19*24*time.Hour-23*time.Hour).UTC().Format(time.RFC3339))); err != nil {
 		return err
 	}
-	began := time.Now()
+	began, worked := time.Now(), s.cpu()
 	if err := wait("/api/v1/events?limit=1&to=" + cut); err != nil {
 		return err
 	}
-	spent := time.Since(began)
-	s.say("removed %d events with their deliveries and attempts in %.0f s: %.0f/s; file and log %.0f MiB", s.o.Stored*19/20, spent.Seconds(), float64(s.o.Stored*19/20)/spent.Seconds(), size())
+	spent, gone := time.Since(began), float64(s.o.Stored*19/20)
+	cost := (float64((s.cpu() - worked).Microseconds()) - busy*spent.Seconds()) / gone
+	s.say("removed %.0f events with their deliveries and attempts in %.0f s: %.0f/s; file and log %.0f MiB", gone, spent.Seconds(), gone/spent.Seconds(), size())
+	s.say("that took %.0f µs of processor an event: %.0f %% of one processor for 1,000 a second", cost, cost/10)
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 	"waybill/db/model"
 )
 
-// Options wire a Keeper; all but Fixed and DropFiles are required.
+// Options wire a Keeper; all but Fixed, DropFiles and Went are required.
 type Options struct {
 	Store *db.Store
 	Now   func() time.Time
@@ -26,6 +26,8 @@ type Options struct {
 
 	// DropFiles removes the files that are part of no run (any more); nil = there are none.
 	DropFiles func(context.Context) error
+	// Went hears how each pass, and each look at the disk that failed, went; nil = nobody asks.
+	Went func(error)
 }
 
 // Keeper is made by New and works while Run does.
@@ -116,9 +118,17 @@ func (k *Keeper) passes() {
 			return
 		case <-tick.C:
 		}
-		if err := k.Pass(context.Background()); err != nil && !k.stopped() {
+		err := k.Pass(context.Background())
+		k.went(err)
+		if err != nil && !k.stopped() {
 			k.o.Log.Warn("what is too old could not be removed; trying again", "error", err)
 		}
+	}
+}
+
+func (k *Keeper) went(err error) {
+	if k.o.Went != nil {
+		k.o.Went(err)
 	}
 }
 
@@ -150,6 +160,7 @@ func (k *Keeper) watch() {
 		p, err = k.Policy(ctx)
 	}
 	if err != nil {
+		k.went(err)
 		k.o.Log.Warn("the disk could not be measured", "error", err)
 		return
 	}
@@ -216,10 +227,10 @@ func (k *Keeper) Pass(ctx context.Context) error {
 // step is one of the store's ways of removing.
 type step func(context.Context, time.Time, db.Sweep) (db.Sweep, error)
 
-// sweep goes on from w until nothing made before t is left, or enough says so. It rests as long as it works.
+// sweep goes on from w until nothing made before t is left, or enough says so. It rests as long as it keeps the writer busy,
+// whatever it waited for that: so it may take half of the writer's time, and keeps up with what comes in beside it.
 func (k *Keeper) sweep(ctx context.Context, do step, before time.Time, w *db.Sweep, enough func() (bool, error)) error {
 	for n := 1; !k.stopped(); n++ {
-		start := time.Now()
 		next, err := do(ctx, before, *w)
 		if err != nil {
 			return err
@@ -233,7 +244,7 @@ func (k *Keeper) sweep(ctx context.Context, do step, before time.Time, w *db.Swe
 			}
 		}
 		if next.Gone > 0 {
-			k.rest(time.Since(start))
+			k.rest(next.Took)
 		}
 	}
 	return nil
@@ -255,6 +266,10 @@ func (k *Keeper) byAge(ctx context.Context, p model.Storage) error {
 	if now.Sub(k.since) > sweepEvery || now.Before(k.since) {
 		k.data, k.bodies, k.runs, k.since = db.Sweep{}, db.Sweep{}, db.Sweep{}, now
 	}
+	// Rows first: what goes whole need not lose its body before.
+	if err := k.dropRows(ctx, rows, nil); err != nil {
+		return err
+	}
 	if err := k.sweep(ctx, k.o.Store.DropData, bodies, &k.data, nil); err != nil {
 		return err
 	}
@@ -262,9 +277,6 @@ func (k *Keeper) byAge(ctx context.Context, p model.Storage) error {
 		return err
 	}
 	if err := k.sweep(ctx, k.o.Store.DropRunData, bodies, &k.runs, nil); err != nil {
-		return err
-	}
-	if err := k.dropRows(ctx, rows, nil); err != nil {
 		return err
 	}
 	if k.o.DropFiles == nil {
