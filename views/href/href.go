@@ -94,6 +94,16 @@ func Settings() string            { return "/settings" }
 func Audit() string               { return "/audit" }
 func AuditCSV() string            { return "/audit.csv" }
 
+// DocsOf is the part of the API reference about one noun; DocsCall is one call in it, DocsObject an object, "" = of no noun.
+func DocsOf(resource string) string         { return path("docs", resource) }
+func DocsCall(resource, call string) string { return DocsOf(resource) + "#" + call }
+func DocsObject(resource, name string) string {
+	if resource == "" {
+		return Docs() + "#object-" + name
+	}
+	return DocsOf(resource) + "#object-" + name
+}
+
 // AuditEntry is one change; AuditOf is the history of one thing.
 func AuditEntry[ID ~string](id ID) string { return path("audit", string(id)) }
 func AuditOf(id string) string            { return With(Audit(), "object_id", id) }

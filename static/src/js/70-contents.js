@@ -3,13 +3,13 @@
 const contents = document.querySelector(".docs-toc");
 
 if (contents && window.IntersectionObserver) {
-  const links = new Map([...contents.querySelectorAll("a")].map((a) => [document.getElementById(a.hash.slice(1)), a]));
+  const links = new Map([...contents.querySelectorAll("a[href^='#']")].map((a) => [document.getElementById(a.hash.slice(1)), a]));
   const inView = new Set();
   const seen = new IntersectionObserver((entries) => {
     entries.forEach((e) => (e.isIntersecting ? inView.add(e.target) : inView.delete(e.target)));
     // Of a section and the calls in it, the call is where one is.
     const at = [...links.keys()].filter((el) => inView.has(el) && ![...inView].some((o) => o !== el && el.contains(o)))[0];
-    contents.querySelectorAll("[aria-current]").forEach((a) => a.removeAttribute("aria-current"));
+    contents.querySelectorAll("[aria-current=true]").forEach((a) => a.removeAttribute("aria-current"));
     const link = links.get(at);
     if (!link) return;
     link.setAttribute("aria-current", "true");
