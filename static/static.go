@@ -49,7 +49,7 @@ type asset struct {
 // in the CSS, so that the browser does not ask for it.
 var fonts = []struct{ file, family, weights string }{
 	{"inter.woff2", "Inter", "100 900"},
-	{"mono.woff2", "JetBrains Mono", "100 800"},
+	{"mono.woff2", "JetBrains Mono", "400"},
 }
 
 // New reads the embedded files. "app.css" and "app.js" are the parts of src

@@ -16,10 +16,10 @@ import (
 var files = map[string]string{
 	"htmx.js":     "htmx.org/dist/htmx.min.js",
 	"inter.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
-	"mono.woff2":  "@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2",
+	"mono.woff2":  "@fontsource/jetbrains-mono/files/jetbrains-mono-latin-400-normal.woff2",
 }
 
-var licences = []string{"htmx.org", "@fontsource-variable/inter", "@fontsource-variable/jetbrains-mono"}
+var licences = []string{"htmx.org", "@fontsource-variable/inter", "@fontsource/jetbrains-mono"}
 
 func main() {
 	log.SetFlags(0)
