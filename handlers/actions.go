@@ -153,6 +153,11 @@ func (h *Handlers) showAction(c echo.Context) error {
 	}
 	props := views.ActionProps{Item: actionItem(around, a), Delete: actionDeletion(a), CanEdit: h.may(c, model.Connections.Manage()),
 		SeeDeliveries: h.may(c, model.Deliveries.View()), Now: h.Now()}
+	if props.SeeDeliveries {
+		if props.Lately, _, err = h.deliveries(c, around, db.DeliveryFilter{DestinationID: a.DestinationID}, db.Page{Limit: 5}); err != nil {
+			return err
+		}
+	}
 	return h.Page(c, web.Bits{Title: a.Name, Section: "actions", Crumbs: under(actionsCrumb, a.Name)}, views.Action(props))
 }
 

@@ -131,7 +131,7 @@ func (h *Handlers) prepareWay(c echo.Context, f views.FirstEventForm, event stri
 	if err != nil {
 		return err
 	}
-	d := model.Destination{Name: event, Enabled: true, Sign: kind.Sign}
+	d := model.Destination{Name: h.T(c, "New events"), Enabled: true, Sign: kind.Sign}
 	connector.Start(x, &d)
 	if err := h.o.Jobs.CheckDestination(&d); err != nil {
 		return err
