@@ -188,9 +188,15 @@ func (p *pool) drop(l *link) {
 	l.part()
 }
 
-// part closes a link that the pool has no use for. The goodbye of TLS can take seconds when the other side reads nothing: others
-// do not wait for it.
-func (l *link) part() { go func() { _ = l.Close() }() }
+// part closes a link that there is no use for. The goodbye of TLS can take seconds when the other side reads nothing: nobody waits
+// for it.
+func (l *link) part() {
+	if l.tls {
+		go func() { _ = l.Close() }()
+		return
+	}
+	_ = l.Close()
+}
 
 // tidy closes what was idle for too long, and comes again for the rest.
 func (p *pool) tidy() {

@@ -39,7 +39,7 @@ func (p *pool) ask(ctx context.Context, f *flight, u *url.URL, r Request) (*turn
 	}
 	for l := p.kept(door{u.Host, f.plain}); l != nil; l = p.kept(l.to) {
 		if _ = l.SetDeadline(until); !l.alive() {
-			_ = l.Close()
+			l.part()
 			continue
 		}
 		t, err := l.ask(ctx, f, until, u, r)
@@ -67,7 +67,7 @@ func (l *link) ask(ctx context.Context, f *flight, until time.Time, u *url.URL, 
 	}
 	if err != nil {
 		t.watch()
-		_ = l.Close()
+		l.part()
 		err = t.cause(err)
 	}
 	return t, err
@@ -202,7 +202,7 @@ func (t *turn) end(p *pool) {
 		p.keep(t.link)
 		return
 	}
-	_ = t.Close()
+	t.part()
 }
 
 // sent reports whether all of the request was written.
