@@ -87,6 +87,7 @@ func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then f
 	row := attemptRow(w.MessageID(), o) // encoded here: the writer is one for all
 	renewed := attemptRow(w.MessageID(), model.Outcome{Attempt: o.Renewed, Status: model.Retrying, BodyIsData: o.BodyIsData})
 	told := attemptRow(w.MessageID(), model.Outcome{Attempt: o.Told, Status: o.Status})
+	f := &finished{w, o}
 	s.writer.submit(&op{
 		run: func(tx *Tx) error {
 			if renewed != nil {
@@ -95,23 +96,23 @@ func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then f
 				}
 			}
 			if told != nil {
-				if err := tx.told(w.MessageID(), o, told); err != nil {
+				if err := tx.told(f.w.MessageID(), f.o, told); err != nil {
 					return err
 				}
 			}
-			if o.Followed != "" {
-				if err := tx.exec(dropFollowUp, w.MessageID(), o.Followed); err != nil {
+			if f.o.Followed != "" {
+				if err := tx.exec(dropFollowUp, f.w.MessageID(), f.o.Followed); err != nil {
 					return err
 				}
 			}
-			if o.Health != nil {
-				if err := tx.SaveHealth(*o.Health); err != nil {
+			if f.o.Health != nil {
+				if err := tx.SaveHealth(*f.o.Health); err != nil {
 					return err
 				}
 			}
-			taken, err := tx.finish(owner, w, o, row)
-			if err == nil && o.Followed != "" {
-				err = tx.exec(takenVerdict, o.Status, w.MessageID())
+			taken, err := tx.finish(owner, f.w, f.o, row)
+			if err == nil && f.o.Followed != "" {
+				err = tx.exec(takenVerdict, f.o.Status, f.w.MessageID())
 			}
 			if err != nil || then == nil {
 				return err
@@ -119,8 +120,14 @@ func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then f
 			tx.actor = model.System("dispatcher")
 			return then(tx, taken)
 		},
-		done: s.told(w, o, done), plain: then == nil, rides: time.Now().Add(groupWaits),
-	}, w.Delivery.Lane == model.Bulk && then != nil) // what follows in a run costs more than the outcome
+		done: s.told(f, done), plain: then == nil, rides: time.Now().Add(groupWaits),
+	}, f.w.Delivery.Lane == model.Bulk && then != nil) // what follows in a run costs more than the outcome
+}
+
+// finished is an outcome on its way, in one place: what functions capture is copied for each.
+type finished struct {
+	w model.Work
+	o model.Outcome
 }
 
 // finish says which of w.Each were still owner's.

@@ -54,11 +54,16 @@ func (s *Service) target(id model.TargetID) dispatch.Target {
 
 // settle is what an outcome changes besides its delivery.
 func (s *Service) settle(w model.Work, o model.Outcome) func(tx *db.Tx, taken bool) error {
-	d := w.Delivery
 	traced := o.Status.Settled() && s.tracer.Traces(w)
-	if o.Disable == "" && d.RunID == "" && !traced {
+	if o.Disable == "" && w.Delivery.RunID == "" && !traced {
 		return nil
 	}
+	return s.settling(w, o, traced)
+}
+
+// settling is apart from settle because what a function captures is copied even where there is none.
+func (s *Service) settling(w model.Work, o model.Outcome, traced bool) func(tx *db.Tx, taken bool) error {
+	d := w.Delivery
 	return func(tx *db.Tx, taken bool) error {
 		if traced && taken {
 			s.traceEnd(tx, w, o)

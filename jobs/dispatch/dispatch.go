@@ -65,10 +65,10 @@ type Dispatcher struct {
 	pools    map[string]*pool // by Share.Key
 	rings    [2][]*target     // targets that wait for one of the places of all, by lane
 	inflight int
-	bulk     int      // of inflight
-	forming  int      // batches on their way to disk
-	records  int      // outcomes on their way to disk
-	unstored []func() // stores those again that could not be stored
+	bulk     int       // of inflight
+	forming  int       // batches on their way to disk
+	records  int       // outcomes on their way to disk
+	unstored []*ending // outcomes that could not be stored
 	claims   int
 	starved  bool      // rows are due, but memory or claims were full
 	look     bool      // something changed that may let rows of the database be claimed
@@ -249,12 +249,18 @@ const recordAgain = time.Second
 // record stores an outcome; what cannot be stored is tried again until it can, so its place stays taken.
 func (d *Dispatcher) record(w model.Work, o model.Outcome) {
 	d.records++
-	d.store(w, o)
+	d.store(&ending{w, o})
 }
 
-func (d *Dispatcher) store(w model.Work, o model.Outcome) {
-	d.o.Store.Finish(d.o.Node, w, o, d.settles(w, o), func(err error) {
-		d.post(func() { d.recorded(w, o, err) })
+// ending is what became of work, in one place: what functions capture is copied for each.
+type ending struct {
+	w model.Work
+	o model.Outcome
+}
+
+func (d *Dispatcher) store(e *ending) {
+	d.o.Store.Finish(d.o.Node, e.w, e.o, d.settles(e.w, e.o), func(err error) {
+		d.post(func() { d.recorded(e, err) })
 	})
 }
 
@@ -270,6 +276,10 @@ func (d *Dispatcher) settles(w model.Work, o model.Outcome) func(tx *db.Tx, take
 		}
 		return func(tx *db.Tx, taken []bool) error { return f(tx, taken[0]) }
 	}
+	return d.settleEach(w, o)
+}
+
+func (d *Dispatcher) settleEach(w model.Work, o model.Outcome) func(tx *db.Tx, taken []bool) error {
 	each, any := make([]func(*db.Tx, bool) error, len(w.Each())), false
 	for i, m := range w.Each() {
 		each[i] = d.o.Settle(m, o.Of(i))
@@ -291,19 +301,19 @@ func (d *Dispatcher) settles(w model.Work, o model.Outcome) func(tx *db.Tx, take
 	}
 }
 
-func (d *Dispatcher) recorded(w model.Work, o model.Outcome, err error) {
+func (d *Dispatcher) recorded(e *ending, err error) {
 	if err != nil && !d.stopping {
 		if len(d.unstored) == 0 { // one line and one timer for all of them: a full disk has thousands
-			d.o.Log.Warn("outcomes could not be stored; trying again", "delivery", w.Delivery.ID, "error", err)
+			d.o.Log.Warn("outcomes could not be stored; trying again", "delivery", e.w.Delivery.ID, "error", err)
 			time.AfterFunc(recordAgain, func() { d.post(d.storeAgain) })
 		}
-		d.unstored = append(d.unstored, func() { d.store(w, o) })
+		d.unstored = append(d.unstored, e)
 		return
 	}
 	d.records--
-	d.drop(w)
-	d.goesOn(w, o)
-	if o.Held == model.HeldDisabled && d.o.Target(w.Delivery.TargetID).Off == "" { // switched on before it was held
+	d.drop(e.w)
+	d.goesOn(e.w, e.o)
+	if e.o.Held == model.HeldDisabled && d.o.Target(e.w.Delivery.TargetID).Off == "" { // switched on before it was held
 		d.sweep()
 	}
 }
@@ -338,8 +348,8 @@ func (d *Dispatcher) Told(w model.Work, f model.FollowUp, r deliver.Result, done
 func (d *Dispatcher) storeAgain() {
 	list := d.unstored
 	d.unstored = nil
-	for _, store := range list {
-		store()
+	for _, e := range list {
+		d.store(e)
 	}
 }
 
