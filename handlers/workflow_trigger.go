@@ -39,7 +39,7 @@ func (h *Handlers) triggerPage(c echo.Context, status int, w model.Workflow, p v
 	if w.Published > 0 && w.FormToken != "" && w.Draft.Trigger.Kind == model.TriggerPublicForm {
 		p.FormURL = strings.TrimSuffix(h.BaseURL.String(), "/") + href.PublicForm(w.FormToken)
 	}
-	if p.NextRuns, err = nextTimes(w.Draft.Trigger, h.Now()); err != nil {
+	if p.NextRuns, err = nextTimes(model.Trigger{Kind: model.TriggerKind(p.Form.Kind), Cron: strings.TrimSpace(p.Form.Cron), Timezone: strings.TrimSpace(p.Form.Timezone)}, h.Now()); err != nil {
 		return err
 	}
 	if p.MayInbound = h.may(c, model.Inbound.View()); p.MayInbound {
@@ -70,6 +70,17 @@ func nextTimes(t model.Trigger, now time.Time) ([]time.Time, error) {
 	return out, nil
 }
 
+// scheduleProblems say why a schedule has no next times.
+func scheduleProblems(f views.TriggerForm, now time.Time) map[string]string {
+	if _, err := time.LoadLocation(strings.TrimSpace(f.Timezone)); err != nil {
+		return map[string]string{"timezone": "There is no time zone of this name. Write one such as Europe/Berlin."}
+	}
+	if _, err := jobs.NextTime(model.Trigger{Cron: strings.TrimSpace(f.Cron), Timezone: strings.TrimSpace(f.Timezone)}, now); err != nil {
+		return map[string]string{"cron": "Five fields that come due: minute, hour, day of the month, month, day of the week, for instance 0 9 * * 1-5."}
+	}
+	return nil
+}
+
 // inboundNeeds are the endpoints whose calls start runs of a workflow or move them on.
 func (h *Handlers) inboundNeeds(c echo.Context, id model.WorkflowID) ([]views.Need, error) {
 	list, err := h.Store.InboundOfWorkflow(c.Request().Context(), id)
@@ -97,6 +108,9 @@ func (h *Handlers) updateTrigger(c echo.Context) error {
 		Timezone: in.Get("timezone"), Intro: in.Get("intro"), Thanks: in.Get("thanks"), Fields: readFields(in, model.FieldTypes())}
 	f.Version, _ = strconv.ParseInt(in.Get("version"), 10, 64)
 	if in.Get("more") != "" {
+		if in.Get("more") == "times" {
+			return h.triggerPage(c, http.StatusOK, old, views.TriggerProps{Form: f, Problems: views.Problems{Fields: scheduleProblems(f, h.Now())}})
+		}
 		f.Fields.Blank = 2
 		return h.triggerPage(c, http.StatusOK, old, views.TriggerProps{Form: f})
 	}

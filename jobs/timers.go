@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/adhocore/gronx"
-
 	"waybill/db"
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -222,15 +220,6 @@ func (s *Service) schedule(tx *db.Tx, id model.WorkflowID, tr model.Trigger) err
 		return err
 	}
 	return s.timers.set(tx, db.Timer{Due: next, Kind: timerSchedule, Ref: string(id)})
-}
-
-// NextTime is when a schedule is due next after now.
-func NextTime(tr model.Trigger, now time.Time) (time.Time, error) {
-	zone, err := time.LoadLocation(tr.Timezone)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return gronx.NextTickAfter(tr.Cron, now.In(zone), false)
 }
 
 // tellAwaiting tells a round of the runs that waited for an event when it came.

@@ -46,7 +46,10 @@ func (g FlowGraph) layout() graph.Picture {
 		nodes[i] = graph.Node{ID: n.Key}
 	}
 	for i, l := range g.Lines {
-		edges[i] = graph.Edge{From: l.From, To: l.To, Label: l.Words != ""}
+		edges[i] = graph.Edge{From: l.From, To: l.To}
+		if l.Words != "" {
+			edges[i].Words = l.pill()
+		}
 	}
 	return graph.Layout(nodes, edges)
 }
@@ -99,17 +102,23 @@ func (l drawnLine) marker() string {
 	return "url(#flow-tip)"
 }
 
-// short is what fits on the line.
-func (l drawnLine) short() string { return cut(l.Words, 30) }
+// mostOnLine is how many letters of a condition stand on its line.
+const mostOnLine = 30
+
+// short is what stands on the line: a condition without what goes without saying there, and without its middle when it is long.
+func (l FlowLine) short() string {
+	words := []rune(l.Words)
+	if !l.Reject {
+		words = []rune(strings.NewReplacer("steps."+l.From+".", "", "run.data.", "", "event.data.", "", "steps.", "").Replace(l.Words))
+	}
+	if len(words) <= mostOnLine {
+		return string(words)
+	}
+	return string(words[:mostOnLine/2]) + "…" + string(words[len(words)-mostOnLine/2+1:])
+}
 
 // pill is the width of the words' ground.
-func (l drawnLine) pill() float64 { return float64(len([]rune(l.short())))*6.3 + 14 }
-
-// labelX keeps the words inside the picture.
-func (l drawnLine) labelX(width float64) float64 {
-	half := l.pill() / 2
-	return max(half+2, min(l.LabelX, width-half-2))
-}
+func (l FlowLine) pill() float64 { return float64(len([]rune(l.short())))*6.7 + 16 }
 
 func px(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
@@ -139,11 +148,11 @@ func toneName(t ui.Tone) string {
 
 // name is what assistive technology says of a box: what stands in it, then what its marks say.
 func (n FlowNode) name() string {
-	parts := []string{cut(n.Title, n.room())}
+	parts := []string{n.title()}
 	if n.Status != "" {
 		parts = append(parts, n.stateWords())
 	} else {
-		parts = append(parts, cut(n.Sub, subRoom))
+		parts = append(parts, n.sub())
 	}
 	out := strings.Join(parts, " ")
 	if n.Hooks > 0 {
@@ -155,8 +164,61 @@ func (n FlowNode) name() string {
 	return out
 }
 
-// subRoom is how many letters of the second line fit.
-const subRoom = 26
+// title is as much of the first line as fits beside the marks.
+func (n FlowNode) title() string {
+	room := graph.Width - 70
+	if n.Hooks > 0 {
+		room -= 22
+	}
+	return fitting(n.Title, 13, room)
+}
+
+// sub is as much of the second line as fits beside the marks.
+func (n FlowNode) sub() string {
+	room := graph.Width - 66
+	if n.Bad != "" {
+		room -= 24
+	}
+	return fitting(n.Sub, 12, room)
+}
+
+// fitting cuts a text to a width in pixels; size is that of its letters.
+func fitting(text string, size, room float64) string {
+	width, fits := 0.0, 0
+	for i, r := range text {
+		if width += size * letter(r); width > room-size*.8 && fits == 0 {
+			fits = i
+		}
+	}
+	if width <= room {
+		return text
+	}
+	return strings.TrimRight(text[:fits], " ·") + "…"
+}
+
+// letter is about how wide a letter is, in its height.
+func letter(r rune) float64 {
+	switch {
+	case strings.ContainsRune("iljtfrI.,:;'|!()[] ·-", r):
+		return .31
+	case strings.ContainsRune("mwMW@%…", r):
+		return .9
+	case r >= 'A' && r <= 'Z' || r > 0x2e80:
+		return .7
+	}
+	return .575
+}
+
+// wide reports whether a picture needs the width of the page.
+func (g FlowGraph) wide() bool { return g.layout().Width > 560 }
+
+// frame is the class of what holds a picture and what belongs to it.
+func (g FlowGraph) frame() string {
+	if g.wide() {
+		return "designer designer-wide"
+	}
+	return "designer"
+}
 
 // Graph draws a definition; href gives the address of a step's page, or of the trigger's for its key.
 func Graph(label string, d model.Definition, href func(key string) string) FlowGraph {

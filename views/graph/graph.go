@@ -19,11 +19,11 @@ type Node struct {
 // Edge leads from one node to another. Layout fills in the rest.
 type Edge struct {
 	From, To string
-	Label    bool // there are words on it: room is left
+	Words    float64 // width of the words on it, for which room is left; 0 = none
 
 	Back           bool    // it leads up again
 	Path           string  // as the d of an SVG path
-	LabelX, LabelY float64 // middle of the words
+	LabelX, LabelY float64 // middle of the words, which stand on the line and hide no box
 }
 
 // Sizes of the drawing, in pixels.
@@ -90,6 +90,7 @@ type link struct {
 	from, to    int
 	through     []int   // vertices that it passes, both ends included
 	outAt, inAt float64 // of its ends, from the middle of the nodes
+	lane        float64 // where a line that leads back goes up
 	row, rows   int     // of its words among those of the lines that leave its node
 }
 
@@ -99,6 +100,7 @@ type layout struct {
 	edges []link
 	rows  [][]int // vertices by layer, from left to right
 	tops  []float64
+	more  map[int]int // rows of words for which layers are moved apart further
 }
 
 // turn finds the lines that lead back: those that close a circle, searched from the first node on.
@@ -291,7 +293,13 @@ func (l *layout) place() {
 			l.straighten(l.rows[row], sweep%2 == 0)
 		}
 	}
+	l.stack()
+}
+
+// stack gives every layer its y.
+func (l *layout) stack() {
 	y := margin + Height/2
+	l.tops = nil
 	for layer := range l.rows {
 		l.tops = append(l.tops, y-Height/2)
 		for _, v := range l.rows[layer] {
@@ -305,12 +313,12 @@ func (l *layout) place() {
 func (l *layout) gapBelow(layer int) float64 {
 	words, most := map[int]int{}, 0
 	for _, e := range l.edges {
-		if e.Label && !e.Back && l.nodes[e.from].layer == layer {
+		if e.Words > 0 && !e.Back && l.nodes[e.from].layer == layer {
 			words[e.from]++
 			most = max(most, words[e.from])
 		}
 	}
-	return gap + labelled*float64(most)
+	return gap + labelled*float64(most+l.more[layer])
 }
 
 func (l *layout) apart(a, b int) float64 {
@@ -370,6 +378,27 @@ func (l *layout) wish(v int, above bool) (x, weight float64) {
 	return x / float64(len(near)), weight
 }
 
+// lanes gives lines that lead back a way each, right of all boxes and so far from them that words on it hide none. It gives the
+// width of the picture.
+func (l *layout) lanes(right float64) float64 {
+	n, half := 0, 0.0
+	for _, e := range l.edges {
+		if e.Back {
+			half = max(half, e.Words/2)
+		}
+	}
+	for i := range l.edges {
+		if e := &l.edges[i]; e.Back {
+			n++
+			e.lane = right + max(0, half-margin) + lane*float64(n)
+		}
+	}
+	if n == 0 {
+		return right + margin
+	}
+	return right + max(0, half-margin) + lane*float64(n) + max(margin, half+4)
+}
+
 // draw moves everything into the picture and makes the paths.
 func (l *layout) draw(real int) Picture {
 	left, right := math.Inf(1), math.Inf(-1)
@@ -387,22 +416,34 @@ func (l *layout) draw(real int) Picture {
 		l.nodes[v].X = math.Round(l.nodes[v].X - left + margin)
 	}
 	right += margin - left
-	out := Picture{Height: l.tops[len(l.tops)-1] + Height + margin}
-	lanes := 0
+	out := Picture{Width: l.lanes(right)}
 	l.ports()
-	for _, e := range l.edges {
+	order := make([]*link, len(l.edges))
+	for i := range l.edges {
+		order[i] = &l.edges[i]
+	}
+	l.more = map[int]int{}
+	for range mostHigher {
+		crowded := l.words(out.Width, order)
+		if len(crowded) == 0 {
+			break
+		}
+		for layer := range crowded {
+			l.more[layer]++
+		}
+		l.stack()
+	}
+	l.words(out.Width, order)
+	out.Height = l.tops[len(l.tops)-1] + Height + margin
+	for i := range l.edges {
+		e := &l.edges[i]
 		if e.Back {
-			lanes++
-			l.drawBack(&e, right+lane*float64(lanes))
+			l.drawBack(e)
 			out.Height = max(out.Height, l.nodes[e.from].Y+Height/2+gap/2+margin)
 		} else {
-			l.drawDown(&e)
+			l.drawDown(e)
 		}
 		out.Edges = append(out.Edges, e.Edge)
-	}
-	out.Width = right + margin
-	if lanes > 0 {
-		out.Width += lane * float64(lanes)
 	}
 	for _, v := range l.nodes[:real] {
 		out.Nodes = append(out.Nodes, v.Node)

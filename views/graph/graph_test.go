@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -43,7 +44,7 @@ func TestDiamond(t *testing.T) {
 }
 
 func TestRejectionLeadsBack(t *testing.T) {
-	p := Layout(nodes("ask", "decide", "end"), []Edge{edge("ask", "decide"), edge("decide", "end"), edge("decide", "ask"), edge("end", "end")})
+	p := Layout(nodes("ask", "decide", "end"), []Edge{edge("ask", "decide"), edge("decide", "end"), {From: "decide", To: "ask", Words: 64}, {From: "end", To: "end", Words: 64}})
 	for _, e := range p.Edges {
 		if want := e.From == "decide" && e.To == "ask" || e.From == e.To; e.Back != want {
 			t.Errorf("%s to %s: back %v", e.From, e.To, e.Back)
@@ -66,6 +67,7 @@ func TestCrossingsAreTakenOut(t *testing.T) {
 
 // Whatever the graph: no two boxes overlap, all are inside, every line has a path, and the same graph gives the same picture.
 func TestAnyGraph(t *testing.T) {
+	words, covered := 0, 0
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		var list []Node
@@ -75,7 +77,7 @@ func TestAnyGraph(t *testing.T) {
 		}
 		var edges []Edge
 		for range r.IntN(2*n + 1) {
-			edges = append(edges, Edge{From: fmt.Sprint(r.IntN(n)), To: fmt.Sprint(r.IntN(n)), Label: r.IntN(3) == 0})
+			edges = append(edges, Edge{From: fmt.Sprint(r.IntN(n)), To: fmt.Sprint(r.IntN(n)), Words: float64(r.IntN(3)/2) * float64(60+r.IntN(140))})
 		}
 		p := Layout(list, edges)
 		for i, a := range p.Nodes {
@@ -88,13 +90,54 @@ func TestAnyGraph(t *testing.T) {
 				}
 			}
 		}
-		for _, e := range p.Edges {
+		back := 0
+		for i, e := range p.Edges {
+			if e.Back {
+				back++
+			}
+			for _, o := range p.Edges[:i] {
+				if e.Words > 0 && o.Words > 0 && (!e.Back || !o.Back || back < 3) && 2*math.Abs(e.LabelX-o.LabelX) < e.Words+o.Words && math.Abs(e.LabelY-o.LabelY) < 20 {
+					covered++
+				}
+			}
+			if words++; e.Words == 0 {
+				words--
+			}
 			if len(e.Path) < 5 || e.LabelX < 0 || e.LabelX > p.Width {
 				t.Fatalf("seed %d: %+v", seed, e)
 			}
 		}
 		if again := Layout(list, edges); fmt.Sprint(again) != fmt.Sprint(p) {
 			t.Fatalf("seed %d: two pictures of one graph", seed)
+		}
+	}
+	if covered*500 > words { // lines drawn at random can be so close that nothing helps
+		t.Errorf("%d of %d words hide others", covered, words)
+	}
+}
+
+// A workflow of many steps with branches, conditions, joins and rejections: no words hide each other or a box.
+func TestWordsAreReadable(t *testing.T) {
+	words := func(from, to string, width float64) Edge { return Edge{From: from, To: to, Words: width} }
+	p := Layout(nodes("trigger", "intake", "screen", "hit", "credit", "score", "legal", "risk", "board", "team", "contract", "signed", "remind", "erp", "fix", "tell", "first", "done"),
+		[]Edge{edge("trigger", "intake"), edge("intake", "screen"), edge("intake", "credit"), words("intake", "legal", 190), words("screen", "hit", 200), words("screen", "risk", 200), edge("hit", "risk"),
+			edge("credit", "score"), edge("score", "risk"), words("legal", "intake", 64), edge("legal", "risk"), words("risk", "board", 190), words("risk", "team", 190), words("board", "intake", 64), edge("board", "contract"),
+			words("team", "risk", 64), edge("team", "contract"), edge("contract", "signed"), words("signed", "remind", 200), words("signed", "erp", 200), words("signed", "tell", 200), edge("remind", "signed"),
+			words("erp", "fix", 200), edge("erp", "first"), edge("fix", "erp"), edge("tell", "first"), edge("first", "done")})
+	for i, e := range p.Edges {
+		if e.Words == 0 {
+			continue
+		}
+		r := rect{e.LabelX, e.LabelY, e.Words, wordsHeight}
+		for _, o := range p.Edges[:i] {
+			if o.Words > 0 && r.meets(rect{o.LabelX, o.LabelY, o.Words, wordsHeight}) {
+				t.Errorf("the words of %s to %s hide those of %s to %s", e.From, e.To, o.From, o.To)
+			}
+		}
+		for _, n := range p.Nodes {
+			if r.meets(rect{n.X, n.Y, Width, Height}) {
+				t.Errorf("the words of %s to %s hide %s", e.From, e.To, n.ID)
+			}
 		}
 	}
 }

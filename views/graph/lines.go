@@ -37,7 +37,7 @@ func (l *layout) ports() {
 		rows := 0
 		for i, e := range out {
 			e.outAt = spread(i, len(out))
-			if e.Label {
+			if e.Words > 0 {
 				e.row = rows
 				rows++
 			}
@@ -83,16 +83,14 @@ func (l *layout) drawDown(e *link) {
 		b.WriteString("C" + num(from.x) + " " + num(from.y+half) + " " + num(to.x) + " " + num(to.y-half) + " " + num(to.x) + " " + num(to.y))
 	}
 	e.Path = b.String()
-	// The words of lines that leave one node stand below each other, each on its line.
-	t := float64(e.row+1) / float64(e.rows+1)
-	e.LabelX, e.LabelY = math.Round(bend(points[0].x, points[1].x, t)), math.Round(points[0].y+(points[1].y-points[0].y)*t)
 }
 
 // bend is how far a curve from a to b, upright at both ends, has come sideways at height t.
 func bend(a, b, t float64) float64 { return a + (b-a)*t*t*(3-2*t) }
 
-// drawBack is a line that leaves a node at its right, goes up at x and enters another at its right.
-func (l *layout) drawBack(e *link, x float64) {
+// drawBack is a line that leaves a node at its right, goes up in its lane and enters another at its right.
+func (l *layout) drawBack(e *link) {
+	x := e.lane
 	from, to := l.nodes[e.from], l.nodes[e.to]
 	const aside = 14.0
 	points := []point{{from.X + Width/2, from.Y + 8}}
@@ -110,7 +108,6 @@ func (l *layout) drawBack(e *link, x float64) {
 	}
 	points = append(points, point{to.X + Width/2, to.Y - 8})
 	e.Path = rounded(points)
-	e.LabelX, e.LabelY = x, math.Round((from.Y+to.Y)/2)
 }
 
 func (l *layout) rightmost(v int) bool {
