@@ -95,3 +95,36 @@ func TestLeanStatements(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// BenchmarkLean is one delivery's row, by database/sql with everything bound, and beneath it with what says something.
+func BenchmarkLean(b *testing.B) {
+	for name, insert := range map[string]func(*Tx, ...any) error{
+		"bound": func(tx *Tx, values ...any) error { return tx.exec(insertDelivery, values...) },
+		"lean":  func(tx *Tx, values ...any) error { _, err := tx.lean(insertDelivery, values...); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			s, err := Open(context.Background(), Options{Dir: b.TempDir(), Now: time.Now})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			target, owner := "dst_00000000000000000000000000", string(model.NewNodeID(time.Now()))
+			b.ReportAllocs()
+			for done := 0; done < b.N; {
+				if err := s.Write(context.Background(), model.System("bench"), func(tx *Tx) error {
+					for range min(256, b.N-done) {
+						now := time.Now()
+						if err := insert(tx, string(model.NewDeliveryID(now)), string(model.NewEventID(now)), target, target, "act_00000000000000000000000000", "realtime", "pending",
+							owner, ms(now), "", "", "", ms(now), "", "", "", "", int64(0), ""); err != nil {
+							return err
+						}
+					}
+					return nil
+				}); err != nil {
+					b.Fatal(err)
+				}
+				done += 256
+			}
+		})
+	}
+}
