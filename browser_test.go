@@ -294,8 +294,14 @@ func axe() string {
 // inspect checks the page at hand: accessibility, and no sideways scrolling on a desktop and on phones.
 func (b *browser) inspect() {
 	b.Helper()
-	for _, width := range []int64{1280, 390, 320} {
-		b.size(width, 860)
+	widths := []int64{1280, 390, 320}
+	if !b.thorough {
+		widths = []int64{1280, 320}
+	}
+	for _, width := range widths {
+		if width != 1280 { // as pages are opened
+			b.size(width, 860)
+		}
 		b.still()
 		if over := eval[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 			b.Errorf("%s scrolls sideways by %d px at %d px: %s", b.where(), over, width, eval[string](b,

@@ -89,6 +89,10 @@ func (b *browser) rotate() {
 	b.click("2 fields")
 	b.sees("Previous until")
 	b.inspect()
+	b.press("API key rotated")
+	b.sees("Hash verified")
+	b.sees("All its changes")
+	b.inspect()
 }
 
 func (b *browser) signOut() {
@@ -186,8 +190,13 @@ func (b *browser) limited() {
 			b.Errorf("the navigation of somebody without rights leads to %s: %s", not, nav)
 		}
 	}
-	b.open("/connections")
-	if strings.Contains(b.text(), "New connection") {
-		b.Error("somebody who may not manage connections is offered to make one")
+	for _, path := range []string{"/connections", "/actions", "/events", "/workflows", "/inbound", "/"} {
+		b.open(path)
+		for _, control := range []string{"New ", "Add a connection", "Publish event", "Delete", "Edit", "Send a first event"} {
+			if eval[bool](b, `[...document.querySelectorAll("main a, main button")].some(e => e.innerText.trim().startsWith("`+control+`"))`) {
+				b.Errorf("somebody who may only look is offered %q at %s", control, path)
+			}
+		}
+		b.inspect()
 	}
 }

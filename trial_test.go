@@ -31,7 +31,11 @@ func TestNewUser(t *testing.T) {
 	b := newBrowser(t, p.url(""), true)
 	u := &newcomer{browser: b, read: map[string]bool{}}
 	b.open(strings.TrimPrefix(regexp.MustCompile(`http://[^"\s]+/setup[^"\s]*`).FindString(p.log.String()), b.base))
+	b.thorough = true
 	for range 20 {
+		if b.where() == "/start" {
+			b.inspect()
+		}
 		u.look()
 		if u.delivered() {
 			break
