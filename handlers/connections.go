@@ -43,7 +43,7 @@ func (h *Handlers) connectionRoutes() []web.Route {
 var connectionsCrumb = crumb("Connections", href.Connections())
 
 func connectionKind(t connector.Type) views.Kind {
-	return views.Kind{Type: string(t.Type), Title: t.Title, Summary: t.Summary, Docs: t.Docs, Fields: t.Fields, Glyph: t.Glyph,
+	return views.Kind{Type: string(t.Type), Title: t.Title, Summary: t.Summary, Docs: t.Docs, Fields: t.Fields, Glyph: t.Glyph, Hue: t.Hue, Form: views.KindForm(t.Form),
 		FindsURL: t.BaseURL != nil, UsualURL: t.UsualURL(), Alone: t.NoDestinations, Tests: t.Tests(), Guided: len(t.Guide) > 0}
 }
 
@@ -78,7 +78,7 @@ func (h *Handlers) listConnections(c echo.Context) error {
 func (h *Handlers) connectionItem(x model.Connection, around db.Routing) views.ConnectionItem {
 	kind, _ := connector.ByType(x.Type)
 	shown := around.Credentials[x.ClientCertificateID]
-	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Alone: kind.NoDestinations, Refused: strings.Join(h.o.Jobs.Warnings(x), " "),
+	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Mark: connectionKind(kind).Mark(), Alone: kind.NoDestinations, Refused: strings.Join(h.o.Jobs.Warnings(x), " "),
 		Handshake: jobs.HandshakeWarnings(x, shown, h.Now()), Certificate: shown, Authorities: shownCertificates(scheme.Authorities(x.CA)),
 		Credential: around.Credentials[x.CredentialID].Name, Destinations: len(destinationsOf(around, x.ID))}
 }

@@ -28,7 +28,7 @@ func (s *Service) CheckConnection(c *model.Connection) error {
 	}
 	bad.Join("", c.Check())
 	if _, ok := connector.ByType(c.Type); !ok {
-		bad.Add("type", "%s", unknownType(string(c.Type)))
+		bad.Add("type", "%s", unknownType())
 	}
 	if c.CA != "" && len(c.CA) <= model.MaxCA {
 		if w := scheme.CheckCA(c.CA); w != "" {
@@ -46,14 +46,10 @@ func (s *Service) CheckConnection(c *model.Connection) error {
 	return bad.Err()
 }
 
-func unknownType(t string) string {
+func unknownType() string {
 	var known []string
 	for _, k := range connector.Types() {
 		known = append(known, string(k.Type))
-	}
-	switch t {
-	case "s3", "salesforce_mc", "marketo", "slack", "teams":
-		return "This version of Waybill cannot talk to “" + t + "” yet; use one of " + strings.Join(known, ", ") + "."
 	}
 	return "One of " + strings.Join(known, ", ") + "."
 }

@@ -23,6 +23,26 @@ type SettingFields struct {
 	Problems Problems          // by the names of the inputs
 }
 
+// groupsOf are the headings of fields, in their order.
+func groupsOf(fields []model.Field) (out []string) {
+	for _, f := range fields {
+		if f.Group != "" && !slices.Contains(out, f.Group) {
+			out = append(out, f.Group)
+		}
+	}
+	return out
+}
+
+// grouped are the fields under a heading.
+func grouped(fields []model.Field, group string) (out []model.Field) {
+	for _, f := range fields {
+		if f.Group == group {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // SettingInput is the name of the input of a setting.
 func SettingInput(field string) string { return "settings." + field }
 

@@ -26,7 +26,9 @@ type Field struct {
 	// otherwise; what it holds is kept.
 	When []string
 	More bool // rarely needed: forms fold it away
-	Tags bool // may hold template tags; they are checked when it is saved, and rendered with the message
+	// Group is the heading under which the form of a connection shows the field; "" = where the system is.
+	Group string
+	Tags  bool // may hold template tags; they are checked when it is saved, and rendered with the message
 }
 
 // FieldKind says how a Field is typed in.

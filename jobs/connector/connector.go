@@ -26,6 +26,8 @@ type Type struct {
 	Title   string
 	Summary string        // one sentence for the card
 	Glyph   string        // path data of a 24 × 24 icon, an own drawing
+	Hue     string        // of its icon: violet, blue, green, cyan, plum, pink, indigo or amber; "" = blue
+	Form    Form          // what the form of a connection says in words of the system
 	Fields  []model.Field // settings{} of the connection, without secrets: those belong into credentials
 	// Destination are the settings{} of a destination, nil = none; they may depend on what the connection has chosen.
 	Destination func(model.Connection) []model.Field
@@ -85,6 +87,14 @@ func LimitOf(c model.Connection) Limit {
 		return t.limit(c)
 	}
 	return Limit{}
+}
+
+// Form is what a form calls things that are called otherwise at the system; empty = as for any connection.
+type Form struct {
+	Name             string            // an example
+	Where, WhereHelp string            // heading of what says where the system is
+	URL, URLHelp     string            // label of the base URL, and what stands under it
+	Groups           map[string]string // sentences under the headings of groups of fields
 }
 
 // Section is a part of a page of documentation: paragraphs, and what stands below them as code.

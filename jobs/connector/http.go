@@ -10,6 +10,7 @@ func webhook() Type {
 		Glyph:   "M9 8a3 3 0 1 1 4.2 2.7L16 16m-6-2H6a3 3 0 1 0 2.8 4H15m2-5a3 3 0 1 1-1 5.8",
 		Docs: "Each message is a POST with a JSON body, signed by the Standard Webhooks rules (webhook-id, webhook-timestamp, webhook-signature). " +
 			"The webhook-id stays the same on every attempt, so the receiver can tell repetitions. Answer with any status from 200 to 299.",
+		Hue: "violet", Guide: webhookGuide(), Samples: webhookSamples(),
 		build: buildHTTP, judge: judgeHTTP,
 	}
 }
@@ -23,6 +24,7 @@ func customHTTP() Type {
 		Glyph:   "M8 7 3 12l5 5m8-10 5 5-5 5M14 4l-4 16",
 		Docs: "Path, headers and body may hold template tags. A GET without a template is sent without a body. " +
 			"The signature headers do no harm to an API that does not know them; they can be switched off per destination.",
+		Hue: "blue", Guide: customGuide(), Samples: customSamples(),
 		build: buildHTTP, judge: judgeHTTP,
 	}
 }

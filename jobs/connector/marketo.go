@@ -48,6 +48,7 @@ const maxMarketo = 300
 func marketo() Type {
 	return Type{
 		Type: model.ConnectionMarketo, Title: "Marketo", Methods: []string{http.MethodPost},
+		Hue:     "plum",
 		Summary: "Creates and updates leads in batches, and writes custom activities.",
 		Glyph:   "M4 19V9m5 10V5m5 14v-8m5 8v-4M3 19h18",
 		Fields: []model.Field{{Name: "munchkin_id", Label: "Munchkin account id", Kind: model.FieldText, Max: 20, Placeholder: "123-ABC-456",

@@ -31,6 +31,7 @@ const longAnswer = 1 << 20
 func salesforce() Type {
 	return Type{
 		Type: model.ConnectionSalesforce, Title: "Salesforce Marketing Cloud", Methods: []string{http.MethodPut, http.MethodPost},
+		Hue:     "cyan",
 		Summary: "Writes rows of data extensions, followed up to their outcome, and lets contacts enter journeys.",
 		Glyph:   "M7 17h10a4 4 0 0 0 .6-7.95A6 6 0 0 0 6.2 10.2 3.5 3.5 0 0 0 7 17Zm5-1v-5m-2 2 2-2 2 2",
 		Fields: []model.Field{{Name: "subdomain", Label: "Subdomain", Kind: model.FieldText, Max: 63, Placeholder: "mc563885gzs27c5t9-63k636ttgm",

@@ -24,6 +24,7 @@ const (
 func slack() Type {
 	return Type{
 		Type: model.ConnectionSlack, Title: "Slack", Methods: []string{"POST"},
+		Hue:     "pink",
 		Summary: "Posts messages to a channel: write them in a form and see them as they will look.",
 		Glyph:   "M10 3.5 7.5 20.5M16.5 3.5 14 20.5M4.5 8.5h16M3.5 15.5h16",
 		Docs: "By an incoming webhook a connection writes to one channel; its URL is a password and belongs into a credential (Secret URL). With the token of a bot " +

@@ -15,6 +15,7 @@ import (
 func teams() Type {
 	return Type{
 		Type: model.ConnectionTeams, Title: "Microsoft Teams", Methods: []string{"POST"},
+		Hue:     "indigo",
 		Summary: "Posts cards to a channel or chat through a workflow: write them in a form and see them as they will look.",
 		Glyph:   "M3.5 5h13v11h-6l-4 4v-4h-3zM19.5 9h1v10.5l-3-3H13M7 9h6M10 9v4",
 		Docs: "A workflow in Teams takes a card and posts it where the workflow says. Its URL is a password and belongs into a credential (Secret URL). " +

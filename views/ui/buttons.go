@@ -60,6 +60,9 @@ func first(a, b string) string {
 }
 
 func kindIcon(kind string) string {
+	if _, path, ok := drawn(kind); ok {
+		return path
+	}
 	switch kind {
 	case "basic", "bearer", "header", "oauth2", "aws_sigv4", "platform_api_key", "client_secret", "client_certificate":
 		return "key"

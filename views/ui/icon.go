@@ -1,6 +1,9 @@
 package ui
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // glyphs are stroke icons on a 24 × 24 grid, as the content of an svg element.
 // They take the colour of the text around them.
@@ -80,6 +83,17 @@ func Knows(name string) bool {
 	return ok
 }
 
+// Drawn is what an icon is found by that brings path data and a hue of its own along ("" = blue).
+func Drawn(hue, path string) string { return "hue-" + cmp.Or(hue, "blue") + " " + path }
+
+// drawn takes that apart.
+func drawn(kind string) (hue, path string, ok bool) {
+	if !strings.HasPrefix(kind, "hue-") {
+		return "", kind, false
+	}
+	return strings.Cut(kind, " ")
+}
+
 // glyph is the drawing of a name; an unknown one is a plug, never nothing.
 func glyph(name string) string {
 	if a, ok := aliases[name]; ok {
@@ -108,6 +122,9 @@ func escapeAttr(s string) string {
 
 // hues gives each connection type its own tint (a class, for the CSP).
 func hueOf(kind string) string {
+	if hue, _, ok := drawn(kind); ok {
+		return hue
+	}
 	switch kind {
 	case "webhook":
 		return "hue-violet"
