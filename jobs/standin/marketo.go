@@ -88,6 +88,12 @@ func (m *Marketo) Sizes() (sizes []int, most int) {
 	return sizes, most
 }
 
+// Busy makes it slow from now on, and tells how many calls were under way at once since the last time.
+func (m *Marketo) Busy(slow time.Duration) (most int) {
+	m.set(func() { most, m.most, m.Slow = m.most, 0, slow })
+	return most
+}
+
 func (m *Marketo) set(do func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -135,7 +141,9 @@ func (m *Marketo) rest(do func(body []byte) any) http.HandlerFunc {
 		}
 		m.set(func() { m.busy++; m.most = max(m.most, m.busy) })
 		defer m.set(func() { m.busy-- })
-		time.Sleep(m.Slow)
+		slow := time.Duration(0)
+		m.set(func() { slow = m.Slow })
+		time.Sleep(slow)
 		code, what := m.refuses(r)
 		switch {
 		case what == "cut":
