@@ -193,6 +193,9 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 		return err
 	}
 	narrow(&p.Auth, t)
+	if t.NeedsCredential {
+		p.Auth.NoneLabel, p.Auth.NoneHint = "", ""
+	}
 	if err := h.certificateChoices(c, &p); err != nil {
 		return err
 	}
@@ -259,10 +262,31 @@ func (h *Handlers) connectionTyped(c echo.Context, old model.Connection) (views.
 	}
 	x.ClientCertificateID = auth.shown.id
 	err = h.o.Jobs.CheckConnection(&x)
+	if auth.made != nil { // what is wrong with it stands beside its own fields
+		err = without(err, "credential_id")
+		if fit := kind.Kinds(x.Settings); fit != nil && !slices.Contains(fit, auth.made.Type) {
+			bad.Add("credential_type", "%s takes another kind of credential.", kind.Title)
+		}
+	}
 	if host := newHost(old, x); host != "" && auth.made == nil && !f.KeepCredential {
 		bad.Add("keep_credential", "Say whether the credential may go to %s.", host)
 	}
 	return f, x, auth, both(err, bad.Err())
+}
+
+// without leaves complaints about a field out.
+func without(err error, field string) error {
+	f := fault.Of(err)
+	if f == nil || f.Kind != fault.Invalid {
+		return err
+	}
+	var bad fault.Check
+	for _, x := range f.Fields {
+		if x.Name != field {
+			bad.Join("", []fault.Field{x})
+		}
+	}
+	return bad.Err()
 }
 
 // typedSettings reads settings{} from a form: as typed, and as they are to be checked.

@@ -1,11 +1,11 @@
-// The live part of a page asks for itself again when the server says that
-// something changed: not more often than the part says, not while a menu is open or text of
+// The live parts of a page ask for themselves again when the server says that
+// something changed: not more often than the first says, not while a menu is open or text of
 // it is selected, not while the page is hidden, and not when the reader paused it.
 // Without htmx, which puts the answer in place, the page stays as it is.
 "use strict";
 (() => {
   const box = document.querySelector("[data-live]");
-  const part = () => document.querySelector("[data-region]");
+  const parts = () => [...document.querySelectorAll("[data-region]")], part = () => parts()[0];
   if (!box || !part() || !window.htmx || !window.EventSource) return;
   const word = box.querySelector(".live"), button = box.querySelector("button");
   const every = Number(part().dataset.region) || 1000;
@@ -21,7 +21,7 @@
 
   function held() {
     const s = getSelection();
-    return !!document.querySelector(".menu:popover-open, dialog[open], .selection input:checked") || (!!s && !s.isCollapsed && part().contains(s.anchorNode));
+    return !!document.querySelector(".menu:popover-open, dialog[open], .selection input:checked") || (!!s && !s.isCollapsed && parts().some(p => p.contains(s.anchorNode)));
   }
 
   function refresh() {
@@ -32,7 +32,7 @@
     if (left > 0) return void (timer = setTimeout(refresh, left));
     changed = false;
     last = Date.now();
-    htmx.trigger(part(), "refresh");
+    parts().forEach(p => htmx.trigger(p, "refresh"));
   }
 
   function nudge() {
