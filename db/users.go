@@ -249,6 +249,9 @@ func (tx *Tx) SetPassword(id model.UserID, hash string, keep model.SessionID) er
 	if err := tx.exec(setPassword, hash, ms(tx.now), id); err != nil {
 		return err
 	}
+	if err := tx.exec(dropReset, id); err != nil {
+		return err
+	}
 	if err := tx.exec(dropSessionsOf, id, keep); err != nil {
 		return err
 	}

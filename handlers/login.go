@@ -21,7 +21,7 @@ import (
 )
 
 func (h *Handlers) loginRoutes() []web.Route {
-	return []web.Route{
+	return append(h.resetRoutes(),
 		web.Get(web.Public, href.Login(), h.showLogin),
 		web.Post(web.Public, href.Login(), h.login),
 		web.Get(web.Public, href.LoginCode(), h.showLoginCode),
@@ -29,7 +29,7 @@ func (h *Handlers) loginRoutes() []web.Route {
 		web.Post(model.SignedIn, href.Logout(), h.logout),
 		web.Get(web.Public, href.Setup(), h.showSetup),
 		web.Post(web.Public, href.Setup(), h.doSetup),
-	}
+	)
 }
 
 func (h *Handlers) showLogin(c echo.Context) error {
@@ -41,6 +41,10 @@ func (h *Handlers) showLogin(c echo.Context) error {
 }
 
 func (h *Handlers) loginPage(c echo.Context, status int, f views.LoginForm) error {
+	var err error
+	if f.Mail, err = h.mails(c); err != nil {
+		return err
+	}
 	return h.Page(c, web.Bits{Status: status, Title: "Sign in"}, views.Login(f))
 }
 

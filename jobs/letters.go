@@ -136,3 +136,20 @@ func (s *Service) MailInvitation(tx *db.Tx, i model.Invitation, link string) (bo
 	tx.After(s.mail.poke)
 	return true, tx.QueueMail(i.Email, "Your invitation to Waybill", "invitation", model.Secret(text))
 }
+
+// MailReset makes a link for another password and queues its letter, in one write; where nobody has the address, or there is no
+// mail server, it does nothing.
+func (s *Service) MailReset(tx *db.Tx, email string, tokenHash []byte, link string) error {
+	settings, err := tx.Mail()
+	if err != nil || settings.Host == "" {
+		return err
+	}
+	u, made, err := tx.AskReset(email, tokenHash)
+	if err != nil || !made {
+		return err
+	}
+	text := "Somebody, hopefully you, forgot the password of " + u.Email + " at the Waybill at " + s.o.BaseURL + ".\n\nChoose another one here; the link works once, until " +
+		clockOf(tx.Now().Add(model.ResetLife)) + ":\n" + link + "\n\nIf it was not you, leave it: the password stays as it is.\n"
+	tx.After(s.mail.poke)
+	return tx.QueueMail(u.Email, "Another password for Waybill", "password", model.Secret(text))
+}

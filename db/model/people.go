@@ -26,6 +26,12 @@ type Invitation struct {
 // InvitationLife is how long an invitation can be accepted.
 const InvitationLife = 7 * 24 * time.Hour
 
+// How long the link for another password works, and how long after one no other letter goes out.
+const (
+	ResetLife  = time.Hour
+	ResetPause = 2 * time.Minute
+)
+
 // Live reports whether the invitation can be accepted at now.
 func (i Invitation) Live(now time.Time) bool { return now.Before(i.ExpiresAt) }
 

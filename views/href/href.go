@@ -66,6 +66,9 @@ func Login() string                 { return "/login" }
 func LoginThen(p string) string     { return With(Login(), "next", p) }
 func LoginCode() string             { return "/login/code" }
 func LoginCodeThen(p string) string { return With(LoginCode(), "next", p) }
+func Forgot() string                { return "/login/forgot" }
+func ResetPassword() string         { return "/login/reset" }
+func ResetLink(token string) string { return With(ResetPassword(), "token", token) }
 func Logout() string                { return "/logout" }
 func Theme() string                 { return "/theme" }
 func Setup() string                 { return "/setup" }
