@@ -118,6 +118,9 @@ func (tx *Tx) DeleteNetworkRule(id model.NetworkRuleID) error {
 	return tx.audit("network_rule", "deleted", string(id), tx.ruleName(x), networkRuleChanges(x, model.NetworkRule{}))
 }
 
+// NetworkRuleDiff lists what differs between two states of a rule.
+func NetworkRuleDiff(a, b model.NetworkRule) []model.Change { return networkRuleChanges(a, b) }
+
 func networkRuleChanges(a, b model.NetworkRule) []model.Change {
 	return changes("effect", string(a.Effect), string(b.Effect), "pattern", a.Pattern, b.Pattern, "connection_id", string(a.ConnectionID), string(b.ConnectionID),
 		"destination_id", string(a.DestinationID), string(b.DestinationID), "note", a.Note, b.Note)

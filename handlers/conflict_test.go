@@ -26,6 +26,8 @@ func TestConflicts(t *testing.T) {
 		hook = b.get(flow + "/steps/team").doc.Find(`a[href*="/webhooks/"]:not([href$="/new"])`)
 	}
 	webhook, _ := hook.Attr("href")
+	b.post("/settings/network/rules", "effect", "allow", "pattern", "erp.example.com", "note", "Ours")
+	rule, _ := b.get("/settings/network").doc.Find(`a[href*="/settings/network/rules/nru_"]`).First().Attr("href")
 	for name, x := range map[string]struct {
 		form, save   string
 		base         []string // as it was opened
@@ -54,6 +56,9 @@ func TestConflicts(t *testing.T) {
 		"definition": {"/events/definitions/" + def + "/edit", "/events/definitions/" + def,
 			[]string{"name", "order.created"},
 			[]string{"description", "Theirs"}, []string{"description", "Mine"}, "Description", []string{"Stored now Theirs You typed Mine"}},
+		"rule": {rule, rule,
+			[]string{"effect", "allow", "pattern", "erp.example.com", "note", "Ours"},
+			[]string{"note", "Theirs"}, []string{"note", "Mine", "effect", "deny"}, "Note", []string{"Before Ours Stored now Theirs You typed Mine", "Effect You changed it"}},
 		"step": {flow + "/steps/team", flow + "/steps/team",
 			[]string{"name", "Team approves", "key", "team", "assignees", "ada@example.com", "due", "3 days", "remind", "1 day", "reject_to", "revise"},
 			[]string{"name", "The team", "due", "2 days"}, []string{"name", "Everybody", "assignees", "role:Operator"}, "Name",

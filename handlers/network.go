@@ -181,6 +181,9 @@ func (h *Handlers) updateNetworkRule(c echo.Context) error {
 	}
 	if p, status, ok := wrong(err, href.NetworkRule(old.ID)); ok {
 		if p.Theirs != "" {
+			if err := h.conflict(c, &p, h.ruleCollision(c, old, r, f.Version)); err != nil {
+				return err
+			}
 			f.Version = old.Version
 		}
 		return h.networkRuleForm(c, status, views.NetworkRuleProps{ID: old.ID, Saved: old.Pattern, Form: f, Problems: ruleProblems(p)})
@@ -189,6 +192,20 @@ func (h *Handlers) updateNetworkRule(c echo.Context) error {
 		return err
 	}
 	return h.Done(c, href.Network(), "The rule for "+r.Pattern+" holds from the next request on.")
+}
+
+// ruleCollision is a rule that was saved over a version which its writer had not seen.
+func (h *Handlers) ruleCollision(c echo.Context, old, typed model.NetworkRule, saw int64) collision {
+	x := collision{noun: "rule", id: string(old.ID), saw: saw, now: old.Version, diff: db.NetworkRuleDiff(old, typed), names: map[string]string{}}
+	if around, err := h.Store.Routing(c.Request().Context()); err == nil { // else ids stand there
+		for id, n := range around.Connections {
+			x.names[string(id)] = n.Name
+		}
+		for id, n := range around.Destinations {
+			x.names[string(id)] = n.Name
+		}
+	}
+	return x
 }
 
 func (h *Handlers) askDeleteNetworkRule(c echo.Context) error {

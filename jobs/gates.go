@@ -71,7 +71,7 @@ func gateWords(why dispatch.Waits, d model.Destination, shared dispatch.Share) s
 	case dispatch.WaitsOrder:
 		return "One message of a subject at a time: an earlier one of the same subject was not settled."
 	case dispatch.WaitsBreaker:
-		return "The target failed too often, so it was left alone until a message that tried it went through."
+		return "The destination failed too often: nothing more is sent to it until a message that tries it goes through."
 	case dispatch.WaitsRate:
 		if shared.Rate > 0 && (d.Rate == 0 || d.Rate > shared.Rate) {
 			return fmt.Sprintf("At most %g messages a second go to %s, over all destinations that lead there.", shared.Rate, shared.Key)
