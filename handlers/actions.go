@@ -135,7 +135,7 @@ func (h *Handlers) createAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Action(a.ID), a.Name+" is made.")
+	return h.Done(c, href.Action(a.ID), h.T(c, "{name} is made.", "name", a.Name))
 }
 
 func (h *Handlers) action(c echo.Context) (model.Action, error) {
@@ -151,7 +151,7 @@ func (h *Handlers) showAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	props := views.ActionProps{Item: actionItem(around, a), Delete: actionDeletion(a), CanEdit: h.may(c, model.Connections.Manage()),
+	props := views.ActionProps{Item: actionItem(around, a), Delete: h.actionDeletion(c, a), CanEdit: h.may(c, model.Connections.Manage()),
 		SeeDeliveries: h.may(c, model.Deliveries.View()), Now: h.Now()}
 	if props.SeeDeliveries {
 		if props.Lately, _, err = h.deliveries(c, around, db.DeliveryFilter{DestinationID: a.DestinationID}, db.Page{Limit: 5}); err != nil {
@@ -195,7 +195,7 @@ func (h *Handlers) updateAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Action(a.ID), a.Name+" is saved.")
+	return h.Done(c, href.Action(a.ID), h.T(c, "{name} is saved.", "name", a.Name))
 }
 
 // actionCollision sets a, as typed, against what is stored; destinations show by their names.
@@ -218,16 +218,16 @@ func (h *Handlers) toggleAction(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAction(&a) }); err != nil {
 		return err
 	}
-	words := a.Name + " is on."
+	words := h.T(c, "{name} is on.", "name", a.Name)
 	if !a.Enabled {
-		words = a.Name + " is off. Events pass it by."
+		words = h.T(c, "{name} is off. Events pass it by.", "name", a.Name)
 	}
 	return h.Done(c, href.Action(a.ID), words)
 }
 
-func actionDeletion(a model.Action) views.DeleteProps {
+func (h *Handlers) actionDeletion(c echo.Context, a model.Action) views.DeleteProps {
 	return views.DeleteProps{Noun: "action", Name: a.Name, Action: href.DeleteAction(a.ID), Cancel: href.Action(a.ID),
-		Consequence: "Events named “" + a.Event + "” are no longer sent by it. Deliveries that it has caused go on. This cannot be undone."}
+		Consequence: h.T(c, "Events named “{event}” are no longer sent by it. Deliveries that it has caused go on. This cannot be undone.", "event", a.Event)}
 }
 
 func (h *Handlers) askDeleteAction(c echo.Context) error {
@@ -236,7 +236,7 @@ func (h *Handlers) askDeleteAction(c echo.Context) error {
 		return err
 	}
 	bits := web.Bits{Title: "Delete " + a.Name, Section: "actions", Crumbs: []ui.Crumb{actionsCrumb, crumb(a.Name, href.Action(a.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(actionDeletion(a)))
+	return h.Page(c, bits, views.Delete(h.actionDeletion(c, a)))
 }
 
 func (h *Handlers) deleteAction(c echo.Context) error {
@@ -247,5 +247,5 @@ func (h *Handlers) deleteAction(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteAction(a.ID) }); err != nil {
 		return err
 	}
-	return h.Done(c, href.Actions(), a.Name+" is deleted.")
+	return h.Done(c, href.Actions(), h.T(c, "{name} is deleted.", "name", a.Name))
 }

@@ -51,7 +51,7 @@ func (h *Handlers) showDestinationActivity(c echo.Context) error {
 	}
 	p.Activity.Detailed = true
 	crumbs := destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Activity"})
-	return h.Page(c, web.Bits{Title: "Activity of " + e.saved.Name, Section: "connections", Crumbs: crumbs}, views.ActivityPage(p))
+	return h.Page(c, web.Bits{Title: h.T(c, "Activity of {name}", "name", e.saved.Name), Section: "connections", Crumbs: crumbs}, views.ActivityPage(p))
 }
 
 func (h *Handlers) showConnectionActivity(c echo.Context) error {
@@ -72,7 +72,7 @@ func (h *Handlers) showConnectionActivity(c echo.Context) error {
 		return err
 	}
 	crumbs := []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Activity"}}
-	return h.Page(c, web.Bits{Title: "Activity of " + x.Name, Section: "connections", Crumbs: crumbs}, views.ActivityPage(p))
+	return h.Page(c, web.Bits{Title: h.T(c, "Activity of {name}", "name", x.Name), Section: "connections", Crumbs: crumbs}, views.ActivityPage(p))
 }
 
 // connectionActivity is what went to all destinations of a connection, and to each.

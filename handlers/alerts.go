@@ -166,7 +166,7 @@ func (h *Handlers) createAlert(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.AlertRule(r.ID), r.Name+" is made. Send a test to see that its messages arrive.")
+	return h.Done(c, href.AlertRule(r.ID), h.T(c, "{name} is made. Send a test to see that its messages arrive.", "name", r.Name))
 }
 
 func (h *Handlers) alertRule(c echo.Context) (model.AlertRule, error) {
@@ -202,7 +202,7 @@ func (h *Handlers) updateAlert(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.AlertRule(r.ID), r.Name+" is saved.")
+	return h.Done(c, href.AlertRule(r.ID), h.T(c, "{name} is saved.", "name", r.Name))
 }
 
 // changeAlert changes one thing of a rule as it stands.
@@ -221,9 +221,9 @@ func (h *Handlers) changeAlert(c echo.Context, words func(model.AlertRule) strin
 func (h *Handlers) toggleAlert(c echo.Context) error {
 	return h.changeAlert(c, func(r model.AlertRule) string {
 		if r.Enabled {
-			return r.Name + " is on."
+			return h.T(c, "{name} is on.", "name", r.Name)
 		}
-		return r.Name + " is off: nobody is told."
+		return h.T(c, "{name} is off: nobody is told.", "name", r.Name)
 	}, func(r *model.AlertRule) { r.Enabled = switchedOn(c) })
 }
 
@@ -237,9 +237,9 @@ func (h *Handlers) snoozeAlert(c echo.Context) error {
 	}
 	return h.changeAlert(c, func(r model.AlertRule) string {
 		if r.SnoozedUntil.IsZero() {
-			return r.Name + " tells again."
+			return h.T(c, "{name} tells again.", "name", r.Name)
 		}
-		return r.Name + " is snoozed for " + ui.Took(time.Duration(n)*time.Minute) + "."
+		return h.T(c, "{name} is snoozed for {time}.", "name", r.Name, "time", ui.Lasted(h.Reader(c), time.Duration(n)*time.Minute))
 	}, func(r *model.AlertRule) {
 		if r.SnoozedUntil = (time.Time{}); n > 0 {
 			r.SnoozedUntil = h.Now().Add(time.Duration(n) * time.Minute)
@@ -255,7 +255,7 @@ func (h *Handlers) testAlert(c echo.Context) error {
 	if err := h.o.Jobs.TestAlertRule(c.Request().Context(), h.Actor(c), r.ID); err != nil {
 		return err
 	}
-	return h.Done(c, href.AlertRule(r.ID), "A test is on its way to everybody that "+r.Name+" tells.")
+	return h.Done(c, href.AlertRule(r.ID), h.T(c, "A test is on its way to everybody that {name} tells.", "name", r.Name))
 }
 
 func alertDeletion(r model.AlertRule) views.DeleteProps {
@@ -280,5 +280,5 @@ func (h *Handlers) deleteAlert(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteAlertRule(r.ID) }); err != nil {
 		return err
 	}
-	return h.Done(c, href.Alerts(), r.Name+" is deleted.")
+	return h.Done(c, href.Alerts(), h.T(c, "{name} is deleted.", "name", r.Name))
 }

@@ -66,7 +66,7 @@ func (h *Handlers) startAudience(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Audience(a.ID), x.Workflow+" is being started for "+ui.Plural(x.Total, "record")+".")
+	return h.Done(c, href.Audience(a.ID), h.T(c, "{workflow} is being started for {records}.", "workflow", x.Workflow, "records", ui.Many(h.Reader(c), x.Total, "record")))
 }
 
 func (h *Handlers) stopAudience(c echo.Context) error {
@@ -78,5 +78,5 @@ func (h *Handlers) stopAudience(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Audience(x.AudienceID), "No more runs are started; "+ui.Count(x.Next)+" have begun and go on.")
+	return h.Done(c, href.Audience(x.AudienceID), h.T(c, "No more runs are started; {n} have begun and go on.", "n", ui.Number(h.Reader(c), x.Next)))
 }

@@ -105,7 +105,7 @@ func (h *Handlers) createAudience(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Audience(a.ID), a.Name+" is made, with "+ui.Plural(n, "record")+".")
+	return h.Done(c, href.Audience(a.ID), h.T(c, "{name} is made, with {records}.", "name", a.Name, "records", ui.Many(h.Reader(c), n, "record")))
 }
 
 func (h *Handlers) audience(c echo.Context) (model.Audience, error) {
@@ -131,7 +131,7 @@ func (h *Handlers) audiencePage(c echo.Context, status int, a model.Audience, ba
 	if err != nil {
 		return err
 	}
-	props := views.AudienceProps{Audience: a, Members: list, From: from, Problems: bad, Delete: audienceDeletion(a), CanEdit: h.may(c, model.Workflows.Manage()), Now: h.Now()}
+	props := views.AudienceProps{Audience: a, Members: list, From: from, Problems: bad, Delete: h.audienceDeletion(c, a), CanEdit: h.may(c, model.Workflows.Manage()), Now: h.Now()}
 	next := ""
 	if end < a.Count {
 		next = strconv.FormatInt(end, 10)
@@ -186,7 +186,7 @@ func (h *Handlers) updateAudience(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Audience(a.ID), a.Name+" is saved.")
+	return h.Done(c, href.Audience(a.ID), h.T(c, "{name} is saved.", "name", a.Name))
 }
 
 // addRecords takes a file with records.
@@ -211,12 +211,12 @@ func (h *Handlers) addRecords(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Audience(a.ID), ui.Plural(int64(len(list)), "record")+" stored; "+a.Name+" holds "+ui.Count(n)+" now.")
+	return h.Done(c, href.Audience(a.ID), h.T(c, "{records} stored; {name} holds {n} now.", "records", ui.Many(h.Reader(c), int64(len(list)), "record"), "name", a.Name, "n", ui.Number(h.Reader(c), n)))
 }
 
-func audienceDeletion(a model.Audience) views.DeleteProps {
+func (h *Handlers) audienceDeletion(c echo.Context, a model.Audience) views.DeleteProps {
 	return views.DeleteProps{Noun: "audience", Name: a.Name, Action: href.DeleteAudience(a.ID), Cancel: href.Audience(a.ID),
-		Consequence: "Its " + ui.Plural(a.Count, "record") + " are deleted with it. Runs that were started for them go on. This cannot be undone."}
+		Consequence: h.T(c, "Its {records} are deleted with it. Runs that were started for them go on. This cannot be undone.", "records", ui.Many(h.Reader(c), a.Count, "record"))}
 }
 
 func (h *Handlers) askDeleteAudience(c echo.Context) error {
@@ -228,7 +228,7 @@ func (h *Handlers) askDeleteAudience(c echo.Context) error {
 }
 
 func (h *Handlers) askAudience(c echo.Context, status int, a model.Audience, conflict string) error {
-	p := audienceDeletion(a)
+	p := h.audienceDeletion(c, a)
 	p.Conflict = conflict
 	bits := web.Bits{Status: status, Title: "Delete " + a.Name, Section: "audiences", Crumbs: []ui.Crumb{audiencesCrumb, crumb(a.Name, href.Audience(a.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(p))
@@ -246,5 +246,5 @@ func (h *Handlers) deleteAudience(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Audiences(), a.Name+" is deleted.")
+	return h.Done(c, href.Audiences(), h.T(c, "{name} is deleted.", "name", a.Name))
 }

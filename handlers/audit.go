@@ -59,7 +59,7 @@ func (h *Handlers) listAudit(c echo.Context) error {
 		return err
 	}
 	if broken > 0 {
-		p.Broken = "Row " + strconv.FormatInt(broken, 10) + " does not follow from the one before it: it was changed, or rows before it were removed or slipped in."
+		p.Broken = h.T(c, "Row {n} does not follow from the one before it: it was changed, or rows before it were removed or slipped in.", "n", strconv.FormatInt(broken, 10))
 	}
 	return h.Page(c, web.Bits{Title: "Audit log", Section: "audit"}, views.AuditLog(p))
 }

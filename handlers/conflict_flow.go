@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -110,7 +111,7 @@ func spanWords(text string) string {
 	if err != nil || n == 0 {
 		return ""
 	}
-	return views.SpanWords(n)
+	return views.SpanWords(context.Background(), n)
 }
 
 // lines is a value of JSON for people: text as it is, a list line by line.

@@ -20,6 +20,7 @@ import (
 	"waybill/jobs/scheme"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -326,7 +327,7 @@ func (h *Handlers) createConnection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.connectionSaved(c, f, x, x.Name+" is connected."+afterwards(x))
+	return h.connectionSaved(c, f, x, strings.TrimSpace(h.T(c, "{name} is connected.", "name", x.Name)+" "+h.T(c, afterwards(x))))
 }
 
 // afterwards is what to do with a new connection.
@@ -334,7 +335,7 @@ func afterwards(x model.Connection) string {
 	if kind, _ := connector.ByType(x.Type); kind.NoDestinations != "" {
 		return ""
 	}
-	return " Say what is sent there."
+	return texts.ID("Say what is sent there.")
 }
 
 // connectionSaved leads on, and warns of what will be refused.
@@ -344,7 +345,7 @@ func (h *Handlers) connectionSaved(c echo.Context, f views.ConnectionForm, x mod
 		url = href.Destinations(x.ID)
 	}
 	if w := h.o.Jobs.Warnings(x); len(w) > 0 {
-		h.Flash(c, ui.Warn, "Saved, but requests will be refused: "+strings.Join(w, " "))
+		h.Flash(c, ui.Warn, h.T(c, "Saved, but requests will be refused: {reasons}", "reasons", strings.Join(w, " ")))
 		return web.Redirect(c, url)
 	}
 	return h.Done(c, url, words)
@@ -458,7 +459,7 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.connectionSaved(c, f, x, x.Name+" is saved.")
+	return h.connectionSaved(c, f, x, h.T(c, "{name} is saved.", "name", x.Name))
 }
 
 // connectionCollision sets x, as typed, against what is stored; a credential shows by its name to those who may see it.
@@ -541,5 +542,5 @@ func (h *Handlers) deleteConnection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Connections(), x.Name+" is deleted.")
+	return h.Done(c, href.Connections(), h.T(c, "{name} is deleted.", "name", x.Name))
 }

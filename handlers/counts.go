@@ -8,6 +8,7 @@ import (
 	"waybill/db"
 	"waybill/db/model"
 	"waybill/views"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -51,15 +52,15 @@ func (h *Handlers) counts(ctx context.Context, rights model.Rights) map[string]v
 	out := map[string]views.NavCount{"workflows": {N: n.Workflows}, "actions": {N: n.Actions}, "audiences": {N: n.Audiences}, "integrations": {N: n.Integrations},
 		"connections": {N: n.Connections}, "credentials": {N: n.Credentials}, "inbound": {N: n.Inbound}, "users": {N: n.Users}}
 	if rights.Has(model.Deliveries.View()) && k.failed+k.held > 0 {
-		out["deliveries"] = views.NavCount{N: k.failed + k.held, Words: troubleWords(k.failed, k.held)}
+		out["deliveries"] = views.NavCount{N: k.failed + k.held, Words: troubleWords(ctx, k.failed, k.held)}
 	}
 	return out
 }
 
-func troubleWords(failed, held int64) string {
-	words := ui.Count(failed) + " failed in 24 hours"
+func troubleWords(ctx context.Context, failed, held int64) string {
+	words := texts.T(ctx, "{n} failed in 24 hours", "n", ui.Number(ctx, failed))
 	if held > 0 {
-		words += ", " + ui.Count(min(held, model.MostCounted)) + " held"
+		words += ", " + texts.T(ctx, "{n} held", "n", ui.Number(ctx, min(held, model.MostCounted)))
 	}
 	return words
 }

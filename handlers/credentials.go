@@ -245,7 +245,7 @@ func (h *Handlers) createCredential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Credential(x.ID), x.Name+" is stored.")
+	return h.Done(c, href.Credential(x.ID), h.T(c, "{name} is stored.", "name", x.Name))
 }
 
 func (h *Handlers) credential(c echo.Context) (model.Credential, error) {
@@ -325,7 +325,7 @@ func (h *Handlers) updateCredential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Credential(x.ID), x.Name+" is saved.")
+	return h.Done(c, href.Credential(x.ID), h.T(c, "{name} is saved.", "name", x.Name))
 }
 
 // credentialDeletion is what deleting a credential means: nothing may use it.
@@ -369,5 +369,5 @@ func (h *Handlers) deleteCredential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Credentials(), x.Name+" is deleted.")
+	return h.Done(c, href.Credentials(), h.T(c, "{name} is deleted.", "name", x.Name))
 }

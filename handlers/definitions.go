@@ -91,7 +91,7 @@ func (h *Handlers) createEventDefinition(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.EventDefinition(d.ID), d.Name+" is defined.")
+	return h.Done(c, href.EventDefinition(d.ID), h.T(c, "{name} is defined.", "name", d.Name))
 }
 
 func (h *Handlers) eventDefinition(c echo.Context) (model.EventDefinition, error) {
@@ -177,7 +177,7 @@ func (h *Handlers) updateEventDefinition(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.EventDefinition(d.ID), d.Name+" is saved.")
+	return h.Done(c, href.EventDefinition(d.ID), h.T(c, "{name} is saved.", "name", d.Name))
 }
 
 func eventDefinitionDeletion(d model.EventDefinition) views.DeleteProps {
@@ -202,5 +202,5 @@ func (h *Handlers) deleteEventDefinition(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteEventDefinition(d.ID) }); err != nil {
 		return err
 	}
-	return h.Done(c, href.EventDefinitions(), "The definition of "+d.Name+" is deleted.")
+	return h.Done(c, href.EventDefinitions(), h.T(c, "The definition of {name} is deleted.", "name", d.Name))
 }

@@ -125,7 +125,7 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 	} else if is {
 		p.Follow = &f
 	}
-	return h.Page(c, web.Bits{Title: "Delivery of " + d.EventName, Section: "deliveries", Crumbs: under(deliveriesCrumb, string(d.ID))}, views.Delivery(p))
+	return h.Page(c, web.Bits{Title: h.T(c, "Delivery of {event}", "event", d.EventName), Section: "deliveries", Crumbs: under(deliveriesCrumb, string(d.ID))}, views.Delivery(p))
 }
 
 func (h *Handlers) retryDelivery(c echo.Context) error {

@@ -64,7 +64,7 @@ func (h *Handlers) listDestinations(c echo.Context) error {
 		props.Items = append(props.Items, views.DestinationItem{Destination: d, Actions: len(actionsOf(around, d))})
 	}
 	crumbs := []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Destinations"}}
-	return h.Page(c, web.Bits{Title: "Destinations of " + x.Name, Section: "connections", Crumbs: crumbs}, views.Destinations(props))
+	return h.Page(c, web.Bits{Title: h.T(c, "Destinations of {name}", "name", x.Name), Section: "connections", Crumbs: crumbs}, views.Destinations(props))
 }
 
 // editor is a destination as it is being edited: what is stored, what is typed, and what its form shows around it.
@@ -398,7 +398,7 @@ func (h *Handlers) showSigningSecret(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: "Signing secret of " + e.saved.Name, Section: "connections",
+	bits := web.Bits{Title: h.T(c, "Signing secret of {name}", "name", e.saved.Name), Section: "connections",
 		Crumbs: destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Signing secret"})}
 	return h.Page(c, bits, views.SigningSecret(signingProps(e.saved, x, h.Now())))
 }
@@ -430,13 +430,13 @@ func (h *Handlers) dropHeld(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	words := ui.Plural(int(n), "delivery") + " dropped."
+	words := h.T(c, "{deliveries} dropped.", "deliveries", ui.Many(h.Reader(c), int(n), "delivery"))
 	if d := e.saved; switchedOn(c) {
 		d.Enabled = true
 		if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateDestination(&d) }); err != nil {
 			return err
 		}
-		words += " " + d.Name + " is on."
+		words += " " + h.T(c, "{name} is on.", "name", d.Name)
 	}
 	return h.Done(c, href.Destination(e.saved.ID), words)
 }
@@ -484,5 +484,5 @@ func (h *Handlers) deleteDestination(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Destinations(e.connection.ID), e.saved.Name+" is deleted.")
+	return h.Done(c, href.Destinations(e.connection.ID), h.T(c, "{name} is deleted.", "name", e.saved.Name))
 }

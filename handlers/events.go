@@ -83,7 +83,7 @@ func (h *Handlers) createEvent(c echo.Context) error {
 	}
 	words := "Published; no action sends it anywhere."
 	if n := made[0].Deliveries; n > 0 {
-		words = "Published: " + ui.Plural(n, "delivery") + "."
+		words = h.T(c, "Published: {deliveries}.", "deliveries", ui.Many(h.Reader(c), n, "delivery"))
 	}
 	return h.Done(c, href.Event(made[0].ID), words)
 }

@@ -181,7 +181,7 @@ func (h *Handlers) removeFactor(c echo.Context) error {
 			if !ok {
 				return err
 			}
-			return problem("password", "Your password alone is too short. "+fields["password"])
+			return problem("password", h.T(c, "Your password alone is too short.")+" "+fields["password"])
 		}
 	}
 	keep := h.Session(c).ID

@@ -87,11 +87,11 @@ func switchedOn(c echo.Context) bool { return typed(c, "value") == "on" }
 func (h *Handlers) switched(c echo.Context, url, name string, on bool, actions int) error {
 	switch {
 	case on:
-		return h.Done(c, url, name+" is on. What was held goes out now.")
+		return h.Done(c, url, h.T(c, "{name} is on. What was held goes out now.", "name", name))
 	case actions == 0:
-		return h.Done(c, url, name+" is off.")
+		return h.Done(c, url, h.T(c, "{name} is off.", "name", name))
 	}
-	h.Flash(c, ui.Warn, name+" is off. It is used by "+ui.Plural(actions, "action")+": what they send is held until it is on again.")
+	h.Flash(c, ui.Warn, h.T(c, "{name} is off. It is used by {actions}: what they send is held until it is on again.", "name", name, "actions", ui.Many(h.Reader(c), actions, "action")))
 	return web.Redirect(c, url)
 }
 

@@ -226,7 +226,7 @@ func (h *Handlers) createInbound(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.InboundEndpoint(e.ID), e.Name+" is ready. Give its URL to whoever is to call.")
+	return h.Done(c, href.InboundEndpoint(e.ID), h.T(c, "{name} is ready. Give its URL to whoever is to call.", "name", e.Name))
 }
 
 func (h *Handlers) inboundEndpoint(c echo.Context) (model.InboundEndpoint, error) {
@@ -282,7 +282,7 @@ func (h *Handlers) updateInbound(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.InboundEndpoint(e.ID), e.Name+" is saved.")
+	return h.Done(c, href.InboundEndpoint(e.ID), h.T(c, "{name} is saved.", "name", e.Name))
 }
 
 func (h *Handlers) toggleInbound(c echo.Context) error {
@@ -295,9 +295,9 @@ func (h *Handlers) toggleInbound(c echo.Context) error {
 		return err
 	}
 	if e.Enabled {
-		return h.Done(c, href.InboundEndpoint(e.ID), e.Name+" is on and takes calls.")
+		return h.Done(c, href.InboundEndpoint(e.ID), h.T(c, "{name} is on and takes calls.", "name", e.Name))
 	}
-	h.Flash(c, ui.Warn, e.Name+" is off: every call is refused.")
+	h.Flash(c, ui.Warn, h.T(c, "{name} is off: every call is refused.", "name", e.Name))
 	return web.Redirect(c, href.InboundEndpoint(e.ID))
 }
 
@@ -323,7 +323,7 @@ func (h *Handlers) deleteInbound(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteInbound(e.ID) }); err != nil {
 		return err
 	}
-	return h.Done(c, href.Inbound(), e.Name+" is deleted.")
+	return h.Done(c, href.Inbound(), h.T(c, "{name} is deleted.", "name", e.Name))
 }
 
 func (h *Handlers) askRotateInbound(c echo.Context) error {
@@ -381,14 +381,14 @@ func (h *Handlers) rotate(c echo.Context, id model.InboundID, f views.RotateForm
 		_, err := tx.RotateInbound(id, overlap)
 		return err
 	})
-	until := "; what was good before has ended."
+	until := h.T(c, "What was good before has ended.")
 	if overlap > 0 {
-		until = "; what was good before stays so for " + ui.Took(overlap) + "."
+		until = h.T(c, "What was good before stays so for {time}.", "time", ui.Lasted(h.Reader(c), overlap))
 	}
 	if f.What == "secret" {
-		return "The new secret is in use" + until, err
+		return h.T(c, "The new secret is in use.") + " " + until, err
 	}
-	return "There is a new URL" + until, err
+	return h.T(c, "There is a new URL.") + " " + until, err
 }
 
 func (h *Handlers) askRevokeInbound(c echo.Context) error {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/jobs/inbound"
 	"waybill/views"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -168,17 +170,17 @@ func (h *Handlers) offerWorkflows(c echo.Context, p *views.InboundFormProps, pub
 			p.Workflows = append(p.Workflows, o)
 		}
 	}
-	p.Workflows = offered(p.Workflows, p.Form.Workflow, "Start none")
-	p.Movable = offered(p.Movable, p.Form.CompleteFlow, "Move none on")
+	p.Workflows = offered(h.Reader(c), p.Workflows, p.Form.Workflow, h.T(c, "Start none"))
+	p.Movable = offered(h.Reader(c), p.Movable, p.Form.CompleteFlow, h.T(c, "Move none on"))
 }
 
 // offered are options by their labels, after one for nothing.
-func offered(list []ui.Option, chosen, none string) []ui.Option {
+func offered(ctx context.Context, list []ui.Option, chosen, none string) []ui.Option {
 	slices.SortFunc(list, func(a, b ui.Option) int {
 		return cmp.Or(strings.Compare(a.Label, b.Label), strings.Compare(a.Value, b.Value))
 	})
 	if chosen != "" && !slices.ContainsFunc(list, func(o ui.Option) bool { return o.Value == chosen }) {
-		list = append(list, ui.Option{Value: chosen, Label: chosen + " (cannot be used)"})
+		list = append(list, ui.Option{Value: chosen, Label: texts.T(ctx, "{name} (cannot be used)", "name", chosen)})
 	}
 	return append([]ui.Option{{Label: none}}, list...)
 }

@@ -45,7 +45,7 @@ func (h *Handlers) listInboundCalls(c echo.Context) error {
 	p := views.InboundCallsProps{Item: item, Calls: calls, State: state, CanEdit: h.may(c, model.Inbound.Manage()), Waiting: waiting(item.InboundEndpoint, h.Now()), Now: h.Now(),
 		Page: href.With(href.InboundCalls(item.ID), "status", string(state), "cursor", c.QueryParam("cursor"))}
 	p.Next, p.First = pages(c, next)
-	return h.Page(c, web.Bits{Title: "Calls of " + item.Name, Section: "inbound", Crumbs: inboundCrumbs(item, "Calls")}, views.InboundCalls(p))
+	return h.Page(c, web.Bits{Title: h.T(c, "Calls of {name}", "name", item.Name), Section: "inbound", Crumbs: inboundCrumbs(item, "Calls")}, views.InboundCalls(p))
 }
 
 func (h *Handlers) sampleInbound(c echo.Context) error {
@@ -137,7 +137,7 @@ func (h *Handlers) mappingPage(c echo.Context, status int, item views.InboundIte
 	if p.Input, p.Preview, err = h.mapped(c, item.InboundEndpoint, p.Form); err != nil {
 		return err
 	}
-	return h.Page(c, web.Bits{Status: status, Title: "Mapping of " + item.Name, Section: "inbound", Crumbs: inboundCrumbs(item, "Mapping")}, views.InboundMapping(p))
+	return h.Page(c, web.Bits{Status: status, Title: h.T(c, "Mapping of {name}", "name", item.Name), Section: "inbound", Crumbs: inboundCrumbs(item, "Mapping")}, views.InboundMapping(p))
 }
 
 // mapped is the call that a form names, and what would come of it.

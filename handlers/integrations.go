@@ -126,7 +126,7 @@ func (h *Handlers) saveIntegration(c echo.Context, old model.Integration) error 
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Integration(n.ID), n.Name+" is saved. Steps use it as it is published.")
+	return h.Done(c, href.Integration(n.ID), h.T(c, "{name} is saved. Steps use it as it is published.", "name", n.Name))
 }
 
 // integrationTyped is old with what is typed, and the credential that is to be made with it. Without a form the request could
@@ -265,7 +265,7 @@ func (h *Handlers) publishIntegration(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Integration(n.ID), n.Name+" is published.")
+	return h.Done(c, href.Integration(n.ID), h.T(c, "{name} is published.", "name", n.Name))
 }
 
 func (h *Handlers) integrationDeletion(c echo.Context, n model.Integration) (views.DeleteProps, error) {
@@ -308,5 +308,5 @@ func (h *Handlers) deleteIntegration(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Integrations(), n.Name+" is deleted.")
+	return h.Done(c, href.Integrations(), h.T(c, "{name} is deleted.", "name", n.Name))
 }

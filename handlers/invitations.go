@@ -176,5 +176,5 @@ func (h *Handlers) acceptInvitation(c echo.Context) error {
 	if err := h.SignIn(c, u); err != nil {
 		return err
 	}
-	return h.Done(c, href.Home(), "Welcome, "+u.Name+". Your account is ready.")
+	return h.Done(c, href.Home(), h.T(c, "Welcome, {name}. Your account is ready.", "name", u.Name))
 }

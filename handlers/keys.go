@@ -242,5 +242,5 @@ func (h *Handlers) revokeAPIKey(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.RevokeAPIKey(k.ID) }); err != nil {
 		return err
 	}
-	return h.Done(c, href.APIKeys(), k.Name+" is revoked.")
+	return h.Done(c, href.APIKeys(), h.T(c, "{name} is revoked.", "name", k.Name))
 }

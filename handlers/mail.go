@@ -83,5 +83,5 @@ func (h *Handlers) testMail(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.MailSettings(), "The letter to "+to+" is on its way.")
+	return h.Done(c, href.MailSettings(), h.T(c, "The letter to {to} is on its way.", "to", to))
 }

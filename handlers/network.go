@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 )
 
 func (h *Handlers) networkRoutes() []web.Route {
@@ -46,7 +48,7 @@ func (h *Handlers) networkPage(c echo.Context, status int, form views.ProxyForm,
 	if err != nil {
 		return err
 	}
-	p.Scopes, p.Rules = networkScopes(around), around.Network
+	p.Scopes, p.Rules = networkScopes(h.Reader(c), around), around.Network
 	if p.Network, p.Locked, err = h.o.Jobs.Network(ctx); err != nil {
 		return err
 	}
@@ -65,10 +67,10 @@ func (h *Handlers) networkPage(c echo.Context, status int, form views.ProxyForm,
 }
 
 // networkScopes are whom rules can be for: connections by name, each before its destinations.
-func networkScopes(around db.Routing) []views.NetworkScope {
+func networkScopes(ctx context.Context, around db.Routing) []views.NetworkScope {
 	var out []views.NetworkScope
 	for _, c := range around.Connections {
-		out = append(out, views.NetworkScope{ID: string(c.ID), Name: c.Name + " (all of it)", URL: href.Connection(c.ID)})
+		out = append(out, views.NetworkScope{ID: string(c.ID), Name: texts.T(ctx, "{name} (all of it)", "name", c.Name), URL: href.Connection(c.ID)})
 	}
 	for _, d := range around.Destinations {
 		out = append(out, views.NetworkScope{ID: string(d.ID), Name: around.Connections[d.ConnectionID].Name + " → " + d.Name, URL: href.Destination(d.ID)})
@@ -114,7 +116,7 @@ func (h *Handlers) networkRuleForm(c echo.Context, status int, p views.NetworkRu
 	if err != nil {
 		return err
 	}
-	p.Scopes = networkScopes(around)
+	p.Scopes = networkScopes(h.Reader(c), around)
 	title := "New network rule"
 	if p.ID != "" {
 		title = "Edit " + p.Saved
@@ -145,7 +147,7 @@ func (h *Handlers) createNetworkRule(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.TryNetwork(f.Back, f.For), "The rule for "+r.Pattern+" holds from the next request on.")
+	return h.Done(c, href.TryNetwork(f.Back, f.For), h.T(c, "The rule for {pattern} holds from the next request on.", "pattern", r.Pattern))
 }
 
 // ruleProblems puts the complaint that there is such a rule to the pattern.
@@ -191,7 +193,7 @@ func (h *Handlers) updateNetworkRule(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Network(), "The rule for "+r.Pattern+" holds from the next request on.")
+	return h.Done(c, href.Network(), h.T(c, "The rule for {pattern} holds from the next request on.", "pattern", r.Pattern))
 }
 
 // ruleCollision is a rule that was saved over a version which its writer had not seen.
@@ -229,5 +231,5 @@ func (h *Handlers) deleteNetworkRule(c echo.Context) error {
 	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteNetworkRule(r.ID) }); err != nil {
 		return err
 	}
-	return h.Done(c, href.Network(), "The rule for "+r.Pattern+" is deleted.")
+	return h.Done(c, href.Network(), h.T(c, "The rule for {pattern} is deleted.", "pattern", r.Pattern))
 }

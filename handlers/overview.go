@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -82,22 +82,22 @@ func (h *Handlers) recentChanges(ctx context.Context) ([]model.Audit, error) {
 
 // health is what somebody should see to, the worst first, as far as who asks may know it.
 func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Finding, error) {
-	ctx := c.Request().Context()
+	ctx := h.Reader(c)
 	var out []views.Finding
 	key, err := h.Key(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !key.OK {
-		out = append(out, views.Finding{Tone: ui.Bad, Text: "Nothing is accepted or delivered: " + key.Reason})
+		out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "Nothing is accepted or delivered: {reason}", "reason", texts.T(ctx, key.Reason))})
 	}
 	if h.may(c, model.Connections.View()) {
 		around, err := h.Store.Routing(ctx)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, destinationsOff(around)...)
-		out = append(out, h.authoritiesEnding(around)...)
+		out = append(out, destinationsOff(ctx, around)...)
+		out = append(out, h.authoritiesEnding(ctx, around)...)
 	}
 	if h.may(c, model.Credentials.View()) {
 		ending, err := h.credentialsEnding(ctx)
@@ -119,25 +119,25 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, breakers(around, h.o.Jobs.Ailing(), h.may(c, model.Connections.View()))...)
+	out = append(out, breakers(ctx, around, h.o.Jobs.Ailing(), h.may(c, model.Connections.View()))...)
 	if len(failing) > 0 {
-		out = append(out, views.Finding{Tone: ui.Bad, Text: "Not delivered to " + strings.Join(failing, ", ") + ".", Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed))})
+		out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "Not delivered to {names}.", "names", strings.Join(failing, ", ")), Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed))})
 	}
 	counts, err := h.Store.Tally(ctx, db.DeliveryFilter{})
 	if n := counts[model.Held]; n > 0 {
-		out = append(out, views.Finding{Tone: ui.Warn, Text: heldWords(n), Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held))})
+		out = append(out, views.Finding{Tone: ui.Warn, Text: heldWords(ctx, n), Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held))})
 	}
 	return out, err
 }
 
 // breakers are the destinations that are not sent to for a while, since they fail.
-func breakers(around db.Routing, ailing []model.Health, see bool) (out []views.Finding) {
+func breakers(ctx context.Context, around db.Routing, ailing []model.Health, see bool) (out []views.Finding) {
 	for _, x := range ailing {
 		d, ok := around.Destinations[model.DestID(x.ID)]
 		if !ok || x.Breaker != model.BreakerOpen {
 			continue
 		}
-		f := views.Finding{Tone: ui.Bad, Text: "Nothing goes to " + around.Connections[d.ConnectionID].Name + " → " + d.Name + " for now: it failed too often. " + x.LastError}
+		f := views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "Nothing goes to {name} for now: it failed too often. {error}", "name", around.Connections[d.ConnectionID].Name+" → "+d.Name, "error", x.LastError)}
 		if see {
 			f.Label, f.URL = "Open it", href.Destination(d.ID)
 		}
@@ -147,21 +147,18 @@ func breakers(around db.Routing, ailing []model.Health, see bool) (out []views.F
 	return out
 }
 
-func heldWords(n int) string {
-	switch {
-	case n > model.MostCounted:
-		return "Many deliveries are held until a person sees to them."
-	case n == 1:
-		return "One delivery is held until a person sees to it."
+func heldWords(ctx context.Context, n int) string {
+	if n > model.MostCounted {
+		return texts.T(ctx, "Many deliveries are held until a person sees to them.")
 	}
-	return strconv.Itoa(n) + " deliveries are held until a person sees to them."
+	return texts.N(ctx, int64(n), "{n} delivery is held until a person sees to it.", "{n} deliveries are held until a person sees to them.", "n", ui.Number(ctx, n))
 }
 
 // failsNow is how long ago a failure is still news.
 const failsNow = 2 * time.Hour
 
 // destinationsOff are the destinations that Waybill switched off, each, and how many of those in use people did.
-func destinationsOff(around db.Routing) (out []views.Finding) {
+func destinationsOff(ctx context.Context, around db.Routing) (out []views.Finding) {
 	byHand := map[model.DestID]bool{}
 	for _, a := range around.Actions {
 		d := around.Destinations[a.DestinationID]
@@ -171,11 +168,11 @@ func destinationsOff(around db.Routing) (out []views.Finding) {
 	}
 	for _, choice := range choices(around) {
 		if d := around.Destinations[choice.ID]; !d.Enabled && d.DisabledReason != "" {
-			out = append(out, views.Finding{Tone: ui.Bad, Text: choice.Connection + " → " + d.Name + " was switched off: " + d.DisabledReason, Label: "Open it", URL: href.Destination(d.ID)})
+			out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "{name} was switched off: {reason}", "name", choice.Connection+" → "+d.Name, "reason", d.DisabledReason), Label: "Open it", URL: href.Destination(d.ID)})
 		}
 	}
 	if n := len(byHand); n > 0 {
-		out = append(out, views.Finding{Tone: ui.Warn, Text: ui.Plural(n, "destination") + " in use: switched off by hand.", Label: "Connections", URL: href.Connections()})
+		out = append(out, views.Finding{Tone: ui.Warn, Text: texts.T(ctx, "{destinations} in use: switched off by hand.", "destinations", ui.Many(ctx, n, "destination")), Label: "Connections", URL: href.Connections()})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"waybill/jobs/inbound"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -137,7 +139,7 @@ func (h *Handlers) partnerPage(c echo.Context, g guest, check views.CheckProps) 
 	ctx, e := c.Request().Context(), g.endpoint
 	kind, _ := inbound.KindOf(e.Verification.Preset)
 	check.Action, check.Sample = href.PartnerCheck(e.ID), sampleHeaders(e)
-	p := views.PartnerProps{Endpoint: e, Preset: presetView(kind), Rules: partnerRules(e, kind), Check: check, Now: h.Now()}
+	p := views.PartnerProps{Endpoint: e, Preset: presetView(kind), Rules: partnerRules(h.Reader(c), e, kind), Check: check, Now: h.Now()}
 	var err error
 	if p.URL, err = h.inboundURL(ctx, e, true); err != nil {
 		return err
@@ -157,18 +159,18 @@ func (h *Handlers) partnerPage(c echo.Context, g guest, check views.CheckProps) 
 	return h.Page(c, web.Bits{Title: e.Name}, views.Partner(p))
 }
 
-func partnerRules(e model.InboundEndpoint, k inbound.Kind) []ui.Fact {
-	takes := "Any content type"
+func partnerRules(ctx context.Context, e model.InboundEndpoint, k inbound.Kind) []ui.Fact {
+	takes := texts.T(ctx, "Any content type")
 	if len(e.ContentTypes) > 0 {
 		takes = strings.Join(e.ContentTypes, ", ")
 	}
 	return []ui.Fact{
-		{Label: "Verified by", Text: k.Title},
-		{Label: "Takes", Text: takes + ", up to " + ui.Bytes(e.MaxBytes)},
-		{Label: "Rate", Text: strconv.Itoa(e.Rate) + " calls a second; beyond it 429 says when to try again"},
-		{Label: "Answer", Text: "202 with a receipt, once the call is stored"},
-		{Label: "Receipts", Text: "GET the URL with /receipts/ and the receipt after it"},
-		{Label: "Instead of the key in the URL", Text: href.InboundCall(string(e.ID)) + " with Authorization: Bearer and the key"},
+		{Label: "Verified by", Text: texts.T(ctx, k.Title)},
+		{Label: "Takes", Text: texts.T(ctx, "{kinds}, up to {size}", "kinds", takes, "size", ui.Size(ctx, e.MaxBytes))},
+		{Label: "Rate", Text: texts.T(ctx, "{n} calls a second; beyond it 429 says when to try again", "n", strconv.Itoa(e.Rate))},
+		{Label: "Answer", Text: texts.T(ctx, "202 with a receipt, once the call is stored")},
+		{Label: "Receipts", Text: texts.T(ctx, "GET the URL with /receipts/ and the receipt after it")},
+		{Label: "Instead of the key in the URL", Text: texts.T(ctx, "{url} with Authorization: Bearer and the key", "url", href.InboundCall(string(e.ID)))},
 	}
 }
 

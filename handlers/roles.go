@@ -49,7 +49,7 @@ func (h *Handlers) newRole(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		f = views.RoleForm{Name: "Copy of " + r.Name, Description: r.Description}
+		f = views.RoleForm{Name: h.T(c, "Copy of {name}", "name", r.Name), Description: r.Description}
 		for _, x := range r.Rights {
 			if h.Actor(c).Rights.Lacks(model.NewRights(x)) == "" {
 				f.Rights = append(f.Rights, x)
@@ -128,7 +128,7 @@ func (h *Handlers) createRole(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Roles(), "The role “"+r.Name+"” was made.")
+	return h.Done(c, href.Roles(), h.T(c, "The role “{name}” was made.", "name", r.Name))
 }
 
 func (h *Handlers) updateRole(c echo.Context) error {
@@ -173,7 +173,7 @@ func (h *Handlers) deleteRolePage(c echo.Context, status int, conflict string) e
 		return err
 	}
 	bits := web.Bits{Status: status, Title: "Delete " + r.Name, Section: "users", Crumbs: under(rolesCrumb, r.Name)}
-	return h.Page(c, bits, views.Delete(views.RoleDeletion(r, needsOf(have), conflict)))
+	return h.Page(c, bits, views.Delete(views.RoleDeletion(h.Reader(c), r, needsOf(have), conflict)))
 }
 
 func (h *Handlers) deleteRole(c echo.Context) error {

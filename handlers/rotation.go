@@ -17,6 +17,7 @@ import (
 	"waybill/jobs/scheme"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -39,20 +40,20 @@ func shownCertificates(list []scheme.Certificate) (out []views.Certificate) {
 func (h *Handlers) platformKey(ctx context.Context, p *views.CredentialProps) error {
 	k, u, err := h.Store.APIKeyOwner(ctx, model.APIKeyID(p.Credential.Config.Text("api_key_id")))
 	if fault.Is(err, fault.NotFound) {
-		p.KeyTrouble = "The API key that it stands for no longer exists; pick another one."
+		p.KeyTrouble = texts.ID("The API key that it stands for no longer exists; pick another one.")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	p.Key = k.Name + ", acting as " + u.Name
+	p.Key = texts.T(ctx, "{key}, acting as {user}", "key", k.Name, "user", u.Name)
 	switch {
 	case !k.RevokedAt.IsZero():
-		p.KeyTrouble = "The API key that it stands for is revoked; pick another one."
+		p.KeyTrouble = texts.ID("The API key that it stands for is revoked; pick another one.")
 	case !k.Live(h.Now()):
-		p.KeyTrouble = "The API key that it stands for has expired; pick another one."
+		p.KeyTrouble = texts.ID("The API key that it stands for has expired; pick another one.")
 	case u.Disabled:
-		p.KeyTrouble = "The user of its API key is disabled; requests are refused."
+		p.KeyTrouble = texts.ID("The user of its API key is disabled; requests are refused.")
 	}
 	return nil
 }
@@ -127,7 +128,7 @@ func (h *Handlers) rotationForm(c echo.Context, status int, x model.Credential, 
 		config[name] = v
 	}
 	p.Wire = h.wire(k.Type, config, x.Stored)
-	bits := web.Bits{Status: status, Title: "New secret for " + x.Name, Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb(x.Name, href.Credential(x.ID)), {Label: "New secret"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "New secret for {name}", "name", x.Name), Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb(x.Name, href.Credential(x.ID)), {Label: "New secret"}}}
 	return h.Page(c, bits, views.RotationForm(p))
 }
 
@@ -216,19 +217,19 @@ func (h *Handlers) credentialsEnding(ctx context.Context) ([]views.Finding, erro
 	list := slices.SortedFunc(maps.Values(around.Credentials), func(a, b model.Credential) int { return a.Ends().Compare(b.Ends()) })
 	var out []views.Finding
 	for _, x := range list {
-		if e := views.Expiry(x, h.Now()); e.Text != "" {
-			out = append(out, views.Finding{Tone: e.Tone, Text: "Credential " + x.Name + ": " + e.Text + ".", Label: "Open it", URL: href.Credential(x.ID)})
+		if e := views.Expiry(ctx, x, h.Now()); e.Text != "" {
+			out = append(out, views.Finding{Tone: e.Tone, Text: texts.T(ctx, "Credential {name}: {ending}.", "name", x.Name, "ending", e.Text), Label: "Open it", URL: href.Credential(x.ID)})
 		}
 	}
 	return out, nil
 }
 
 // authoritiesEnding are the private authorities of connections that have ended or will within 30 days.
-func (h *Handlers) authoritiesEnding(around db.Routing) (out []views.Finding) {
+func (h *Handlers) authoritiesEnding(ctx context.Context, around db.Routing) (out []views.Finding) {
 	for _, x := range around.Connections {
 		for _, a := range scheme.Authorities(x.CA) {
-			if e := views.Ending(a.To, h.Now()); e.Text != "" {
-				out = append(out, views.Finding{Tone: e.Tone, Text: "Private authority of " + x.Name + ": " + e.Text + ".", Label: "Open it", URL: href.Connection(x.ID)})
+			if e := views.Ending(ctx, a.To, h.Now()); e.Text != "" {
+				out = append(out, views.Finding{Tone: e.Tone, Text: texts.T(ctx, "Private authority of {name}: {ending}.", "name", x.Name, "ending", e.Text), Label: "Open it", URL: href.Connection(x.ID)})
 			}
 		}
 	}

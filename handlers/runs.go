@@ -77,7 +77,7 @@ func (h *Handlers) showRun(c echo.Context) error {
 	case err != nil:
 		return err
 	}
-	p.Definition, p.Graph = v.Definition, views.RunGraph(r, v.Definition)
+	p.Definition, p.Graph = v.Definition, views.RunGraph(h.Reader(c), r, v.Definition)
 	if p.Tasks, err = h.myTasksOf(c, r.ID); err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (h *Handlers) startRun(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	words := "Run #" + itoa(run.Number) + " has begun."
+	words := h.T(c, "Run #{n} has begun.", "n", itoa(run.Number))
 	if d.Trigger.Thanks != "" && d.Trigger.Kind == model.TriggerForm {
 		words = d.Trigger.Thanks
 	}

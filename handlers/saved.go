@@ -66,7 +66,7 @@ func (h *Handlers) saveFilter(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, list, "The filter is kept as “"+f.Name+"”.")
+	return h.Done(c, list, h.T(c, "The filter is kept as “{name}”.", "name", f.Name))
 }
 
 func (h *Handlers) dropFilter(c echo.Context) error {

@@ -89,7 +89,7 @@ func (h *Handlers) task(c echo.Context) (p views.TaskProps, err error) {
 	case p.Task.Status == model.TaskAbandoned:
 		p.Closed = "This task is no longer needed."
 	case p.Task.Status != model.TaskOpen:
-		p.Closed = "This task was done by " + p.Task.CompletedBy + "."
+		p.Closed = h.T(c, "This task was done by {name}.", "name", p.Task.CompletedBy)
 	case p.Run.Status == model.RunPaused:
 		p.Closed = "The run is paused; the task can be done when it is resumed."
 	}
@@ -116,7 +116,7 @@ func (h *Handlers) completeTask(c echo.Context) error {
 	if p.Fill, err = h.filled(c, h.Actor(c), p.Step.Fields); err == nil {
 		_, err = h.o.Jobs.Act(c.Request().Context(), h.Actor(c), jobs.Act{Task: p.Task.ID, What: jobs.Complete, Fields: p.Fill.JSON(p.Step.Fields)})
 	}
-	return h.taskDone(c, p, err, "“"+p.Task.StepName+"” is done.")
+	return h.taskDone(c, p, err, h.T(c, "“{step}” is done.", "step", p.Task.StepName))
 }
 
 func (h *Handlers) approveTask(c echo.Context) error { return h.decide(c, jobs.Approve, "Approved.") }

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"waybill/jobs"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -55,11 +57,11 @@ func (h *Handlers) compareDestination(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	e.Comparison = comparisonShown(found)
+	e.Comparison = comparisonShown(h.Reader(c), found)
 	return h.editorPage(c, http.StatusOK, e)
 }
 
-func comparisonShown(x jobs.Comparison) *views.Comparison {
+func comparisonShown(ctx context.Context, x jobs.Comparison) *views.Comparison {
 	out := &views.Comparison{Gone: x.Gone, Cut: x.Cut, Count: map[string]int{}}
 	for _, effect := range jobs.Effects() {
 		for _, item := range x.Items {
@@ -72,14 +74,14 @@ func comparisonShown(x jobs.Comparison) *views.Comparison {
 				out.More++
 			default:
 				out.Count[string(effect)]++
-				out.Items = append(out.Items, comparedShown(item))
+				out.Items = append(out.Items, comparedShown(ctx, item))
 			}
 		}
 	}
 	return out
 }
 
-func comparedShown(x jobs.Compared) views.ComparedItem {
+func comparedShown(ctx context.Context, x jobs.Compared) views.ComparedItem {
 	out := views.ComparedItem{ID: x.Delivery.ID, Event: x.Delivery.EventName, Subject: x.Subject, At: x.Delivery.CreatedAt, Effect: string(x.Effect), Before: draftText(x.Before), After: draftText(x.After)}
 	switch x.Effect {
 	case jobs.EffectFails:
@@ -87,7 +89,7 @@ func comparedShown(x jobs.Compared) views.ComparedItem {
 	case jobs.EffectSkipped:
 		out.Note = x.After.Skipped
 	case jobs.EffectSent:
-		out.Note = "As stored: " + x.Before.Error + x.Before.Skipped
+		out.Note = texts.T(ctx, "As stored: {error}", "error", x.Before.Error+x.Before.Skipped)
 	}
 	return out
 }
@@ -176,7 +178,7 @@ func (h *Handlers) listTemplateVersions(c echo.Context) error {
 		}
 		p.Shown = list[i]
 	}
-	bits := web.Bits{Title: "Template versions of " + e.saved.Name, Section: "connections",
+	bits := web.Bits{Title: h.T(c, "Template versions of {name}", "name", e.saved.Name), Section: "connections",
 		Crumbs: destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Template versions"})}
 	return h.Page(c, bits, views.TemplateVersions(p))
 }

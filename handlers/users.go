@@ -107,7 +107,7 @@ func (h *Handlers) createUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Users(), f.Name+" was added.")
+	return h.Done(c, href.Users(), h.T(c, "{name} was added.", "name", f.Name))
 }
 
 func (h *Handlers) updateUser(c echo.Context) error {

@@ -61,7 +61,7 @@ func (h *Handlers) readStep(c echo.Context) (*stepTyped, error) {
 	t := &stepTyped{w: w, at: at, input: in}
 	s := &t.w.Draft.Steps[at]
 	was := *s
-	t.form = views.NewStepForm(w, was, h.may(c, model.Credentials.View()))
+	t.form = views.NewStepForm(h.Reader(c), w, was, h.may(c, model.Credentials.View()))
 	f := &t.form
 	f.Version, _ = strconv.ParseInt(in.Get("version"), 10, 64)
 	f.Key, f.Name, f.WaitForAll, f.NextTo, f.NextWhen = in.Get("key"), in.Get("name"), in.Get("wait_for_all") == "true", in["next_to"], in["next_when"]

@@ -66,7 +66,7 @@ func (h *Handlers) createStep(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.WorkflowStep(w.ID, s.Key), s.Name+" is added.")
+	return h.Done(c, href.WorkflowStep(w.ID, s.Key), h.T(c, "{name} is added.", "name", s.Name))
 }
 
 // insertStep puts a step after another, whose ways on become its own; after the trigger's key it comes first, after ""
@@ -122,7 +122,7 @@ func (h *Handlers) deleteStep(c echo.Context) error {
 	if err := h.saveWorkflow(c, &w); err != nil {
 		return err
 	}
-	return h.Done(c, href.Workflow(w.ID), gone.Name+" is deleted.")
+	return h.Done(c, href.Workflow(w.ID), h.T(c, "{name} is deleted.", "name", gone.Name))
 }
 
 // bridge leads what led to a step that goes on to what followed it.
@@ -194,9 +194,9 @@ func (h *Handlers) moveStep(c echo.Context) error {
 	if err := h.saveWorkflow(c, &w); err != nil {
 		return err
 	}
-	words := name + " is moved."
+	words := h.T(c, "{name} is moved.", "name", name)
 	if at == 0 || to == 0 {
-		words += " A run begins with " + w.Draft.Steps[0].Name + "."
+		words += " " + h.T(c, "A run begins with {name}.", "name", w.Draft.Steps[0].Name)
 	}
 	return h.Done(c, href.Workflow(w.ID), words)
 }

@@ -61,7 +61,7 @@ func (h *Handlers) showStep(c echo.Context) error {
 		return err
 	}
 	s := w.Draft.Steps[at]
-	p := views.StepProps{Step: s, Form: views.NewStepForm(w, s, h.may(c, model.Credentials.View()))}
+	p := views.StepProps{Step: s, Form: views.NewStepForm(h.Reader(c), w, s, h.may(c, model.Credentials.View()))}
 	return h.stepPage(c, http.StatusOK, w, p)
 }
 
@@ -193,7 +193,7 @@ func (h *Handlers) updateStep(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.WorkflowStep(t.w.ID, t.w.Draft.Steps[t.at].Key), t.w.Draft.Steps[t.at].Name+" is saved.")
+	return h.Done(c, href.WorkflowStep(t.w.ID, t.w.Draft.Steps[t.at].Key), h.T(c, "{name} is saved.", "name", t.w.Draft.Steps[t.at].Name))
 }
 
 // writeStep stores the draft with the credential and the event definition that were made with it.

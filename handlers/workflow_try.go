@@ -35,7 +35,7 @@ func (h *Handlers) tryPage(c echo.Context, status int, w model.Workflow, p views
 	}
 	p.Picture = p.Graph
 	if p.Run != nil {
-		p.Picture = views.RunGraph(*p.Run, w.Draft)
+		p.Picture = views.RunGraph(h.Reader(c), *p.Run, w.Draft)
 	}
 	bits := web.Bits{Status: status, Title: "Try " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Try it"}}}
 	return h.Page(c, bits, views.Try(p))

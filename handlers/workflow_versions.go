@@ -62,7 +62,7 @@ func (h *Handlers) publishWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Workflow(w.ID), "Version "+itoa(v.Published)+" of "+w.Name+" is published.")
+	return h.Done(c, href.Workflow(w.ID), h.T(c, "Version {n} of {name} is published.", "n", itoa(v.Published), "name", w.Name))
 }
 
 func (h *Handlers) listVersions(c echo.Context) error {
@@ -78,7 +78,7 @@ func (h *Handlers) listVersions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: "Versions of " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Versions"}}}
+	bits := web.Bits{Title: h.T(c, "Versions of {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Versions"}}}
 	return h.Page(c, bits, views.Versions(views.VersionsProps{DesignerProps: p, Items: list}))
 }
 
@@ -104,7 +104,7 @@ func (h *Handlers) showVersion(c echo.Context) error {
 		return err
 	}
 	name := "Version " + strconv.FormatInt(v.Number, 10)
-	props := views.VersionProps{DesignerProps: p, Version: v, Picture: views.Graph("Steps of "+name, v.Definition, func(string) string { return "" })}
+	props := views.VersionProps{DesignerProps: p, Version: v, Picture: views.Graph(h.Reader(c), h.T(c, "Steps of {name}", "name", name), v.Definition, func(string) string { return "" })}
 	bits := web.Bits{Title: name + " of " + w.Name, Section: "workflows",
 		Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), crumb("Versions", href.WorkflowVersions(w.ID)), {Label: name}}}
 	return h.Page(c, bits, views.Version(props))
@@ -145,8 +145,8 @@ func (h *Handlers) restoreVersion(c echo.Context) error {
 		return err
 	}
 	if lost > 0 {
-		h.Flash(c, ui.Warn, ui.Plural(lost, "webhook")+" came back without their secrets and switched off; type the secrets in again.")
+		h.Flash(c, ui.Warn, h.T(c, "{webhooks} came back without their secrets and switched off; type the secrets in again.", "webhooks", ui.Many(h.Reader(c), lost, "webhook")))
 		return web.Redirect(c, href.Workflow(w.ID))
 	}
-	return h.Done(c, href.Workflow(w.ID), "The draft is version "+strconv.FormatInt(v.Number, 10)+" again.")
+	return h.Done(c, href.Workflow(w.ID), h.T(c, "The draft is version {n} again.", "n", strconv.FormatInt(v.Number, 10)))
 }

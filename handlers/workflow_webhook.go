@@ -117,7 +117,7 @@ func (h *Handlers) saveWebhook(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.WorkflowStep(w.ID, w.Draft.Steps[step].Key), x.Name+" is saved. It takes effect when the workflow is published.")
+	return h.Done(c, href.WorkflowStep(w.ID, w.Draft.Steps[step].Key), h.T(c, "{name} is saved. It takes effect when the workflow is published.", "name", x.Name))
 }
 
 // webhookTyped puts the form into x. Secrets that were left empty are kept.
@@ -177,5 +177,5 @@ func (h *Handlers) deleteWebhook(c echo.Context) error {
 	if err := h.saveWorkflow(c, &w); err != nil {
 		return err
 	}
-	return h.Done(c, href.WorkflowStep(w.ID, w.Draft.Steps[step].Key), name+" is deleted.")
+	return h.Done(c, href.WorkflowStep(w.ID, w.Draft.Steps[step].Key), h.T(c, "{name} is deleted.", "name", name))
 }

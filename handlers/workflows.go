@@ -97,7 +97,7 @@ func (h *Handlers) createWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Workflow(w.ID), w.Name+" is made. Nothing runs before you publish it.")
+	return h.Done(c, href.Workflow(w.ID), h.T(c, "{name} is made. Nothing runs before you publish it.", "name", w.Name))
 }
 
 // myEmail is that of whoever asks, "" when it is not known.
@@ -126,7 +126,7 @@ func stepURL(id model.WorkflowID) func(key string) string {
 // designer is what all pages of a draft share; current is the key of the box that is edited.
 func (h *Handlers) designer(c echo.Context, w model.Workflow, current string) (views.DesignerProps, error) {
 	p := views.DesignerProps{Workflow: w, CanEdit: h.may(c, model.Workflows.Manage()), CanRun: h.may(c, model.RunWorkflows), Now: h.Now()}
-	p.Graph = views.Graph("Steps of "+w.Name, w.Draft, stepURL(w.ID))
+	p.Graph = views.Graph(h.Reader(c), h.T(c, "Steps of {name}", "name", w.Name), w.Draft, stepURL(w.ID))
 	whole := w
 	whole.Draft = copyOf(w.Draft)
 	f := fault.Of(h.o.Jobs.CheckWorkflow(&whole, true))
@@ -234,7 +234,7 @@ func (h *Handlers) enableTarget(c echo.Context) error {
 			words = "One delivery is dropped. It is on again."
 		}
 	case n > 0:
-		words = "It is on again. " + ui.Plural(n, "delivery") + " that waited go out now."
+		words = h.T(c, "It is on again. {deliveries} that waited go out now.", "deliveries", ui.Many(h.Reader(c), n, "delivery"))
 		if n == 1 {
 			words = "It is on again. The delivery that waited goes out now."
 		}
@@ -283,7 +283,7 @@ func (h *Handlers) updateWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Workflow(w.ID), w.Name+" is saved.")
+	return h.Done(c, href.Workflow(w.ID), h.T(c, "{name} is saved.", "name", w.Name))
 }
 
 func (h *Handlers) saveWorkflow(c echo.Context, w *model.Workflow) error {
@@ -299,9 +299,9 @@ func (h *Handlers) toggleWorkflow(c echo.Context) error {
 	if err := h.saveWorkflow(c, &w); err != nil {
 		return err
 	}
-	words := w.Name + " is on."
+	words := h.T(c, "{name} is on.", "name", w.Name)
 	if !w.Enabled {
-		words = w.Name + " is off. Nothing starts a run; runs that have begun go on."
+		words = h.T(c, "{name} is off. Nothing starts a run; runs that have begun go on.", "name", w.Name)
 	}
 	return h.Done(c, href.Workflow(w.ID), words)
 }
@@ -338,7 +338,7 @@ func (h *Handlers) askWorkflow(c echo.Context, status int, w model.Workflow, con
 	p.Force = p.Force || conflict != ""
 	if n > 0 {
 		p.Force = true
-		p.Needs = append(p.Needs, views.Need{Kind: "Runs", Name: ui.Plural(n, "run") + " that go on; they are cancelled", URL: href.RunsOf(w.ID)})
+		p.Needs = append(p.Needs, views.Need{Kind: "Runs", Name: h.T(c, "{runs} that go on; they are cancelled", "runs", ui.Many(h.Reader(c), n, "run")), URL: href.RunsOf(w.ID)})
 	}
 	bits := web.Bits{Status: status, Title: "Delete " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(p))
@@ -368,5 +368,5 @@ func (h *Handlers) deleteWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Workflows(), w.Name+" is deleted.")
+	return h.Done(c, href.Workflows(), h.T(c, "{name} is deleted.", "name", w.Name))
 }

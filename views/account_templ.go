@@ -131,7 +131,7 @@ func Account(p AccountProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Facts([]ui.Fact{{Label: "Email", Text: p.User.Email}, {Label: "Roles", Text: joined(p.User.Roles)}}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Facts([]ui.Fact{{Label: "Email", Text: p.User.Email}, {Label: "Roles", Text: joined(ctx, p.User.Roles)}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -9,11 +9,13 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"context"
 	"strconv"
 	"time"
 
 	"waybill/db/model"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -59,7 +61,7 @@ func Activity(p ActivityProps) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Deliveries {words}", "words", p.Series.Span.Words))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 27, Col: 105}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 29, Col: 105}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {
@@ -72,7 +74,7 @@ func Activity(p ActivityProps) templ.Component {
 		var templ_7745c5c3_Var3 string
 		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(p.heading())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 29, Col: 20}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 31, Col: 20}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 		if templ_7745c5c3_Err != nil {
@@ -90,11 +92,11 @@ func Activity(p ActivityProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.StatStrip(p.stats()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.StatStrip(p.stats(ctx)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.BarChart(p.chart()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.BarChart(p.chart(ctx)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -103,11 +105,11 @@ func Activity(p ActivityProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.LineChart(p.latency()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.LineChart(p.latency(ctx)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.LineChart(p.backlog()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.LineChart(p.backlog(ctx)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -148,22 +150,22 @@ func (p ActivityProps) link(status model.Status) string {
 	return href.With(href.Deliveries(), "status", string(status), "destination_id", string(p.Destination), "from", stamp(p.Series.All.At))
 }
 
-func (p ActivityProps) stats() []ui.Stat {
+func (p ActivityProps) stats(ctx context.Context) []ui.Stat {
 	all, good := p.Series.All, p.good()
-	delivered := ui.Stat{Label: "Delivered", Value: ui.Count(good), URL: p.link(model.Delivered)}
+	delivered := ui.Stat{Label: "Delivered", Value: ui.Number(ctx, good), URL: p.link(model.Delivered)}
 	if n := good + all.Failed; n > 0 {
 		delivered.Note, delivered.Tone = share(good, n), ui.OK
 		if all.Failed*100 > n {
 			delivered.Tone = ui.Warn
 		}
 	}
-	failed := ui.Stat{Label: "Failed", Value: ui.Count(all.Failed), URL: p.link(model.Failed)}
+	failed := ui.Stat{Label: "Failed", Value: ui.Number(ctx, all.Failed), URL: p.link(model.Failed)}
 	if n := p.lately(); n > 0 && p.Series.Span.Minutes <= 30 {
-		failed.Note, failed.Tone = ui.Count(n)+" lately", ui.Bad
+		failed.Note, failed.Tone = ui.Number(ctx, n)+" lately", ui.Bad
 	} else if all.Failed > 0 && p.Series.Span.Minutes <= 30 {
-		failed.Note = "none lately"
+		failed.Note = texts.ID("none lately")
 	}
-	waiting := ui.Stat{Label: "Waiting to retry", Value: atLeast(p.Waits.N, p.Waits.More)}
+	waiting := ui.Stat{Label: "Waiting to retry", Value: atLeast(ctx, p.Waits.N, p.Waits.More)}
 	if !p.Scoped {
 		waiting.URL = href.With(href.Deliveries(), "status", string(model.Retrying), "destination_id", string(p.Destination))
 	}
@@ -172,23 +174,23 @@ func (p ActivityProps) stats() []ui.Stat {
 	}
 	took := ui.Stat{Label: "Latency, p95", Value: "–"}
 	if all.P95 > 0 {
-		took.Value, took.Note = ui.Took(all.P95), "p50 "+ui.Took(all.P50)+" · p99 "+ui.Took(all.P99)
+		took.Value, took.Note = ui.Lasted(ctx, all.P95), "p50 "+ui.Lasted(ctx, all.P50)+" · p99 "+ui.Lasted(ctx, all.P99)
 	}
-	return []ui.Stat{delivered, failed, waiting, p.open(), took}
+	return []ui.Stat{delivered, failed, waiting, p.open(ctx), took}
 }
 
 // open is what is not settled now.
-func (p ActivityProps) open() ui.Stat {
+func (p ActivityProps) open(ctx context.Context) ui.Stat {
 	out := ui.Stat{Label: "Not settled", Value: "–"}
 	if !p.Measured {
 		return out
 	}
-	out.Value = ui.Count(p.Backlog.N)
+	out.Value = ui.Number(ctx, p.Backlog.N)
 	switch {
 	case !p.Backlog.Oldest.IsZero():
 		out.Aside = oldestSince(p.Backlog.Oldest, p.Now)
 	case p.Backlog.Idle > 0:
-		out.Note = ui.Count(p.Backlog.Idle) + " held"
+		out.Note = ui.Number(ctx, p.Backlog.Idle) + " held"
 	}
 	return out
 }
@@ -217,7 +219,7 @@ func oldestSince(at, now time.Time) templ.Component {
 		var templ_7745c5c3_Var5 string
 		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "oldest") + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 113, Col: 27}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 115, Col: 27}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 		if templ_7745c5c3_Err != nil {
@@ -245,11 +247,11 @@ func share(good, all int64) string {
 	return strconv.FormatFloat(per, 'f', -1, 64) + " %"
 }
 
-func atLeast(n int, more bool) string {
+func atLeast(ctx context.Context, n int, more bool) string {
 	if more {
-		return ui.Count(n) + "+"
+		return ui.Number(ctx, n) + "+"
 	}
-	return ui.Count(n)
+	return ui.Number(ctx, n)
 }
 
 func nextIn(at, now time.Time) templ.Component {
@@ -276,7 +278,7 @@ func nextIn(at, now time.Time) templ.Component {
 		var templ_7745c5c3_Var7 string
 		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "next") + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 139, Col: 25}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 141, Col: 25}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 		if templ_7745c5c3_Err != nil {
@@ -293,24 +295,24 @@ func nextIn(at, now time.Time) templ.Component {
 var activitySeries = []ui.Series{{Label: "Delivered", Tone: ui.Accent}, {Label: "Delivered after retry", Tone: ui.Warn}, {Label: "Failed", Tone: ui.Bad}}
 
 // bars are the slots of the span, each with the values that of gives.
-func (p ActivityProps) bars(of func(model.Slot) []float64) []ui.Bar {
-	out := make([]ui.Bar, len(p.Series.Slots))
+func (p ActivityProps) bars(ctx context.Context, of func(model.Slot) []float64) []ui.Bar {
+	f, out := ui.In(ctx), make([]ui.Bar, len(p.Series.Slots))
 	for i, s := range p.Series.Slots {
-		b := ui.Bar{At: s.At, Label: s.At.UTC().Format("15:04"), Values: of(s)}
+		b := ui.Bar{At: s.At, Label: f.Axis(s.At), Values: of(s)}
 		switch {
 		case p.Series.Span.Minutes >= 1440:
-			b.At, b.Label = time.Time{}, s.At.UTC().Format("2 Jan")
+			b.At, b.Label = time.Time{}, f.ShortDay(s.At)
 		case p.Series.Span.Minutes > 60:
-			b.At, b.Label = time.Time{}, s.At.UTC().Format("2 Jan 15:04")
+			b.At, b.Label = time.Time{}, f.ShortDay(s.At)+" "+f.Axis(s.At)
 		}
 		out[i] = b
 	}
 	return out
 }
 
-func (p ActivityProps) chart() ui.ChartProps {
-	out := ui.ChartProps{Title: "Deliveries " + p.Series.Span.Words + ", each " + widthWords(p.Series.Span.Minutes), Series: activitySeries,
-		Bars: p.bars(func(s model.Slot) []float64 {
+func (p ActivityProps) chart(ctx context.Context) ui.ChartProps {
+	out := ui.ChartProps{Title: "Deliveries " + p.Series.Span.Words + ", each " + widthWords(ctx, p.Series.Span.Minutes), Series: activitySeries,
+		Bars: p.bars(ctx, func(s model.Slot) []float64 {
 			return []float64{float64(s.Delivered), float64(s.Recovered), float64(s.Failed)}
 		})}
 	for i, s := range p.Series.Slots {
@@ -326,39 +328,39 @@ func (p ActivityProps) chart() ui.ChartProps {
 	return out
 }
 
-func widthWords(minutes int) string {
+func widthWords(ctx context.Context, minutes int) string {
 	switch {
 	case minutes == 1440:
 		return "day (UTC)"
 	case minutes == 1:
 		return "minute"
 	case minutes%60 == 0:
-		return ui.Plural(minutes/60, "hour")
+		return ui.Many(ctx, minutes/60, "hour")
 	}
-	return ui.Plural(minutes, "minute")
+	return ui.Many(ctx, minutes, "minute")
 }
 
-func (p ActivityProps) latency() ui.ChartProps {
+func (p ActivityProps) latency(ctx context.Context) ui.ChartProps {
 	millis := func(d time.Duration) float64 {
 		if d == 0 {
 			return -1
 		}
 		return float64(d) / float64(time.Millisecond)
 	}
-	return ui.ChartProps{Title: "Time to the answer " + p.Series.Span.Words, Short: "Time to the answer",
+	return ui.ChartProps{Title: say(ctx, "Time to the answer {span}", "span", say(ctx, p.Series.Span.Words)), Short: texts.ID("Time to the answer"),
 		Series: []ui.Series{{Label: "Half within (p50)"}, {Label: "95 % (p95)"}, {Label: "99 % (p99)"}},
-		Bars:   p.bars(func(s model.Slot) []float64 { return []float64{millis(s.P50), millis(s.P95), millis(s.P99)} }),
-		Format: func(v float64) string { return ui.Took(time.Duration(v * float64(time.Millisecond))) }}
+		Bars:   p.bars(ctx, func(s model.Slot) []float64 { return []float64{millis(s.P50), millis(s.P95), millis(s.P99)} }),
+		Format: func(v float64) string { return ui.Lasted(ctx, time.Duration(v*float64(time.Millisecond))) }}
 }
 
-func (p ActivityProps) backlog() ui.ChartProps {
-	return ui.ChartProps{Title: "Not settled " + p.Series.Span.Words + ", on the average", Short: "Not settled",
-		Series: []ui.Series{{Label: "Deliveries"}}, Bars: p.bars(func(s model.Slot) []float64 { return []float64{s.Backlog} }),
+func (p ActivityProps) backlog(ctx context.Context) ui.ChartProps {
+	return ui.ChartProps{Title: say(ctx, "Not settled {span}, on the average", "span", say(ctx, p.Series.Span.Words)), Short: "Not settled",
+		Series: []ui.Series{{Label: "Deliveries"}}, Bars: p.bars(ctx, func(s model.Slot) []float64 { return []float64{s.Backlog} }),
 		Format: func(v float64) string {
 			if v < 10 {
 				return strconv.FormatFloat(v, 'f', -1, 64)
 			}
-			return ui.Count(int64(v))
+			return ui.Number(ctx, int64(v))
 		}}
 }
 
@@ -535,7 +537,7 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 								var templ_7745c5c3_Var15 string
 								templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs("row-" + string(r.ID))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 251, Col: 37}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 253, Col: 37}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 								if templ_7745c5c3_Err != nil {
@@ -557,7 +559,7 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = ui.CellText("p95", "num", tookOr(r.All.P95)).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.CellText("p95", "num", tookOr(ctx, r.All.P95)).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
@@ -599,11 +601,11 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 	})
 }
 
-func tookOr(d time.Duration) string {
+func tookOr(ctx context.Context, d time.Duration) string {
 	if d == 0 {
 		return "–"
 	}
-	return ui.Took(d)
+	return ui.Lasted(ctx, d)
 }
 
 // destinationTabs lead between the pages of one destination.

@@ -9,10 +9,12 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"context"
 	"time"
 
 	"waybill/db/model"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -111,7 +113,7 @@ func Credentials(p CredentialsProps) templ.Component {
 			var templ_7745c5c3_Var4 templ.SafeURL
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(href.Credentials()))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 41, Col: 59}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 43, Col: 59}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
@@ -205,7 +207,7 @@ func Credentials(p CredentialsProps) templ.Component {
 								var templ_7745c5c3_Var9 string
 								templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(string(x.ID))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 55, Col: 29}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 57, Col: 29}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 								if templ_7745c5c3_Err != nil {
@@ -223,7 +225,7 @@ func Credentials(p CredentialsProps) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = ui.CellText("Used by", "", usedBy(x.Users)).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.CellText("Used by", "", usedBy(ctx, x.Users)).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
@@ -265,7 +267,7 @@ func Credentials(p CredentialsProps) templ.Component {
 										var templ_7745c5c3_Var12 string
 										templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Never"))
 										if templ_7745c5c3_Err != nil {
-											return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 64, Col: 30}
+											return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 66, Col: 30}
 										}
 										_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 										if templ_7745c5c3_Err != nil {
@@ -346,7 +348,7 @@ func credentialState(x CredentialItem, now time.Time) templ.Component {
 			templ_7745c5c3_Var13 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if e := Expiry(x.Credential, now); e.Text != "" {
+		if e := Expiry(ctx, x.Credential, now); e.Text != "" {
 			templ_7745c5c3_Err = ui.Badge(e.Tone, "clock", e.Text).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -369,7 +371,7 @@ func credentialState(x CredentialItem, now time.Time) templ.Component {
 			var templ_7745c5c3_Var14 string
 			templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Not used yet"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 89, Col: 48}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 91, Col: 48}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 			if templ_7745c5c3_Err != nil {
@@ -396,30 +398,32 @@ type ExpiryNote struct {
 }
 
 // Expiry warns of a credential's end 30 days before, louder 7 days and 1 day before.
-func Expiry(c model.Credential, now time.Time) ExpiryNote { return Ending(c.Ends(), now) }
+func Expiry(ctx context.Context, c model.Credential, now time.Time) ExpiryNote {
+	return Ending(ctx, c.Ends(), now)
+}
 
 // Ending is Expiry of anything that ends; zero = it does not.
-func Ending(end, now time.Time) ExpiryNote {
+func Ending(ctx context.Context, end, now time.Time) ExpiryNote {
 	left := end.Sub(now)
 	days := int(left.Hours() / 24)
 	switch {
 	case end.IsZero() || left > 30*24*time.Hour:
 		return ExpiryNote{}
 	case left <= 0:
-		return ExpiryNote{ui.Bad, "Expired"}
+		return ExpiryNote{ui.Bad, say(ctx, "Expired")}
 	case left <= 24*time.Hour:
-		return ExpiryNote{ui.Bad, "Ends within a day"}
+		return ExpiryNote{ui.Bad, say(ctx, "Ends within a day")}
 	case left <= 7*24*time.Hour:
-		return ExpiryNote{ui.Warn, "Ends in " + ui.Plural(days, "day")}
+		return ExpiryNote{ui.Warn, say(ctx, "Ends in {days}", "days", ui.Many(ctx, days, "day"))}
 	}
-	return ExpiryNote{ui.Neutral, "Ends in " + ui.Plural(days, "day")}
+	return ExpiryNote{ui.Neutral, say(ctx, "Ends in {days}", "days", ui.Many(ctx, days, "day"))}
 }
 
-func usedBy(n int) string {
+func usedBy(ctx context.Context, n int) string {
 	if n == 0 {
 		return "Nothing yet"
 	}
-	return ui.Plural(n, "connection")
+	return ui.Many(ctx, n, "connection")
 }
 
 // CredentialTypes are the cards that a new credential begins with.
@@ -550,7 +554,7 @@ func EditCredential(p CredentialFormProps) templ.Component {
 		var templ_7745c5c3_Var18 templ.SafeURL
 		templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(p.action()))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 176, Col: 51}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 178, Col: 51}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 		if templ_7745c5c3_Err != nil {
@@ -563,7 +567,7 @@ func EditCredential(p CredentialFormProps) templ.Component {
 		var templ_7745c5c3_Var19 string
 		templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(p.Problems.guard())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 176, Col: 108}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 178, Col: 108}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 		if templ_7745c5c3_Err != nil {
@@ -576,7 +580,7 @@ func EditCredential(p CredentialFormProps) templ.Component {
 		var templ_7745c5c3_Var20 string
 		templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(p.Form.Type)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 177, Col: 54}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 179, Col: 54}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var20))
 		if templ_7745c5c3_Err != nil {
@@ -589,7 +593,7 @@ func EditCredential(p CredentialFormProps) templ.Component {
 		var templ_7745c5c3_Var21 string
 		templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(itoa(p.Form.Version))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 178, Col: 66}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 180, Col: 66}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var21))
 		if templ_7745c5c3_Err != nil {
@@ -1049,7 +1053,7 @@ func credentialNotes(p CredentialProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if e := Expiry(p.Credential, p.Now); e.Text != "" {
+		if e := Expiry(ctx, p.Credential, p.Now); e.Text != "" {
 			templ_7745c5c3_Err = ui.Note(e.Tone, say(ctx, "{text} ({ends}). Get a new one and put it in place without interruption under “New secret”.", "text", e.Text, "ends", ui.In(ctx).Moment(p.Credential.Ends()))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -1104,7 +1108,7 @@ func needList(list []Need) templ.Component {
 			var templ_7745c5c3_Var36 string
 			templ_7745c5c3_Var36, templ_7745c5c3_Err = templ.JoinStringErrs(n.Kind)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 317, Col: 32}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 319, Col: 32}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var36))
 			if templ_7745c5c3_Err != nil {
@@ -1117,7 +1121,7 @@ func needList(list []Need) templ.Component {
 			var templ_7745c5c3_Var37 templ.SafeURL
 			templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(n.URL))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 318, Col: 30}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 320, Col: 30}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var37))
 			if templ_7745c5c3_Err != nil {
@@ -1130,7 +1134,7 @@ func needList(list []Need) templ.Component {
 			var templ_7745c5c3_Var38 string
 			templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinStringErrs(n.Name)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 318, Col: 41}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 320, Col: 41}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var38))
 			if templ_7745c5c3_Err != nil {
@@ -1166,7 +1170,7 @@ func credentialFacts(p CredentialProps) []ui.Fact {
 		case f.Kind == model.FieldSelect:
 			fact = ui.Fact{Label: f.Label, Text: chosenLabel(f, value)}
 		case f.Kind == model.FieldCheck:
-			fact = ui.Fact{Label: f.Label, Text: map[bool]string{true: "Yes", false: "No"}[value == "true"]}
+			fact = ui.Fact{Label: f.Label, Text: map[bool]string{true: texts.ID("Yes"), false: texts.ID("No")}[value == "true"]}
 		case f.Lines:
 			continue // a certificate is described beside
 		}
@@ -1207,7 +1211,7 @@ func lifeFacts(p CredentialProps) []ui.Fact {
 	}
 	out := []ui.Fact{{Label: "Last used", Body: ui.Time(p.Life.UsedAt, p.Now)}}
 	if p.Life.FailedAt.IsZero() {
-		return append(out, ui.Fact{Label: "Failures", Text: "None"})
+		return append(out, ui.Fact{Label: "Failures", Text: texts.ID("None")})
 	}
 	return append(out, ui.Fact{Label: "Last failure", Body: ui.Time(p.Life.FailedAt, p.Now)}, ui.Fact{Label: "Why", Text: p.Life.Failure})
 }
@@ -1246,7 +1250,7 @@ func storedSecret(is bool) templ.Component {
 			var templ_7745c5c3_Var40 string
 			templ_7745c5c3_Var40, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Stored, never shown"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 394, Col: 41}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 396, Col: 41}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var40))
 			if templ_7745c5c3_Err != nil {
@@ -1264,7 +1268,7 @@ func storedSecret(is bool) templ.Component {
 			var templ_7745c5c3_Var41 string
 			templ_7745c5c3_Var41, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Not set"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 396, Col: 43}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 398, Col: 43}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var41))
 			if templ_7745c5c3_Err != nil {

@@ -9,6 +9,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"context"
 	"waybill/db/model"
 	"waybill/views/href"
 	"waybill/views/ui"
@@ -49,7 +50,7 @@ func Features(p FeaturesProps) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: "Features", Lead: "Parts that this Waybill can do without. All are on at first."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: say(ctx, "Features"), Lead: "Parts that this Waybill can do without. All are on at first."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -64,7 +65,7 @@ func Features(p FeaturesProps) templ.Component {
 		var templ_7745c5c3_Var2 templ.SafeURL
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(href.FeatureSettings()))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/features.templ`, Line: 26, Col: 63}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/features.templ`, Line: 27, Col: 63}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {
@@ -77,7 +78,7 @@ func Features(p FeaturesProps) templ.Component {
 		var templ_7745c5c3_Var3 string
 		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(p.Problems.guard())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/features.templ`, Line: 26, Col: 110}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/features.templ`, Line: 27, Col: 110}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 		if templ_7745c5c3_Err != nil {
@@ -90,7 +91,7 @@ func Features(p FeaturesProps) templ.Component {
 		var templ_7745c5c3_Var4 string
 		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(itoa(p.Features.Version))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/features.templ`, Line: 27, Col: 70}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/features.templ`, Line: 28, Col: 70}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 		if templ_7745c5c3_Err != nil {
@@ -117,7 +118,7 @@ func Features(p FeaturesProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, f := range model.AllFeatures() {
-				templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "on", Value: string(f), Label: f.Title(), Hint: p.hint(f), Disabled: !p.CanEdit}, p.Features.Has(f)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "on", Value: string(f), Label: f.Title(), Hint: p.hint(ctx, f), Disabled: !p.CanEdit}, p.Features.Has(f)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -172,18 +173,18 @@ func Features(p FeaturesProps) templ.Component {
 	})
 }
 
-func (p FeaturesProps) hint(f model.Feature) string {
+func (p FeaturesProps) hint(ctx context.Context, f model.Feature) string {
 	if n := p.Uses[f]; n > 0 {
-		return f.About() + " In use by " + ui.Plural(n, "connection") + "."
+		return say(ctx, "{about} In use by {connections}.", "about", say(ctx, f.About()), "connections", ui.Many(ctx, n, "connection"))
 	}
 	return f.About()
 }
 
-func (p SettingsProps) featureLine() string {
+func (p SettingsProps) featureLine(ctx context.Context) string {
 	if n := len(p.Features.Off); n > 0 {
-		return ui.Plural(n, "feature") + " off"
+		return ui.Many(ctx, n, "feature") + " off"
 	}
-	return "all are on"
+	return say(ctx, "all are on")
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -1,12 +1,14 @@
 package views
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"waybill/db/model"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -170,9 +172,9 @@ func typeOptions(types []model.FieldType) []ui.Option {
 }
 
 var fieldTypeWords = map[model.FieldType]string{
-	model.TypeText: "Text", model.TypeTextArea: "Text area", model.TypeSelect: "Select", model.TypeRadio: "Radio buttons", model.TypeMultiSelect: "Multi-select",
-	model.TypeCheckbox: "Check box", model.TypeEmail: "Email", model.TypeDate: "Date", model.TypeDateTime: "Date and time", model.TypeNumber: "Number",
-	model.TypeCurrency: "Currency", model.TypeFile: "File", model.TypeInstruction: "Instruction", model.TypeJSON: "Data",
+	model.TypeText: texts.ID("Text"), model.TypeTextArea: texts.ID("Text area"), model.TypeSelect: texts.ID("Select"), model.TypeRadio: texts.ID("Radio buttons"), model.TypeMultiSelect: "Multi-select",
+	model.TypeCheckbox: texts.ID("Check box"), model.TypeEmail: texts.ID("Email"), model.TypeDate: texts.ID("Date"), model.TypeDateTime: texts.ID("Date and time"), model.TypeNumber: texts.ID("Number"),
+	model.TypeCurrency: texts.ID("Currency"), model.TypeFile: texts.ID("File"), model.TypeInstruction: texts.ID("Instruction"), model.TypeJSON: texts.ID("Data"),
 }
 
 // RequestForm is a step's own request, or an integration's, as it is typed.
@@ -265,11 +267,11 @@ func ParseSpan(text string) (int64, error) {
 }
 
 // SpanText is a span as it is typed; 0 is nothing.
-func SpanText(seconds int64) string {
+func SpanText(ctx context.Context, seconds int64) string {
 	if seconds == 0 {
 		return ""
 	}
-	return SpanWords(seconds)
+	return SpanWords(ctx, seconds)
 }
 
 func allTypes() []model.FieldType { return model.FieldTypes() }

@@ -1,11 +1,13 @@
 package views
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
 	"waybill/db/model"
 	"waybill/views/graph"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -147,7 +149,7 @@ func toneName(t ui.Tone) string {
 }
 
 // name is what assistive technology says of a box: what stands in it, then what its marks say.
-func (n FlowNode) name() string {
+func (n FlowNode) name(ctx context.Context) string {
 	parts := []string{n.title()}
 	if n.Status != "" {
 		parts = append(parts, n.stateWords())
@@ -156,7 +158,7 @@ func (n FlowNode) name() string {
 	}
 	out := strings.Join(parts, " ")
 	if n.Hooks > 0 {
-		out += ", " + ui.Plural(n.Hooks, "webhook")
+		out += ", " + ui.Many(ctx, n.Hooks, "webhook")
 	}
 	if n.Bad != "" {
 		out += ", " + n.Bad
@@ -221,7 +223,7 @@ func (g FlowGraph) frame() string {
 }
 
 // Graph draws a definition; href gives the address of a step's page, or of the trigger's for its key.
-func Graph(label string, d model.Definition, href func(key string) string) FlowGraph {
+func Graph(ctx context.Context, label string, d model.Definition, href func(key string) string) FlowGraph {
 	g := FlowGraph{Label: label}
 	t := FlowNode{Key: model.TriggerKey, Title: triggerWords(d.Trigger), Sub: "Starts a run", Icon: triggerIcon(d.Trigger.Kind), URL: href(model.TriggerKey)}
 	g.Nodes = append(g.Nodes, t)
@@ -229,7 +231,7 @@ func Graph(label string, d model.Definition, href func(key string) string) FlowG
 		g.Lines = append(g.Lines, FlowLine{From: model.TriggerKey, To: d.Steps[0].Key})
 	}
 	for _, s := range d.Steps {
-		n := FlowNode{Key: s.Key, Title: s.Name, Sub: stepSub(s), Icon: stepIcon(s.Kind), URL: href(s.Key)}
+		n := FlowNode{Key: s.Key, Title: s.Name, Sub: stepSub(ctx, s), Icon: stepIcon(s.Kind), URL: href(s.Key)}
 		for _, h := range s.Webhooks {
 			if h.Enabled {
 				n.Hooks++
@@ -248,14 +250,14 @@ func Graph(label string, d model.Definition, href func(key string) string) FlowG
 
 // stepKinds are what a step can be, as people choose.
 var stepKinds = map[model.StepKind]struct{ icon, title, text string }{
-	model.StepTask:       {"edit", "Task", "A person fills in a form."},
-	model.StepApproval:   {"check", "Approval", "One person approves or rejects; the first decision counts."},
-	model.StepParallel:   {"users", "Parallel approval", "Several people are asked at once; all must approve."},
-	model.StepSequential: {"list", "Sequential approval", "Several people are asked one after another; all must approve."},
-	model.StepOutgoing:   {"send", "Outgoing", "Sends a request: a custom webhook, an integration, or a destination."},
-	model.StepWait:       {"clock", "Wait", "Waits for a time, or until an event arrives."},
-	model.StepScript:     {"code", "Script", "JavaScript that reshapes the data."},
-	model.StepEnd:        {"stop", "End", "The run is completed."},
+	model.StepTask:       {"edit", texts.ID("Task"), texts.ID("A person fills in a form.")},
+	model.StepApproval:   {"check", texts.ID("Approval"), texts.ID("One person approves or rejects; the first decision counts.")},
+	model.StepParallel:   {"users", texts.ID("Parallel approval"), texts.ID("Several people are asked at once; all must approve.")},
+	model.StepSequential: {"list", texts.ID("Sequential approval"), texts.ID("Several people are asked one after another; all must approve.")},
+	model.StepOutgoing:   {"send", texts.ID("Outgoing"), texts.ID("Sends a request: a custom webhook, an integration, or a destination.")},
+	model.StepWait:       {"clock", texts.ID("Wait"), texts.ID("Waits for a time, or until an event arrives.")},
+	model.StepScript:     {"code", texts.ID("Script"), texts.ID("JavaScript that reshapes the data.")},
+	model.StepEnd:        {"stop", texts.ID("End"), texts.ID("The run is completed.")},
 }
 
 // StepTitle names a kind of step.
@@ -264,11 +266,11 @@ func StepTitle(k model.StepKind) string { return stepKinds[k].title }
 func stepIcon(k model.StepKind) string { return stepKinds[k].icon }
 
 // stepSub says in few words what a step does.
-func stepSub(s model.Step) string {
+func stepSub(ctx context.Context, s model.Step) string {
 	title := stepKinds[s.Kind].title
 	switch {
 	case s.Kind == model.StepTask && len(s.Fields) > 0:
-		return title + " · " + ui.Plural(len(s.Fields), "field")
+		return title + " · " + ui.Many(ctx, len(s.Fields), "field")
 	case s.Kind.Human() && len(s.Assignees) == 1:
 		return title + " · " + assigneeWords(s.Assignees[0])
 	case s.Kind.Human() && len(s.Assignees) > 1:
@@ -283,7 +285,7 @@ func stepSub(s model.Step) string {
 	case s.Kind == model.StepWait && s.Wait != nil && s.Wait.Event != "":
 		return "Until " + s.Wait.Event
 	case s.Kind == model.StepWait && s.Wait != nil && s.Wait.Seconds > 0:
-		return "Wait " + SpanWords(s.Wait.Seconds)
+		return "Wait " + SpanWords(ctx, s.Wait.Seconds)
 	}
 	return title
 }
@@ -300,27 +302,27 @@ func assigneeWords(a string) string {
 }
 
 // SpanWords is a span of seconds for people: "2 days", "90 minutes".
-func SpanWords(seconds int64) string {
+func SpanWords(ctx context.Context, seconds int64) string {
 	for _, u := range []struct {
 		size int64
 		word string
 	}{{86400, "day"}, {3600, "hour"}, {60, "minute"}} {
 		if seconds >= u.size && seconds%u.size == 0 {
-			return ui.Plural(seconds/u.size, u.word)
+			return ui.Many(ctx, seconds/u.size, u.word)
 		}
 	}
-	return ui.Plural(seconds, "second")
+	return ui.Many(ctx, seconds, "second")
 }
 
 // triggerKinds are what can start a run, as people choose.
 var triggerKinds = map[model.TriggerKind]struct{ icon, title, text string }{
-	model.TriggerEvent:      {"pulse", "Event", "An event arrives and a filter holds."},
-	model.TriggerForm:       {"edit", "Form", "A signed-in person fills in a form."},
-	model.TriggerPublicForm: {"external", "Public form", "Anybody with the link fills in a form."},
-	model.TriggerSchedule:   {"calendar", "Schedule", "A time comes round, such as every weekday at 9."},
-	model.TriggerAudience:   {"users", "Audience", "Once for every record of a list."},
-	model.TriggerInbound:    {"inbox", "Inbound call", "Another system calls an inbound URL that starts this workflow."},
-	model.TriggerManual:     {"play", "By hand", "A person or a program starts it."},
+	model.TriggerEvent:      {"pulse", texts.ID("Event"), texts.ID("An event arrives and a filter holds.")},
+	model.TriggerForm:       {"edit", texts.ID("Form"), texts.ID("A signed-in person fills in a form.")},
+	model.TriggerPublicForm: {"external", texts.ID("Public form"), texts.ID("Anybody with the link fills in a form.")},
+	model.TriggerSchedule:   {"calendar", texts.ID("Schedule"), texts.ID("A time comes round, such as every weekday at 9.")},
+	model.TriggerAudience:   {"users", texts.ID("Audience"), texts.ID("Once for every record of a list.")},
+	model.TriggerInbound:    {"inbox", texts.ID("Inbound call"), texts.ID("Another system calls an inbound URL that starts this workflow.")},
+	model.TriggerManual:     {"play", texts.ID("By hand"), texts.ID("A person or a program starts it.")},
 }
 
 func triggerIcon(k model.TriggerKind) string { return triggerKinds[k].icon }

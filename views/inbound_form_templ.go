@@ -87,7 +87,7 @@ func EditInbound(p InboundFormProps) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if p.ID == "" {
-			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: "New inbound URL", Lead: "You get the URL when it is saved."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: say(ctx, "New inbound URL"), Lead: "You get the URL when it is saved."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -97,7 +97,7 @@ func EditInbound(p InboundFormProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = problemNotes("inbound URL", p.Problems).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = problemNotes(say(ctx, "inbound URL"), p.Problems).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -274,7 +274,7 @@ func EditInbound(p InboundFormProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "event", Label: "Event", Value: p.Form.Event, Error: p.Problems.Of("event"), Mono: true, Placeholder: model.DefaultInboundEvent, Hint: "The name of the event that a call raises. It may hold tags: parcel.{{ it.data[0].status }}. Empty: a CloudEvent’s type, else " + model.DefaultInboundEvent + "."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "event", Label: "Event", Value: p.Form.Event, Error: p.Problems.Of("event"), Mono: true, Placeholder: model.DefaultInboundEvent, Hint: say(ctx, "The name of the event that a call raises. It may hold tags: parcel.{{ it.data[0].status }}. Empty: a CloudEvent’s type, else {name}.", "name", model.DefaultInboundEvent)}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -1123,15 +1123,15 @@ func userMenu(s Shell) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = themeOption(s, "", "monitor", "System").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = themeOption(s, "", "monitor", say(ctx, "System")).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = themeOption(s, "light", "sun", "Light").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = themeOption(s, "light", "sun", say(ctx, "Light")).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = themeOption(s, "dark", "moon", "Dark").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = themeOption(s, "dark", "moon", say(ctx, "Dark")).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

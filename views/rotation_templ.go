@@ -9,6 +9,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"context"
 	"time"
 
 	"waybill/db/model"
@@ -72,7 +73,7 @@ func credentialTested(t CredentialTest) templ.Component {
 				}
 			}
 			if t.Error == "" {
-				templ_7745c5c3_Err = ui.Note(ui.OK, t.good()).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Note(ui.OK, t.good(ctx)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -91,7 +92,7 @@ func credentialTested(t CredentialTest) templ.Component {
 				var templ_7745c5c3_Var3 string
 				templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "A request with it"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 36, Col: 39}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 37, Col: 39}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 				if templ_7745c5c3_Err != nil {
@@ -112,7 +113,7 @@ func credentialTested(t CredentialTest) templ.Component {
 				var templ_7745c5c3_Var4 string
 				templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(t.URL)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 39, Col: 31}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 40, Col: 31}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 				if templ_7745c5c3_Err != nil {
@@ -139,7 +140,7 @@ func credentialTested(t CredentialTest) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Card(ui.CardProps{ID: "tested", Title: "Test", Lead: t.lead()}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Card(ui.CardProps{ID: "tested", Title: "Test", Lead: t.lead(ctx)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -147,25 +148,25 @@ func credentialTested(t CredentialTest) templ.Component {
 	})
 }
 
-func (t CredentialTest) lead() string {
+func (t CredentialTest) lead(ctx context.Context) string {
 	if t.Exchange != nil {
 		return "The token endpoint was really asked. Secrets and tokens are masked."
 	}
-	return "A sample request, as it would be sent. Nothing was sent; secrets are masked."
+	return say(ctx, "A sample request, as it would be sent. Nothing was sent; secrets are masked.")
 }
 
-func (t CredentialTest) good() string {
+func (t CredentialTest) good(ctx context.Context) string {
 	if t.Exchange == nil {
 		return "The credential opens and can be put on a request. Whether the other side accepts it, the test of a destination shows."
 	}
-	kept := "It is asked for anew with every request."
+	kept := say(ctx, "It is asked for anew with every request.")
 	if t.Kept > 0 {
-		kept = "Waybill keeps it for " + seconds(t.Kept) + "."
+		kept = say(ctx, "Waybill keeps it for {seconds}.", "seconds", seconds(ctx, t.Kept))
 	}
 	if t.Life == 0 {
-		return "The endpoint granted a token and did not say how long it lives. " + kept
+		return say(ctx, "The endpoint granted a token and did not say how long it lives. {kept}", "kept", kept)
 	}
-	return "The endpoint granted a token that lives " + seconds(t.Life) + ". " + kept
+	return say(ctx, "The endpoint granted a token that lives {seconds}. {kept}", "seconds", seconds(ctx, t.Life), "kept", kept)
 }
 
 // rotationCard is where a change of secret stands.
@@ -241,7 +242,7 @@ func rotationCard(p CredentialProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Card(ui.CardProps{ID: "rotation", Title: rotationTitle(*p.Rotation), Lead: rotationLead(*p.Rotation, p.Now)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Card(ui.CardProps{ID: "rotation", Title: rotationTitle(ctx, *p.Rotation), Lead: rotationLead(ctx, *p.Rotation, p.Now)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -278,7 +279,7 @@ func rotationPending(p CredentialProps) templ.Component {
 			var templ_7745c5c3_Var8 string
 			templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Trial"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 92, Col: 55}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 93, Col: 55}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 			if templ_7745c5c3_Err != nil {
@@ -288,7 +289,7 @@ func rotationPending(p CredentialProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = trialNote(p.Trial.Error, "The destination accepted the new secret.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = trialNote(p.Trial.Error, say(ctx, "The destination accepted the new secret.")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -301,7 +302,7 @@ func rotationPending(p CredentialProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if !p.Rotation.Trial.At.IsZero() {
-			templ_7745c5c3_Err = trialNote(p.Rotation.Trial.Error, "“"+p.Rotation.Trial.On+"” accepted the new secret.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = trialNote(p.Rotation.Trial.Error, say(ctx, "“{on}” accepted the new secret.", "on", p.Rotation.Trial.On)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -320,7 +321,7 @@ func rotationPending(p CredentialProps) templ.Component {
 				var templ_7745c5c3_Var9 templ.SafeURL
 				templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(href.RotationStep(p.Credential.ID, "try")))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 103, Col: 84}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 104, Col: 84}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 				if templ_7745c5c3_Err != nil {
@@ -449,7 +450,7 @@ func RotationForm(p RotationFormProps) templ.Component {
 		var templ_7745c5c3_Var12 templ.SafeURL
 		templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(href.RotateCredential(p.Credential.ID)))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 136, Col: 79}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 137, Col: 79}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 		if templ_7745c5c3_Err != nil {
@@ -462,7 +463,7 @@ func RotationForm(p RotationFormProps) templ.Component {
 		var templ_7745c5c3_Var13 string
 		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(p.Problems.guard())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 136, Col: 126}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 137, Col: 126}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 		if templ_7745c5c3_Err != nil {
@@ -475,7 +476,7 @@ func RotationForm(p RotationFormProps) templ.Component {
 		var templ_7745c5c3_Var14 string
 		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(itoa(p.Form.Version))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 137, Col: 66}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 138, Col: 66}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 		if templ_7745c5c3_Err != nil {
@@ -488,7 +489,7 @@ func RotationForm(p RotationFormProps) templ.Component {
 		var templ_7745c5c3_Var15 string
 		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(p.Credential.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 138, Col: 60}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/rotation.templ`, Line: 139, Col: 60}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 		if templ_7745c5c3_Err != nil {
@@ -597,26 +598,26 @@ func (k Kind) replacing(stored []string) Kind {
 	return k
 }
 
-func rotationTitle(x model.Rotation) string {
+func rotationTitle(ctx context.Context, x model.Rotation) string {
 	if x.State == model.RotationPending {
-		return "A new secret is waiting"
+		return say(ctx, "A new secret is waiting")
 	}
-	return "A new secret is in use"
+	return say(ctx, "A new secret is in use")
 }
 
-func rotationLead(x model.Rotation, now time.Time) string {
+func rotationLead(ctx context.Context, x model.Rotation, now time.Time) string {
 	if x.State == model.RotationPending {
-		return "Stored by " + x.By + " " + ui.Ago(x.StartedAt, now) + ". Requests still carry the one before."
+		return say(ctx, "Stored by {person} {ago}. Requests still carry the one before.", "person", x.By, "ago", ui.AgoIn(ctx, x.StartedAt, now))
 	}
-	return "The former one is kept until " + ui.Moment(x.Until) + ", so that you can go back."
+	return say(ctx, "The former one is kept until {time}, so that you can go back.", "time", ui.In(ctx).Moment(x.Until))
 }
 
 // seconds writes a life of whole seconds.
-func seconds(d time.Duration) string {
+func seconds(ctx context.Context, d time.Duration) string {
 	if d < 2*time.Minute {
 		return itoa(int(d.Seconds())) + " s"
 	}
-	return ui.Took(d)
+	return ui.Lasted(ctx, d)
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -10,7 +11,7 @@ import (
 )
 
 // RunGraph draws the version that a run keeps, with what its steps did and the way that it went.
-func RunGraph(r model.Run, d model.Definition) FlowGraph {
+func RunGraph(ctx context.Context, r model.Run, d model.Definition) FlowGraph {
 	last := map[string]model.StepRun{}
 	times := map[string]int{}
 	keys := map[model.StepRunID]string{}
@@ -26,7 +27,7 @@ func RunGraph(r model.Run, d model.Definition) FlowGraph {
 			taken[[2]string{model.TriggerKey, s.Key}] = true
 		}
 	}
-	g := Graph("Path of run "+strconv.FormatInt(r.Number, 10), d, func(key string) string {
+	g := Graph(ctx, say(ctx, "Path of run {n}", "n", strconv.FormatInt(r.Number, 10)), d, func(key string) string {
 		if key == model.TriggerKey {
 			return "#run-" + key
 		}

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -59,7 +60,7 @@ func ParseSchedule(text string) ([]int, error) {
 }
 
 // scheduleHint says what a schedule amounts to.
-func scheduleHint(text string) string {
+func scheduleHint(ctx context.Context, text string) string {
 	const rule = "The wait before each attempt, counted from the end of the one before; as many attempts as there are waits."
 	seconds, err := ParseSchedule(text)
 	if err != nil || len(seconds) == 0 {
@@ -73,10 +74,10 @@ func scheduleHint(text string) string {
 	if len(seconds) == 1 {
 		attempts = "1 attempt"
 	}
-	return rule + " This is " + attempts + " over about " + about(total) + "."
+	return say(ctx, "{rule} This is {attempts} over about {time}.", "rule", say(ctx, rule), "attempts", attempts, "time", about(ctx, total))
 }
 
-func about(s int) string {
+func about(ctx context.Context, s int) string {
 	switch {
 	case s >= 2*86400:
 		return itoa((s+43200)/86400) + " days"
@@ -103,11 +104,11 @@ func (p DestinationProps) retryOn() string {
 	return "500-599, !501"
 }
 
-func (p DestinationProps) scheduleHint() string {
+func (p DestinationProps) scheduleHint(ctx context.Context) string {
 	if strings.TrimSpace(p.Form.RetrySchedule) == "" {
-		return "Empty: as the connection says. " + scheduleHint(Schedule(p.inherited()))
+		return say(ctx, "Empty: as the connection says.") + " " + scheduleHint(ctx, Schedule(p.inherited()))
 	}
-	return scheduleHint(p.Form.RetrySchedule)
+	return scheduleHint(ctx, p.Form.RetrySchedule)
 }
 
 // Units of a rate.

@@ -65,11 +65,11 @@ type NavCount struct {
 }
 
 // Count puts figures beside the pages with these keys.
-func (s Shell) Count(counts map[string]NavCount) {
+func (s Shell) Count(ctx context.Context, counts map[string]NavCount) {
 	for _, g := range s.Nav {
 		for i, it := range g.Items {
 			if c, ok := counts[it.Key]; ok && c.N > 0 {
-				g.Items[i].Count, g.Items[i].Alert, g.Items[i].Words = atLeast(int(min(c.N, model.MostCounted)), c.N > model.MostCounted), c.Words != "", c.Words
+				g.Items[i].Count, g.Items[i].Alert, g.Items[i].Words = atLeast(ctx, int(min(c.N, model.MostCounted)), c.N > model.MostCounted), c.Words != "", c.Words
 			}
 		}
 	}

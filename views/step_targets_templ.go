@@ -9,6 +9,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -36,11 +37,11 @@ func (t StepTarget) key() string {
 // dialog is a name for its dialog that is unique on the page.
 func (t StepTarget) dialog() string { return "drop-" + strings.ReplaceAll(t.key(), ":", "-") }
 
-func (t StepTarget) title() string {
+func (t StepTarget) title(ctx context.Context) string {
 	if t.DisabledAt.IsZero() {
-		return "“" + t.Name + "” of “" + t.StepName + "” fails and is left alone for a while"
+		return say(ctx, "“{name}” of “{step}” fails and is left alone for a while", "name", t.Name, "step", t.StepName)
 	}
-	return "“" + t.Name + "” of “" + t.StepName + "” was switched off"
+	return say(ctx, "“{name}” of “{step}” was switched off", "name", t.Name, "step", t.StepName)
 }
 
 // targetNotes say which messages of a workflow's steps are not sent, and offer to switch them on again.
@@ -86,7 +87,7 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 					var templ_7745c5c3_Var3 string
 					templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(t.LastError)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 44, Col: 18}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 45, Col: 18}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 					if templ_7745c5c3_Err != nil {
@@ -99,7 +100,7 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 					var templ_7745c5c3_Var4 string
 					templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(" ")
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 45, Col: 10}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 46, Col: 10}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 					if templ_7745c5c3_Err != nil {
@@ -110,26 +111,17 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 						return templ_7745c5c3_Err
 					}
 					if t.Until.After(now) {
-						var templ_7745c5c3_Var5 string
-						templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs("One message tries again at ")
-						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 47, Col: 37}
-						}
-						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
-						if templ_7745c5c3_Err != nil {
-							return templ_7745c5c3_Err
-						}
-						templ_7745c5c3_Err = ui.Moments(t.Until, now).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.Sentence("One message tries again at {time}.", "time", ui.Moments(t.Until, now)).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
 					} else {
-						var templ_7745c5c3_Var6 string
-						templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs("The next message tries whether it works again.")
+						var templ_7745c5c3_Var5 string
+						templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "The next message tries whether it works again."))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 50, Col: 56}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 50, Col: 66}
 						}
-						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
+						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -140,12 +132,12 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.NoteBox(ui.Warn, t.title()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.NoteBox(ui.Warn, t.title(ctx)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Var7 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+				templ_7745c5c3_Var6 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 					templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 					templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
 					if !templ_7745c5c3_IsBuffer {
@@ -161,12 +153,12 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					var templ_7745c5c3_Var8 string
-					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(t.DisabledReason)
+					var templ_7745c5c3_Var7 string
+					templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(t.DisabledReason)
 					if templ_7745c5c3_Err != nil {
 						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 57, Col: 23}
 					}
-					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
+					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -174,12 +166,12 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					var templ_7745c5c3_Var9 string
-					templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(" ")
+					var templ_7745c5c3_Var8 string
+					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(" ")
 					if templ_7745c5c3_Err != nil {
 						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 58, Col: 10}
 					}
-					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
+					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -191,12 +183,12 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					var templ_7745c5c3_Var10 string
-					templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(t.heldWords())
+					var templ_7745c5c3_Var9 string
+					templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(t.heldWords(ctx))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 61, Col: 22}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 61, Col: 25}
 					}
-					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
+					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -214,7 +206,7 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 							return templ_7745c5c3_Err
 						}
 						if t.Held > 0 {
-							templ_7745c5c3_Var11 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+							templ_7745c5c3_Var10 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 								templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 								templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
 								if !templ_7745c5c3_IsBuffer {
@@ -230,12 +222,12 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								var templ_7745c5c3_Var12 string
-								templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(t.dropWords())
+								var templ_7745c5c3_Var11 string
+								templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(t.dropWords(ctx))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 67, Col: 26}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/step_targets.templ`, Line: 67, Col: 29}
 								}
-								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
+								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
@@ -245,7 +237,7 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 								}
 								return nil
 							})
-							templ_7745c5c3_Err = ui.Confirm(ui.ConfirmProps{ID: t.dialog(), Action: href.EnableTarget(id, t.key()), Label: t.dropLabel(), Icon: "ban", Title: "Drop what is held?", Confirm: "Drop and switch on", Hidden: []ui.Pair{{Name: "held", Value: "drop"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = ui.Confirm(ui.ConfirmProps{ID: t.dialog(), Action: href.EnableTarget(id, t.key()), Label: t.dropLabel(), Icon: "ban", Title: "Drop what is held?", Confirm: "Drop and switch on", Hidden: []ui.Pair{{Name: "held", Value: "drop"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
@@ -257,7 +249,7 @@ func targetNotes(id model.WorkflowID, list []StepTarget, canEdit bool, now time.
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.NoteBox(ui.Bad, t.title()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.NoteBox(ui.Bad, t.title(ctx)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -284,18 +276,18 @@ func (t StepTarget) dropLabel() string {
 	return "Switch on and drop them"
 }
 
-func (t StepTarget) dropWords() string {
+func (t StepTarget) dropWords(ctx context.Context) string {
 	if t.Held == 1 {
-		return "One delivery is held. It is cancelled and never sent by itself; it can still be sent again by hand. Then the receiver is switched on."
+		return say(ctx, "One delivery is held. It is cancelled and never sent by itself; it can still be sent again by hand. Then the receiver is switched on.")
 	}
-	return heldWords(t.Held) + " They are cancelled and never sent by themselves; each can still be sent again by hand. Then the receiver is switched on."
+	return say(ctx, "{held} They are cancelled and never sent by themselves; each can still be sent again by hand. Then the receiver is switched on.", "held", heldWords(ctx, t.Held))
 }
 
-func (t StepTarget) heldWords() string {
+func (t StepTarget) heldWords(ctx context.Context) string {
 	if t.Held > 0 {
-		return heldWords(t.Held)
+		return heldWords(ctx, t.Held)
 	}
-	return "Messages for it will be held until it is switched on. Publishing the workflow switches it on too."
+	return say(ctx, "Messages for it will be held until it is switched on. Publishing the workflow switches it on too.")
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -20,9 +20,9 @@ func itoa[N ~int | ~int64](n N) string { return strconv.FormatInt(int64(n), 10) 
 func has(list []string, one string) bool { return slices.Contains(list, one) }
 
 // joined lists names for people.
-func joined(names []string) string {
+func joined(ctx context.Context, names []string) string {
 	if len(names) == 0 {
-		return "none"
+		return say(ctx, "none")
 	}
 	return strings.Join(names, ", ")
 }

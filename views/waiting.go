@@ -1,26 +1,28 @@
 package views
 
 import (
+	"context"
 	"waybill/db/model"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
 // Why a delivery waits although it is due, in words: short for a list, a title and a sentence for its page.
 
-func waitingShort(why string) string {
+func waitingShort(ctx context.Context, why string) string {
 	switch why {
 	case "order":
-		return "waits for its turn"
+		return say(ctx, "waits for its turn")
 	case "breaker":
-		return "paused: target fails"
+		return say(ctx, "paused: target fails")
 	case "rate":
-		return "waits for the rate limit"
+		return say(ctx, "waits for the rate limit")
 	case "concurrency":
-		return "waits for a free place"
+		return say(ctx, "waits for a free place")
 	case "batch":
-		return "waits for others"
+		return say(ctx, "waits for others")
 	case "outcome":
-		return "taken; outcome not told yet"
+		return say(ctx, "taken; outcome not told yet")
 	}
 	return "waits"
 }
@@ -62,7 +64,7 @@ func waitingText(why string) string {
 }
 
 // waitedWords say how long a message was kept waiting before an attempt, and for what.
-func waitedWords(t model.Timings) string {
-	what := map[string]string{"order": "its turn", "breaker": "the breaker", "rate": "the rate limit", "concurrency": "a free place", "batch": "others to go along"}[t.WaitedFor]
-	return ui.Took(micros(t.Waited)) + " for " + what
+func waitedWords(ctx context.Context, t model.Timings) string {
+	what := map[string]string{"order": texts.ID("its turn"), "breaker": texts.ID("the breaker"), "rate": texts.ID("the rate limit"), "concurrency": texts.ID("a free place"), "batch": texts.ID("others to go along")}[t.WaitedFor]
+	return ui.Lasted(ctx, micros(t.Waited)) + " for " + what
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"waybill/db/model"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -30,7 +31,7 @@ func Changes(before, after model.Definition) []StepChange {
 	if before.Trigger.Kind != "" {
 		old = jsonText(before.Trigger)
 	}
-	add("Trigger", "changed", old, jsonText(after.Trigger))
+	add(texts.ID("Trigger"), "changed", old, jsonText(after.Trigger))
 	for _, s := range after.Steps {
 		if was, there := before.Step(s.Key); there {
 			add(s.Name, "changed", jsonText(plainStep(was)), jsonText(plainStep(s)))
@@ -44,7 +45,7 @@ func Changes(before, after model.Definition) []StepChange {
 		}
 	}
 	if a, b := keys(before), keys(after); len(out) == 0 && a != b {
-		add("Order of the steps", "changed", a, b)
+		add(texts.ID("Order of the steps"), "changed", a, b)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -37,8 +38,8 @@ type StepForm struct {
 }
 
 // NewStepForm shows a stored step. see says whether who looks may choose credentials.
-func NewStepForm(w model.Workflow, s model.Step, see bool) StepForm {
-	f := StepForm{Version: w.Version, Key: s.Key, Name: s.Name, WaitForAll: s.WaitForAll, Assignees: s.Assignees, Due: SpanText(s.DueSeconds), Remind: SpanText(s.RemindSeconds),
+func NewStepForm(ctx context.Context, w model.Workflow, s model.Step, see bool) StepForm {
+	f := StepForm{Version: w.Version, Key: s.Key, Name: s.Name, WaitForAll: s.WaitForAll, Assignees: s.Assignees, Due: SpanText(ctx, s.DueSeconds), Remind: SpanText(ctx, s.RemindSeconds),
 		Fields: NewFieldsForm(s.Fields, model.FieldTypes()), Send: "request", Integrated: string(s.IntegrationID), Dest: string(s.DestinationID), OnFailure: string(s.OnFailure),
 		Input: map[string]string{}, WaitFor: "time", Script: s.Script}
 	for _, n := range s.Next {
@@ -62,7 +63,7 @@ func NewStepForm(w model.Workflow, s model.Step, see bool) StepForm {
 		f.Input[k] = defaultText(v)
 	}
 	if s.Wait != nil {
-		f.WaitSpan, f.WaitEvent, f.WaitFilter, f.WaitLimit = SpanText(s.Wait.Seconds), s.Wait.Event, s.Wait.Filter, SpanText(s.Wait.TimeoutSeconds)
+		f.WaitSpan, f.WaitEvent, f.WaitFilter, f.WaitLimit = SpanText(ctx, s.Wait.Seconds), s.Wait.Event, s.Wait.Filter, SpanText(ctx, s.Wait.TimeoutSeconds)
 		if s.Wait.Event != "" {
 			f.WaitFor = "event"
 		}
@@ -109,12 +110,12 @@ func (p StepProps) nextRows() []NextRow {
 type NextRow struct{ To, When, Error string }
 
 // stepOptions are the steps that a transition can lead to.
-func (p StepProps) stepOptions(none string) []ui.Option {
+func (p StepProps) stepOptions(ctx context.Context, none string) []ui.Option {
 	out := []ui.Option{{Value: "", Label: none}}
 	for _, s := range p.Workflow.Draft.Steps {
 		label := s.Name
 		if s.Key == p.Step.Key {
-			label += " (this step)"
+			label += " " + say(ctx, "(this step)")
 		}
 		out = append(out, ui.Option{Value: s.Key, Label: label})
 	}
@@ -246,10 +247,10 @@ func NewTriggerForm(w model.Workflow) TriggerForm {
 		Intro: t.Intro, Thanks: t.Thanks, Fields: NewFieldsForm(t.Fields, types)}
 }
 
-func audienceOptions(list []model.Audience) []ui.Option {
+func audienceOptions(ctx context.Context, list []model.Audience) []ui.Option {
 	out := []ui.Option{{Value: "", Label: "Choose one"}}
 	for _, a := range list {
-		out = append(out, ui.Option{Value: string(a.ID), Label: a.Name + " (" + ui.Plural(a.Count, "record") + ")"})
+		out = append(out, ui.Option{Value: string(a.ID), Label: a.Name + " (" + ui.Many(ctx, a.Count, "record") + ")"})
 	}
 	return out
 }

@@ -157,13 +157,13 @@ func (w *Web) shell(c echo.Context, b Bits) views.Shell {
 		s.User, s.Email, s.Nav = v.user.Name, v.user.Email, w.Nav(v.rights)
 		s.Banners = w.banners(c)
 		if w.Counts != nil {
-			s.Count(w.Counts(c.Request().Context(), v.rights))
+			s.Count(w.Reader(c), w.Counts(w.Reader(c), v.rights))
 		}
 		if v.rights.Has(model.ViewAuditLog) {
 			s.History = historyOf(c.Request().URL.Path)
 		}
 		if w.Tasks != nil {
-			s.Count(map[string]views.NavCount{"tasks": w.Tasks(c.Request().Context(), v.user)})
+			s.Count(w.Reader(c), map[string]views.NavCount{"tasks": w.Tasks(w.Reader(c), v.user)})
 		}
 	}
 	return s

@@ -268,7 +268,7 @@ func LineChart(p ChartProps) templ.Component {
 				}
 			}
 		}
-		if p.clocked() {
+		if p.clocked() && In(ctx).Zone == nil {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<span class=\"chart-zone\" data-zone>UTC</span>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -17,26 +17,29 @@ type Format struct {
 
 // Locale is one way of writing dates and numbers.
 type Locale struct {
-	Tag   string // BCP 47, as browsers know it
-	Label string
-	full  string // layout of an exact time
-	group string // between thousands
+	Tag     string // BCP 47, as browsers know it
+	Label   string
+	date    string // layout of a date
+	between string // date and time
+	clock   string // layout of a time of day, to the second
+	group   string // between thousands
+	decimal string // before the parts of one
 }
 
 // Locales are those that can be chosen.
 func Locales() []Locale {
 	return []Locale{
-		{"en-GB", texts.ID("English (United Kingdom)"), "2 Jan 2006, 15:04:05", ","},
-		{"en-US", texts.ID("English (United States)"), "Jan 2, 2006, 3:04:05 PM", ","},
-		{"de-DE", texts.ID("German"), "02.01.2006, 15:04:05", "."},
-		{"fr-FR", texts.ID("French"), "02/01/2006 15:04:05", "\u202f"},
-		{"es-ES", texts.ID("Spanish"), "2/1/2006, 15:04:05", "."},
-		{"it-IT", texts.ID("Italian"), "2/1/2006, 15:04:05", "."},
-		{"ja-JP", texts.ID("Japanese"), "2006/01/02 15:04:05", ","},
-		{"nl-NL", texts.ID("Dutch"), "2-1-2006, 15:04:05", "."},
-		{"pl-PL", texts.ID("Polish"), "2.01.2006, 15:04:05", "\u00a0"},
-		{"pt-BR", texts.ID("Portuguese (Brazil)"), "02/01/2006, 15:04:05", "."},
-		{"sv-SE", texts.ID("Swedish, ISO 8601"), "2006-01-02 15:04:05", "\u00a0"},
+		{"en-GB", texts.ID("English (United Kingdom)"), "2 Jan 2006", ", ", "15:04:05", ",", "."},
+		{"en-US", texts.ID("English (United States)"), "Jan 2, 2006", ", ", "3:04:05 PM", ",", "."},
+		{"de-DE", texts.ID("German"), "02.01.2006", ", ", "15:04:05", ".", ","},
+		{"fr-FR", texts.ID("French"), "02/01/2006", " ", "15:04:05", "\u202f", ","},
+		{"es-ES", texts.ID("Spanish"), "2/1/2006", ", ", "15:04:05", ".", ","},
+		{"it-IT", texts.ID("Italian"), "2/1/2006", ", ", "15:04:05", ".", ","},
+		{"ja-JP", texts.ID("Japanese"), "2006/01/02", " ", "15:04:05", ",", "."},
+		{"nl-NL", texts.ID("Dutch"), "2-1-2006", ", ", "15:04:05", ".", ","},
+		{"pl-PL", texts.ID("Polish"), "2.01.2006", ", ", "15:04:05", "\u00a0", ","},
+		{"pt-BR", texts.ID("Portuguese (Brazil)"), "02/01/2006", ", ", "15:04:05", ".", ","},
+		{"sv-SE", texts.ID("Swedish, ISO 8601"), "2006-01-02", " ", "15:04:05", "\u00a0", ","},
 	}
 }
 
@@ -83,22 +86,87 @@ func (f Format) Moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	zone, suffix := f.Zone, ""
-	if zone == nil {
-		zone, suffix = time.UTC, " UTC"
+	l := f.locale()
+	return f.write(t, l.date+l.between+l.clock) + f.suffix()
+}
+
+// Minute is a time to the minute: Moment without seconds.
+func (f Format) Minute(t time.Time) string {
+	l := f.locale()
+	return f.write(t, l.date+l.between+l.minutes()) + f.suffix()
+}
+
+// Day is a date.
+func (f Format) Day(t time.Time) string { return f.write(t, f.locale().date) }
+
+// ShortDay is a date without its year, for labels of a chart.
+func (f Format) ShortDay(t time.Time) string {
+	if _, ok := LocaleOf(f.Locale); !ok {
+		return f.write(t, "2 Jan")
 	}
+	layout := strings.TrimSuffix(strings.TrimPrefix(f.locale().date, "2006"), "2006")
+	if strings.HasSuffix(layout, ".") {
+		return f.write(t, layout)
+	}
+	return f.write(t, strings.Trim(layout, ", /-"))
+}
+
+// Axis is a time of day as charts have it, in 24 hours and without the zone, which stands beside them.
+func (f Format) Axis(t time.Time) string { return f.write(t, "15:04") }
+
+// Clock is a time of day, to the minute.
+func (f Format) Clock(t time.Time) string { return f.write(t, f.locale().minutes()) + f.suffix() }
+
+// Hours is a stretch within a day or so: "14:00–15:00".
+func (f Format) Hours(from, to time.Time) string {
+	layout := f.locale().minutes()
+	return f.write(from, layout) + "–" + f.write(to, layout) + f.suffix()
+}
+
+func (f Format) write(t time.Time, layout string) string {
+	if t.IsZero() {
+		return ""
+	}
+	zone := f.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return t.In(zone).Format(layout)
+}
+
+// suffix names the zone where the reader might think of another.
+func (f Format) suffix() string {
+	if f.Zone == nil {
+		return " UTC"
+	}
+	return ""
+}
+
+func (f Format) locale() Locale {
 	l, ok := LocaleOf(f.Locale)
 	if !ok {
-		l.full = "2006-01-02 15:04:05"
+		return Locale{date: time.DateOnly, between: " ", clock: time.TimeOnly, group: ",", decimal: "."}
 	}
-	return t.In(zone).Format(l.full) + suffix
+	return l
+}
+
+func (l Locale) minutes() string { return strings.Replace(l.clock, ":05", "", 1) }
+
+// Decimal is a number with so many places after its point.
+func (f Format) Decimal(n float64, places int) string {
+	l := f.locale()
+	s := strconv.FormatFloat(n, 'f', places, 64)
+	if l.decimal == "." {
+		return s
+	}
+	return strings.Replace(s, ".", l.decimal, 1)
 }
 
 // Count is a number with its thousands separated as the reader is used to.
 func (f Format) Count(n int64) string {
 	plain := Count(n)
-	l, ok := LocaleOf(f.Locale)
-	if !ok || l.group == "," {
+	l := f.locale()
+	if l.group == "," {
 		return plain
 	}
 	return strings.ReplaceAll(plain, ",", l.group)

@@ -961,7 +961,7 @@ func BarChart(p ChartProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if p.clocked() {
+		if p.clocked() && In(ctx).Zone == nil {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 77, "<span class=\"chart-zone\" data-zone>UTC</span>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

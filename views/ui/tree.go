@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"waybill/views/texts"
 )
 
 // TreeNode is one value of a JSON text, in the order in which it came.
@@ -48,7 +49,7 @@ func (t *treeReader) value(key, path string, depth int) TreeNode {
 	case json.Number:
 		n.Kind, n.Text = "number", v.String()
 	case bool:
-		n.Kind, n.Text = "yes or no", strconv.FormatBool(v)
+		n.Kind, n.Text = texts.ID("yes or no"), strconv.FormatBool(v)
 	default:
 		n.Kind, n.Text = "nothing", "null"
 	}

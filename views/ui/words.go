@@ -2,8 +2,13 @@ package ui
 
 import (
 	"context"
+	"io"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/a-h/templ"
 
 	"waybill/views/texts"
 )
@@ -19,6 +24,76 @@ func Number[N ~int | ~int64 | ~uint64](ctx context.Context, n N) string {
 // Many writes a count with its noun in the reader's language: Many(ctx, 3, "delivery") is "3 deliveries".
 func Many[N ~int | ~int64](ctx context.Context, n N, noun string) string {
 	return texts.N(ctx, int64(n), "{n} "+noun, "{n} "+texts.Plural(noun), "n", Number(ctx, n))
+}
+
+// Size writes a size in binary units as the reader is used to: "196 B", "1.5 KiB".
+func Size[N ~int | ~int64](ctx context.Context, n N) string {
+	f := float64(n)
+	if f < 1024 {
+		return Number(ctx, n) + " B"
+	}
+	for _, unit := range []string{"KiB", "MiB", "GiB"} {
+		f /= 1024
+		if f < 1024 {
+			return In(ctx).Decimal(f, 1) + " " + unit
+		}
+	}
+	return In(ctx).Decimal(f/1024, 1) + " TiB"
+}
+
+// Lasted writes a duration for people, in the reader's language: "870 µs", "247 ms", "3.1 s", "2 min".
+func Lasted(ctx context.Context, d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "0 ms"
+	case d < time.Millisecond:
+		return itoa(int(d.Microseconds())) + " µs"
+	case d < time.Second:
+		return itoa(int(d.Milliseconds())) + " ms"
+	case d < time.Minute:
+		return In(ctx).Decimal(d.Seconds(), 1) + " s"
+	}
+	return Span(ctx, d)
+}
+
+// Sentence writes a text in which parts stand that are more than words, such as links and times: Sentence("Ends {time}.",
+// "time", Moments(t, now)). A part is a component or a string.
+func Sentence(id string, parts ...any) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		text, at := say(ctx, id), 0
+		for _, place := range places.FindAllStringIndex(text, -1) {
+			part := partNamed(text[place[0]+1:place[1]-1], parts)
+			if part == nil {
+				continue
+			}
+			if _, err := io.WriteString(w, templ.EscapeString(text[at:place[0]])); err != nil {
+				return err
+			}
+			if err := part.Render(ctx, w); err != nil {
+				return err
+			}
+			at = place[1]
+		}
+		_, err := io.WriteString(w, templ.EscapeString(text[at:]))
+		return err
+	})
+}
+
+var places = regexp.MustCompile(`\{\w+\}`)
+
+func partNamed(name string, parts []any) templ.Component {
+	for i := 0; i+1 < len(parts); i += 2 {
+		if parts[i] != name {
+			continue
+		}
+		switch part := parts[i+1].(type) {
+		case templ.Component:
+			return part
+		case string:
+			return templ.Raw(templ.EscapeString(part))
+		}
+	}
+	return nil
 }
 
 // Words are options whose labels are words of the product, and not names that people gave.

@@ -68,7 +68,7 @@ var places = map[string][]string{
 
 // args are the arguments that are looked up, by the name of what is called; of methods the name alone counts.
 var args = map[string][]int{
-	"T": {1}, "say": {1}, "N": {2}, "ID": {0},
+	"T": {1}, "say": {1}, "N": {2}, "ID": {0}, "Sentence": {0}, "Link": {0},
 	"Section": {0, 1}, "Badge": {2}, "CopyButton": {0}, "Copyable": {0}, "MenuLink": {1}, "MenuPost": {1}, "Menu": {1},
 	"Choices": {0}, "SegmentedLinks": {0}, "Tabs": {0}, "Cell": {0}, "CellText": {0}, "CellTwo": {0}, "Note": {1}, "NoteBox": {1},
 	"EmptyFiltered": {0}, "EmptyError": {0}, "AddCard": {1, 2}, "DiffView": {0, 1}, "SideBySide": {0, 1, 2},
@@ -136,7 +136,29 @@ func (g gathered) source(path, name string) error {
 	if err != nil {
 		return err
 	}
-	v := visitor{g: g, name: filepath.ToSlash(name), pages: strings.HasPrefix(name, "views") || strings.HasPrefix(name, "handlers")}
+	v := visitor{g: g, name: filepath.ToSlash(name), pages: strings.HasPrefix(name, "views") || strings.HasPrefix(name, "handlers"), known: map[token.Pos]bool{}}
+	v.file(f)
+	return nil
+}
+
+type visitor struct {
+	g     gathered
+	name  string
+	pages bool
+	known map[token.Pos]bool // literals that are looked up
+}
+
+// mark keeps where the literals of an expression stand.
+func (v visitor) mark(e ast.Node) {
+	ast.Inspect(e, func(n ast.Node) bool {
+		if l, ok := n.(*ast.BasicLit); ok {
+			v.known[l.Pos()] = true
+		}
+		return true
+	})
+}
+
+func (v visitor) file(f *ast.File) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
@@ -152,18 +174,12 @@ func (g gathered) source(path, name string) error {
 		}
 		return true
 	})
-	return nil
-}
-
-type visitor struct {
-	g     gathered
-	name  string
-	pages bool
 }
 
 func (v visitor) add(e ast.Expr) {
 	for _, s := range said(e) {
 		v.g.add(s, v.name)
+		v.mark(e)
 	}
 }
 
@@ -174,6 +190,7 @@ func (v visitor) sentence(e ast.Expr) {
 	for _, s := range said(e) {
 		if sentence.MatchString(s) {
 			v.g.add(s, v.name)
+			v.mark(e)
 		}
 	}
 }
@@ -201,11 +218,13 @@ func (v visitor) call(c *ast.CallExpr) {
 		}
 	}
 	if i, ok := nouns[name]; ok && i < len(c.Args) {
+		v.mark(c.Args[i])
 		for _, noun := range said(c.Args[i]) {
 			v.g.count("{n} "+noun, "{n} "+texts.Plural(noun), v.name)
 		}
 	}
 	if name == "N" && len(c.Args) > 3 {
+		v.mark(c)
 		if one, many := said(c.Args[2]), said(c.Args[3]); len(one) == 1 && len(many) == 1 {
 			v.g.count(one[0], many[0], v.name)
 		}
