@@ -266,12 +266,12 @@ func ParseSpan(text string) (int64, error) {
 	return total, nil
 }
 
-// SpanText is a span as it is typed; 0 is nothing.
-func SpanText(ctx context.Context, seconds int64) string {
+// SpanText is a span as it is typed, in English, which is what ParseSpan reads; 0 is nothing.
+func SpanText(seconds int64) string {
 	if seconds == 0 {
 		return ""
 	}
-	return SpanWords(ctx, seconds)
+	return SpanWords(context.Background(), seconds)
 }
 
 func allTypes() []model.FieldType { return model.FieldTypes() }
