@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ type market struct {
 	marketo    *standin.Marketo
 	salesforce *standin.Salesforce
 	of         map[string]string // connections by type
+	raises     map[string]string // events that lead to them
 }
 
 func newMarket(t *testing.T) *market {
@@ -85,6 +87,7 @@ func TestNamedSystems(t *testing.T) {
 	s.marketoAnswers(key)
 	s.marketoLimits()
 	s.journeys()
+	s.features()
 }
 
 // marketoAnswers are the answers of its identity, and the errors inside 200.
@@ -203,5 +206,74 @@ func (s *market) journeys() {
 	d := s.says(s.raise("enter", "joe@example.com", map[string]any{}), "delivered", "Rate limit exceeded", 2)
 	if text, _ := json.Marshal(d); d["attempts"] != 2.0 {
 		s.t.Errorf("%s", text)
+	}
+}
+
+// features switches each part off: nothing new of it can be made, tried or chosen, what is sent there is held, and the reason is
+// said; switched on again, all goes on.
+func (s *market) features() {
+	s.t.Helper()
+	hook := s.must(201, "POST", "credentials", map[string]any{"name": "Hook", "type": "secret_url", "config": map[string]any{"url": "https://slack.example/services/T0/B0/x"}}).str("id")
+	s.of["slack"] = s.must(201, "POST", "connections", map[string]any{"name": "Slack", "type": "slack", "base_url": "https://slack.example", "credential_id": hook}).str("id")
+	key := s.must(201, "POST", "credentials", map[string]any{"name": "Bucket", "type": "aws_sigv4", "config": map[string]any{"access_key_id": "A", "secret_access_key": "b", "service": "s3", "region": "eu-west-1"}}).str("id")
+	bucket := s.must(201, "POST", "connections", map[string]any{"name": "Bucket", "type": "s3", "credential_id": key, "settings": map[string]any{"bucket": "acme", "region": "eu-west-1"}}).str("id")
+	browser := s.signIn("ada@example.com", password)
+	page := func(path string) (int, string) {
+		resp, err := browser.Get(s.url(path))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(text)
+	}
+	s.raises = map[string]string{"marketo": "lead", "salesforce_mc": "enter"}
+	for _, tc := range []struct {
+		feature, title, kind string
+		put, body            any // what is refused beside connections of the kind
+	}{
+		{"marketo", "Marketo", "marketo", nil, nil},
+		{"salesforce_mc", "Salesforce Marketing Cloud", "salesforce_mc", nil, nil},
+		{"slack", "Slack", "slack", nil, nil},
+		{"teams", "Microsoft Teams", "teams", nil, nil},
+		{"s3_analytics", "Amazon S3 analytics", "", "settings/export", map[string]any{"enabled": true, "connection_id": bucket}},
+		{"s3_uploads", "Amazon S3 uploads", "", "settings/files", map[string]any{"connection_id": bucket}},
+	} {
+		off := tc.title + " is switched off in this Waybill"
+		refused := func(what string, a answer, err error) {
+			if err != nil || a.status < 400 || a.status >= 500 || !strings.Contains(a.text, off) {
+				s.t.Errorf("%s, %s: answered %d %s %v", tc.feature, what, a.status, a.text, err)
+			}
+		}
+		s.must(200, "PUT", "settings/features", map[string]any{"features": map[string]any{tc.feature: false}})
+		if tc.put != nil {
+			a, err := s.api("PUT", fmt.Sprint(tc.put), tc.body)
+			refused("setting", a, err)
+		}
+		if tc.kind != "" {
+			a, err := s.api("POST", "connections", map[string]any{"name": "New", "type": tc.kind, "base_url": "https://new.example"})
+			refused("a new connection", a, err)
+			if status, text := page("/connections/new"); status != 200 || !strings.Contains(text, off) {
+				s.t.Errorf("%s: the cards do not say why: %d", tc.feature, status)
+			}
+			if status, text := page("/connections/new/" + tc.kind); status != 409 || !strings.Contains(text, off) {
+				s.t.Errorf("%s: the form answered %d", tc.feature, status)
+			}
+		}
+		if id := s.of[tc.kind]; id != "" {
+			a, err := s.api("POST", "connections/"+id+"/test", nil)
+			refused("a test", a, err)
+			a, err = s.api("POST", "connections/"+id+"/destinations", map[string]any{"name": "New", "settings": map[string]any{"write": "leads"}})
+			refused("a new destination", a, err)
+		}
+		if event := s.raises[tc.kind]; event != "" {
+			held := s.raise(event, "zoe@example.com", map[string]any{"email": "zoe@example.com"})
+			if d := s.settled(held, "held"); !strings.Contains(fmt.Sprint(d["last_error"]), off) {
+				s.t.Errorf("%s: held as %v", tc.feature, d["last_error"])
+			}
+			s.must(200, "PUT", "settings/features", map[string]any{"features": map[string]any{tc.feature: true}})
+			s.settled(held, "delivered", "failed")
+		}
+		s.must(200, "PUT", "settings/features", map[string]any{"features": map[string]any{tc.feature: true}})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/jobs"
+	"waybill/jobs/inbound"
 )
 
 // A body with events is read once, by a tokenizer that refuses what two readers could understand in two ways (invalid
@@ -40,7 +41,7 @@ func parse(text []byte, levels int, read func(d *jsontext.Decoder) error) error 
 		return fault.New(fault.Malformed, "The body is not valid JSON: something follows its end at byte %d.", d.InputOffset())
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return badJSON(err)
+		return inbound.BadJSON(err)
 	}
 	return nil
 }
@@ -176,7 +177,7 @@ func members(d *jsontext.Decoder, bad *fault.Check, prefix string, each func(nam
 	for d.PeekKind() != '}' {
 		name, err := d.ReadValue()
 		if err != nil {
-			return badJSON(err)
+			return inbound.BadJSON(err)
 		}
 		if err := each(unquoted(name)); err != nil {
 			return err
@@ -188,12 +189,12 @@ func members(d *jsontext.Decoder, bad *fault.Check, prefix string, each func(nam
 
 func skip(d *jsontext.Decoder) error { return jsonFault(d.SkipValue()) }
 
-// jsonFault is badJSON for what may be nil.
+// jsonFault is inbound.BadJSON for what may be nil.
 func jsonFault(err error) error {
 	if err == nil {
 		return nil
 	}
-	return badJSON(err)
+	return inbound.BadJSON(err)
 }
 
 // mostDepth is how deep the data of an event may be nested: as deep as a template can read it.

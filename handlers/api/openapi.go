@@ -18,6 +18,7 @@ import (
 
 	"waybill/db/model"
 	"waybill/handlers/web"
+	"waybill/jobs/inbound"
 )
 
 // bearerOnly is the security of every operation.
@@ -68,10 +69,10 @@ func decode(data []byte, v any) error {
 	if _, first := v.(*any); first {
 		d := jsontext.NewDecoder(bytes.NewBuffer(data))
 		if err := d.SkipValue(); err != nil {
-			return badJSON(err)
+			return inbound.BadJSON(err)
 		}
 		if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-			return badJSON(err)
+			return inbound.BadJSON(err)
 		}
 	}
 	err := json.Unmarshal(data, v)
@@ -80,7 +81,7 @@ func decode(data []byte, v any) error {
 		return errors.New("the value of " + wrong.Field + " does not fit")
 	}
 	if err != nil {
-		return badJSON(err)
+		return inbound.BadJSON(err)
 	}
 	return nil
 }

@@ -2,12 +2,10 @@ package api
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"waybill/db/fault"
 )
@@ -87,18 +85,4 @@ func sentence(s string) string {
 		return "This is not valid."
 	}
 	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
-}
-
-// badJSON says where and why a text is not JSON, without showing it.
-func badJSON(err error) *fault.Fault {
-	var at *jsontext.SyntacticError
-	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &at):
-		return fault.New(fault.Malformed, "The body is not good JSON: at byte %d an object repeats one of its names.", at.ByteOffset)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fault.New(fault.Malformed, "The body is not valid JSON: it ends too early.")
-	case errors.As(err, &at):
-		return fault.New(fault.Malformed, "The body is not valid JSON: look at byte %d.", at.ByteOffset)
-	}
-	return fault.New(fault.Malformed, "The body is not valid JSON.")
 }

@@ -34,5 +34,8 @@ func marketoGuide() []Section {
 			"Marketo allows 100 calls in 20 seconds, 10 at once, and usually 50,000 a day, for all clients of the subscription together. Waybill keeps to the first two for all destinations and connections that lead to the same subscription together: they take turns, realtime before bulk, and what waits says “waits for the rate limit”. How much of them Waybill may use is set at the connection, under “More settings”: leave room for other programs that call Marketo.",
 			"606 (rate), 615 (too many at once), 604 and 502 (timeouts), 607 (the quota of the day) and passing faults are tried again, not before Marketo can take them. 603 (no permission) and mistakes in the request are final.",
 		}},
+		{Title: "How this was tried", Text: []string{
+			"This type was built from the public description of the API and tried against a server made from that description, not against a subscription. The codes 606, 607 and 615 and their limits are as commonly described; the day of the quota is taken to begin at midnight US Central standard time. An answer that is not understood is shown whole on the attempt, and settles nothing as delivered.",
+		}},
 	}
 }

@@ -37,5 +37,8 @@ func salesforceGuide() []Section {
 		{Title: "When something goes wrong", Text: []string{
 			"401: the token was not accepted; another one is asked for at once. 403: the package lacks a scope. 429 and 5xx: tried again on the schedule, not before the time that the answer names. 400: the words of Marketing Cloud are on the delivery.",
 		}},
+		{Title: "How this was tried", Text: []string{
+			"This type was built from the public description of the API and tried against servers made from that description, not against an account of Marketing Cloud. Where the description is silent, Waybill assumes: results of rows are paged by $page; /platform/v1/tokenContext answers any valid token, which “Test” relies on; the words of refused journey events stand in “message”. An answer that is not understood is shown whole on the attempt, and settles nothing as delivered.",
+		}},
 	}
 }

@@ -129,13 +129,13 @@ func goodJSON(body []byte) error {
 	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(body))
 	if err := d.SkipValue(); err != nil {
-		return badJSON(err)
+		return BadJSON(err)
 	}
 	if d.PeekKind() != 0 {
 		return fault.New(fault.Malformed, "The body is not valid JSON: something follows its end at byte %d.", d.InputOffset())
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return badJSON(err)
+		return BadJSON(err)
 	}
 	return nil
 }
@@ -164,7 +164,8 @@ func deep(text []byte) bool {
 	return false
 }
 
-func badJSON(err error) error {
+// BadJSON says where and why a text is not JSON, without showing it.
+func BadJSON(err error) *fault.Fault {
 	var at *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &at):
