@@ -67,7 +67,7 @@ var only = map[string][]string{
 	"github.com/expr-lang/expr/...":                {"jobs/filter"},
 	"github.com/labstack/echo/v4/...":              {"handlers", "handlers/api", "handlers/web"},
 	"github.com/danielgtaylor/huma/v2/...":         {"handlers/api"},
-	"github.com/a-h/templ/...":                     {"handlers", "handlers/web", "views", "views/ui"},
+	"github.com/a-h/templ/...":                     {"handlers", "handlers/web", "views", "views/texts/gather", "views/ui"},
 	"go.opentelemetry.io/...":                      {"jobs/tracing"},
 	"github.com/wneessen/go-mail/...":              {"jobs/mail"},
 	"github.com/santhosh-tekuri/jsonschema/v6/...": {"jobs"},
