@@ -837,7 +837,7 @@ func (p ActionFormProps) options() []ui.Option {
 }
 
 var filterExamples = [][2]string{
-	{`event.data.total > 100`, "a number in the data"},
+	{`event.data.total > 100`, texts.ID("a number in the data")},
 	{`event.data.country in ["NZ", "AU"]`, texts.ID("one of several values")},
 	{`event.data.customer.email endsWith "@example.com"`, texts.ID("text, deep in the data")},
 	{`event.subject != "test" && event.data.total > 0`, texts.ID("two conditions")},

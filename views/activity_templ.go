@@ -354,7 +354,7 @@ func (p ActivityProps) latency(ctx context.Context) ui.ChartProps {
 }
 
 func (p ActivityProps) backlog(ctx context.Context) ui.ChartProps {
-	return ui.ChartProps{Title: say(ctx, "Not settled {span}, on the average", "span", say(ctx, p.Series.Span.Words)), Short: "Not settled",
+	return ui.ChartProps{Title: say(ctx, "Not settled {span}, on the average", "span", say(ctx, p.Series.Span.Words)), Short: say(ctx, "Not settled"),
 		Series: []ui.Series{{Label: "Deliveries"}}, Bars: p.bars(ctx, func(s model.Slot) []float64 { return []float64{s.Backlog} }),
 		Format: func(v float64) string {
 			if v < 10 {

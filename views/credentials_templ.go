@@ -969,7 +969,7 @@ func Credential(p CredentialProps) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = ui.Facts(lifeFacts(p)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Facts(lifeFacts(ctx, p)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1205,9 +1205,9 @@ func chosenLabel(f model.Field, value string) string {
 	return value
 }
 
-func lifeFacts(p CredentialProps) []ui.Fact {
+func lifeFacts(ctx context.Context, p CredentialProps) []ui.Fact {
 	if p.Life.UsedAt.IsZero() {
-		return []ui.Fact{{Label: "Last used", Text: "Never"}}
+		return []ui.Fact{{Label: "Last used", Text: say(ctx, "Never")}}
 	}
 	out := []ui.Fact{{Label: "Last used", Body: ui.Time(p.Life.UsedAt, p.Now)}}
 	if p.Life.FailedAt.IsZero() {

@@ -226,7 +226,7 @@ func Deliveries(p DeliveriesProps) templ.Component {
 								return templ_7745c5c3_Err
 							}
 							if p.Next != "" {
-								templ_7745c5c3_Err = ui.Pagination(ui.PaginationProps{Shown: "Nothing so far", Next: p.Next, First: p.First}).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.Pagination(ui.PaginationProps{Shown: say(ctx, "Nothing so far"), Next: p.Next, First: p.First}).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}

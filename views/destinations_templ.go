@@ -277,7 +277,7 @@ func Destinations(p DestinationsProps) templ.Component {
 
 func pathOr(path string) string {
 	if path == "" {
-		return "base URL"
+		return texts.ID("base URL")
 	}
 	return path
 }

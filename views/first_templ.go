@@ -184,19 +184,19 @@ func FirstEvent(p FirstEventProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = firstMade("plug", "Makes a connection", "The system, with its address.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = firstMade("plug", say(ctx, "Makes a connection"), say(ctx, "The system, with its address.")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = firstMade("send", "Makes a destination", "One request there: a signed POST of the event’s data.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = firstMade("send", say(ctx, "Makes a destination"), say(ctx, "One request there: a signed POST of the event’s data.")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = firstMade("bolt", "Makes an action", "Each event of this name goes to that destination.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = firstMade("bolt", say(ctx, "Makes an action"), say(ctx, "Each event of this name goes to that destination.")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = firstMade("pulse", "Publishes the event", "Once. Then you see what was sent, and the answer.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = firstMade("pulse", say(ctx, "Publishes the event"), say(ctx, "Once. Then you see what was sent, and the answer.")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

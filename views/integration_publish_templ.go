@@ -9,8 +9,11 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"context"
+	"strings"
 	"waybill/db/model"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -50,7 +53,7 @@ func integrationTest(p IntegrationProps) templ.Component {
 			ctx = templ.InitializeContext(ctx)
 			for _, f := range p.Form.Fields.Fields() {
 				if f.Type != model.TypeInstruction {
-					templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: InputName(f.Key), Label: first(f.Name, f.Key), Value: p.given(f), Error: p.Problems.Of("input." + f.Key), Hint: testHint(f)}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: InputName(f.Key), Label: first(f.Name, f.Key), Value: p.given(f), Error: p.Problems.Of("input." + f.Key), Hint: testHint(ctx, f)}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -114,7 +117,7 @@ func integrationTest(p IntegrationProps) templ.Component {
 						var templ_7745c5c3_Var4 string
 						templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(x.Message)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 30, Col: 20}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 33, Col: 20}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 						if templ_7745c5c3_Err != nil {
@@ -157,23 +160,15 @@ func (p IntegrationProps) given(f model.FormField) string {
 	return defaultText(model.Example(f))
 }
 
-func testHint(f model.FormField) string {
-	out := f.Help
-	for i, o := range f.Options {
-		switch {
-		case i > 0:
-			out += ", "
-		case out != "":
-			out += " One of "
-		default:
-			out = "One of "
-		}
-		out += o.Value
+func testHint(ctx context.Context, f model.FormField) string {
+	var values []string
+	for _, o := range f.Options {
+		values = append(values, o.Value)
 	}
-	if len(f.Options) > 0 {
-		out += "."
+	if len(values) == 0 {
+		return f.Help
 	}
-	return out
+	return strings.TrimSpace(f.Help + " " + say(ctx, "One of {values}.", "values", strings.Join(values, ", ")))
 }
 
 // PublishIntegrationProps are the page that publishes an integration.
@@ -239,7 +234,7 @@ func PublishIntegration(p PublishIntegrationProps) templ.Component {
 					var templ_7745c5c3_Var7 templ.SafeURL
 					templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(href.Integration(p.Saved.ID)))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 84, Col: 58}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 79, Col: 58}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 					if templ_7745c5c3_Err != nil {
@@ -252,7 +247,7 @@ func PublishIntegration(p PublishIntegrationProps) templ.Component {
 					var templ_7745c5c3_Var8 string
 					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(t)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 84, Col: 64}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 79, Col: 64}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 					if templ_7745c5c3_Err != nil {
@@ -286,7 +281,7 @@ func PublishIntegration(p PublishIntegrationProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = changesCard(p.Changes, integrationLead(p.Saved)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = changesCard(p.Changes, integrationLead(ctx, p.Saved)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -313,7 +308,7 @@ func PublishIntegration(p PublishIntegrationProps) templ.Component {
 				var templ_7745c5c3_Var11 templ.SafeURL
 				templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(href.PublishIntegration(p.Saved.ID)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 93, Col: 79}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 88, Col: 79}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 				if templ_7745c5c3_Err != nil {
@@ -326,7 +321,7 @@ func PublishIntegration(p PublishIntegrationProps) templ.Component {
 				var templ_7745c5c3_Var12 string
 				templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(itoa(p.Saved.Version))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 94, Col: 70}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 89, Col: 70}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 				if templ_7745c5c3_Err != nil {
@@ -339,7 +334,7 @@ func PublishIntegration(p PublishIntegrationProps) templ.Component {
 				var templ_7745c5c3_Var13 string
 				templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(publishWords(ctx, p.Uses))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 95, Col: 54}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integration_publish.templ`, Line: 90, Col: 54}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 				if templ_7745c5c3_Err != nil {
@@ -349,7 +344,7 @@ func PublishIntegration(p PublishIntegrationProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: "Publish version " + itoa(p.Saved.Published+1), Icon: "check", Kind: ui.Primary, Disabled: len(p.Troubles) > 0 || len(p.Changes) == 0}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: say(ctx, "Publish version {n}", "n", itoa(p.Saved.Published+1)), Icon: "check", Kind: ui.Primary, Disabled: len(p.Troubles) > 0 || len(p.Changes) == 0}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -385,11 +380,11 @@ func PublishIntegration(p PublishIntegrationProps) templ.Component {
 	})
 }
 
-func integrationLead(n model.Integration) string {
+func integrationLead(ctx context.Context, n model.Integration) string {
 	if n.Live == nil {
 		return "It was never published; all of it is new."
 	}
-	return "The draft against version " + itoa(n.Published) + "."
+	return say(ctx, "The draft against version {n}.", "n", itoa(n.Published))
 }
 
 // IntegrationChanges lists what differs between what is published of an integration and its draft.
@@ -418,9 +413,9 @@ func IntegrationChanges(n model.Integration) []StepChange {
 		}
 		return jsonText(list)
 	}
-	add("Request", plain(was.Request), plain(is.Request))
-	add("Body", was.Request.Body, is.Request.Body)
-	add("Inputs", fields(was.Fields), fields(is.Fields))
+	add(texts.ID("Request"), plain(was.Request), plain(is.Request))
+	add(texts.ID("Body"), was.Request.Body, is.Request.Body)
+	add(texts.ID("Inputs"), fields(was.Fields), fields(is.Fields))
 	return out
 }
 

@@ -1045,7 +1045,7 @@ func oldKey(k model.APIKey, now time.Time) templ.Component {
 var overlaps = []ui.Option{{Value: "0s", Label: "Nothing: it ends at once"}, {Value: "1h", Label: "Hour"}, {Value: "24h", Label: "Day"}, {Value: "168h", Label: "7 days"}, {Value: "720h", Label: "30 days"}}
 
 func keptLives(ctx context.Context, k model.APIKey) []ui.Option {
-	kept := "Never"
+	kept := say(ctx, "Never")
 	if !k.ExpiresAt.IsZero() {
 		kept = say(ctx, "As it is: {time}", "time", ui.In(ctx).Moment(k.ExpiresAt))
 	}

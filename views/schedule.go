@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"waybill/db/model"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -61,7 +62,7 @@ func ParseSchedule(text string) ([]int, error) {
 
 // scheduleHint says what a schedule amounts to.
 func scheduleHint(ctx context.Context, text string) string {
-	const rule = "The wait before each attempt, counted from the end of the one before; as many attempts as there are waits."
+	rule := texts.ID("The wait before each attempt, counted from the end of the one before; as many attempts as there are waits.")
 	seconds, err := ParseSchedule(text)
 	if err != nil || len(seconds) == 0 {
 		return rule
@@ -89,7 +90,7 @@ func about(ctx context.Context, s int) string {
 	return itoa(s) + " seconds"
 }
 
-const retryOnHint = "Codes and ranges, with ! those that are not tried again. What is not named is judged as usual: 408, 425, 429 and 500-599 are tried again, 410 switches the destination off."
+var retryOnHint = texts.ID("Codes and ranges, with ! those that are not tried again. What is not named is judged as usual: 408, 425, 429 and 500-599 are tried again, 410 switches the destination off.")
 
 // inherited is the schedule that holds when the destination has none of its own.
 func (p DestinationProps) inherited() []int {

@@ -91,7 +91,7 @@ func Settings(p SettingsProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = settingCard("inbox", "Storage", href.StorageSettings(), say(ctx, "How long events and deliveries are kept, and how much of the disk they may take."), p.storageLine(ctx), p.Blocked != "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = settingCard("inbox", say(ctx, "Storage"), href.StorageSettings(), say(ctx, "How long events and deliveries are kept, and how much of the disk they may take."), p.storageLine(ctx), p.Blocked != "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

