@@ -59,9 +59,9 @@ func Activity(p ActivityProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var2 string
-		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Deliveries {words}", "words", p.Series.Span.Words))
+		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Deliveries {words}", "words", say(ctx, p.Series.Span.Words)))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 29, Col: 105}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 29, Col: 115}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {
@@ -72,9 +72,9 @@ func Activity(p ActivityProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var3 string
-		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(p.heading())
+		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Deliveries"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 31, Col: 20}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 31, Col: 31}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 		if templ_7745c5c3_Err != nil {
@@ -126,8 +126,6 @@ func Activity(p ActivityProps) templ.Component {
 	})
 }
 
-func (p ActivityProps) heading() string { return "Deliveries" }
-
 func (p ActivityProps) spans() []ui.Tab {
 	var out []ui.Tab
 	for _, key := range []string{"1h", "24h", "7d", "30d"} {
@@ -154,14 +152,14 @@ func (p ActivityProps) stats(ctx context.Context) []ui.Stat {
 	all, good := p.Series.All, p.good()
 	delivered := ui.Stat{Label: "Delivered", Value: ui.Number(ctx, good), URL: p.link(model.Delivered)}
 	if n := good + all.Failed; n > 0 {
-		delivered.Note, delivered.Tone = share(good, n), ui.OK
+		delivered.Note, delivered.Tone = share(ctx, good, n), ui.OK
 		if all.Failed*100 > n {
 			delivered.Tone = ui.Warn
 		}
 	}
 	failed := ui.Stat{Label: "Failed", Value: ui.Number(ctx, all.Failed), URL: p.link(model.Failed)}
 	if n := p.lately(); n > 0 && p.Series.Span.Minutes <= 30 {
-		failed.Note, failed.Tone = ui.Number(ctx, n)+" lately", ui.Bad
+		failed.Note, failed.Tone = say(ctx, "{n} lately", "n", ui.Number(ctx, n)), ui.Bad
 	} else if all.Failed > 0 && p.Series.Span.Minutes <= 30 {
 		failed.Note = texts.ID("none lately")
 	}
@@ -190,7 +188,7 @@ func (p ActivityProps) open(ctx context.Context) ui.Stat {
 	case !p.Backlog.Oldest.IsZero():
 		out.Aside = oldestSince(p.Backlog.Oldest, p.Now)
 	case p.Backlog.Idle > 0:
-		out.Note = ui.Number(ctx, p.Backlog.Idle) + " held"
+		out.Note = say(ctx, "{n} held", "n", ui.Number(ctx, p.Backlog.Idle))
 	}
 	return out
 }
@@ -219,7 +217,7 @@ func oldestSince(at, now time.Time) templ.Component {
 		var templ_7745c5c3_Var5 string
 		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "oldest") + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 115, Col: 27}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 113, Col: 27}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 		if templ_7745c5c3_Err != nil {
@@ -242,9 +240,12 @@ func (p ActivityProps) lately() (n int64) {
 }
 
 // share is good of all in percent; never 100 when there is one that is not good.
-func share(good, all int64) string {
-	per := float64(good*1000/all) / 10
-	return strconv.FormatFloat(per, 'f', -1, 64) + " %"
+func share(ctx context.Context, good, all int64) string {
+	tenths, places := good*1000/all, 1
+	if tenths%10 == 0 {
+		places = 0
+	}
+	return ui.In(ctx).Decimal(float64(tenths)/10, places) + " %"
 }
 
 func atLeast(ctx context.Context, n int, more bool) string {
@@ -278,7 +279,7 @@ func nextIn(at, now time.Time) templ.Component {
 		var templ_7745c5c3_Var7 string
 		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "next") + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 141, Col: 25}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 142, Col: 25}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 		if templ_7745c5c3_Err != nil {
@@ -311,7 +312,7 @@ func (p ActivityProps) bars(ctx context.Context, of func(model.Slot) []float64) 
 }
 
 func (p ActivityProps) chart(ctx context.Context) ui.ChartProps {
-	out := ui.ChartProps{Title: "Deliveries " + p.Series.Span.Words + ", each " + widthWords(ctx, p.Series.Span.Minutes), Series: activitySeries,
+	out := ui.ChartProps{Title: say(ctx, "Deliveries {span}, each {width}", "span", say(ctx, p.Series.Span.Words), "width", widthWords(ctx, p.Series.Span.Minutes)), Series: activitySeries,
 		Bars: p.bars(ctx, func(s model.Slot) []float64 {
 			return []float64{float64(s.Delivered), float64(s.Recovered), float64(s.Failed)}
 		})}
@@ -537,7 +538,7 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 								var templ_7745c5c3_Var15 string
 								templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs("row-" + string(r.ID))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 253, Col: 37}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 254, Col: 37}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 								if templ_7745c5c3_Err != nil {

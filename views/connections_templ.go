@@ -486,7 +486,7 @@ func (c ConnectionItem) beats() []float64 {
 func (c ConnectionItem) pulseWords(ctx context.Context) string {
 	n := c.Pulse.Sum()
 	if n == 0 {
-		return "No requests in the last 24 hours"
+		return say(ctx, "No requests in the last 24 hours")
 	}
 	out := say(ctx, "{answers} in the last 24 hours", "answers", ui.Many(ctx, n, "answer"))
 	if c.Pulse.Failed > 0 {

@@ -1274,7 +1274,7 @@ func (p ReplayProps) stats(ctx context.Context) []ui.Stat {
 	}
 	failed := ui.Stat{Label: "Failed", Value: ui.Number(ctx, r.Failed)}
 	if r.Failed > 0 {
-		failed.Note, failed.Tone = share(r.Failed, max(1, settledOf(r))), ui.Bad
+		failed.Note, failed.Tone = share(ctx, r.Failed, max(1, settledOf(r))), ui.Bad
 	}
 	return []ui.Stat{total, {Label: "Made", Value: ui.Number(ctx, r.Made)}, {Label: "Delivered", Value: ui.Number(ctx, r.Delivered)}, failed, {Label: "Under way", Value: ui.Number(ctx, r.Open())}}
 }

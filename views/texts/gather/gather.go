@@ -54,6 +54,7 @@ var fields = map[string][]string{
 	"NavGroup":      {"Label"},
 	"Hit":           {"Label"},
 	"FirstStep":     {"Title", "Text"},
+	"Finding":       {"Label"},
 }
 
 // places are the fields of types whose literals name none.
