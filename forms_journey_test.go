@@ -327,7 +327,7 @@ func (f *flowing) handled(b *browser) {
 	})
 	b.open("/workflows/" + id)
 	b.sees("“Old system” of “Tell” was switched off")
-	b.sees("One delivery is held.")
+	b.sees("1 delivery is held.")
 	b.inspect()
 	f.listener.mu.Lock()
 	f.listener.say = nil

@@ -43,6 +43,14 @@ func every() []change {
 			return tx.UpdateUser(&extra.user)
 		}},
 		{"SetPassword", "user.password_set", true, func(tx *db.Tx, x *Setup) error { return tx.SetPassword(extra.user.ID, "hash", "") }},
+		{"AskReset", "user.reset_asked", false, func(tx *db.Tx, x *Setup) error {
+			_, _, err := tx.AskReset(extra.user.Email, []byte("hash of a link"))
+			return err
+		}},
+		{"ResetPassword", "user.password_reset", true, func(tx *db.Tx, x *Setup) error {
+			_, err := tx.ResetPassword([]byte("hash of a link"), "hash")
+			return err
+		}},
 		{"CreateSession", "session.created", false, func(tx *db.Tx, x *Setup) error {
 			extra.session.UserID = extra.user.ID
 			return tx.CreateSession(&extra.session, []byte("hash"))
