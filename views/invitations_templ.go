@@ -94,7 +94,7 @@ func Invite(p InviteProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Section("Who", "They sign in with this address. Waybill sends no mail: you pass the link on.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Section("Who", "They sign in with this address. You get a link to pass on; where mail is set up, it also goes to them as a letter.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
