@@ -59,7 +59,7 @@ func Activity(p ActivityProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var2 string
-		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Deliveries {words}", "words", say(ctx, p.Series.Span.Words)))
+		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Deliveries {words}", "words", pastWords(ctx, p.Series.Span)))
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 29, Col: 115}
 		}
@@ -126,6 +126,31 @@ func Activity(p ActivityProps) templ.Component {
 	})
 }
 
+// spanLabel and pastWords are what pages say of a length of time.
+func spanLabel(s model.Span) string {
+	switch s.Key {
+	case "1h":
+		return texts.ID("Hour")
+	case "7d":
+		return texts.ID("7 days")
+	case "30d":
+		return texts.ID("30 days")
+	}
+	return texts.ID("24 hours")
+}
+
+func pastWords(ctx context.Context, s model.Span) string {
+	switch s.Key {
+	case "1h":
+		return say(ctx, "in the last hour")
+	case "7d":
+		return say(ctx, "in the last 7 days")
+	case "30d":
+		return say(ctx, "in the last 30 days")
+	}
+	return say(ctx, "in the last 24 hours")
+}
+
 func (p ActivityProps) spans() []ui.Tab {
 	var out []ui.Tab
 	for _, key := range []string{"1h", "24h", "7d", "30d"} {
@@ -133,7 +158,7 @@ func (p ActivityProps) spans() []ui.Tab {
 		if key == model.Spans()[0].Key {
 			value = ""
 		}
-		out = append(out, ui.Tab{Label: s.Label, URL: href.With(p.Base, "span", value), Current: s.Key == p.Series.Span.Key})
+		out = append(out, ui.Tab{Label: spanLabel(s), URL: href.With(p.Base, "span", value), Current: s.Key == p.Series.Span.Key})
 	}
 	return out
 }
@@ -217,7 +242,7 @@ func oldestSince(at, now time.Time) templ.Component {
 		var templ_7745c5c3_Var5 string
 		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "oldest") + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 113, Col: 27}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 138, Col: 27}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 		if templ_7745c5c3_Err != nil {
@@ -279,7 +304,7 @@ func nextIn(at, now time.Time) templ.Component {
 		var templ_7745c5c3_Var7 string
 		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "next") + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 142, Col: 25}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 167, Col: 25}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 		if templ_7745c5c3_Err != nil {
@@ -312,7 +337,7 @@ func (p ActivityProps) bars(ctx context.Context, of func(model.Slot) []float64) 
 }
 
 func (p ActivityProps) chart(ctx context.Context) ui.ChartProps {
-	out := ui.ChartProps{Title: say(ctx, "Deliveries {span}, each {width}", "span", say(ctx, p.Series.Span.Words), "width", widthWords(ctx, p.Series.Span.Minutes)), Series: activitySeries,
+	out := ui.ChartProps{Title: say(ctx, "Deliveries {span}, each {width}", "span", pastWords(ctx, p.Series.Span), "width", widthWords(ctx, p.Series.Span.Minutes)), Series: activitySeries,
 		Bars: p.bars(ctx, func(s model.Slot) []float64 {
 			return []float64{float64(s.Delivered), float64(s.Recovered), float64(s.Failed)}
 		})}
@@ -348,14 +373,14 @@ func (p ActivityProps) latency(ctx context.Context) ui.ChartProps {
 		}
 		return float64(d) / float64(time.Millisecond)
 	}
-	return ui.ChartProps{Title: say(ctx, "Time to the answer {span}", "span", say(ctx, p.Series.Span.Words)), Short: texts.ID("Time to the answer"),
+	return ui.ChartProps{Title: say(ctx, "Time to the answer {span}", "span", pastWords(ctx, p.Series.Span)), Short: texts.ID("Time to the answer"),
 		Series: []ui.Series{{Label: "Half within (p50)"}, {Label: "95 % (p95)"}, {Label: "99 % (p99)"}},
 		Bars:   p.bars(ctx, func(s model.Slot) []float64 { return []float64{millis(s.P50), millis(s.P95), millis(s.P99)} }),
 		Format: func(v float64) string { return ui.Lasted(ctx, time.Duration(v*float64(time.Millisecond))) }}
 }
 
 func (p ActivityProps) backlog(ctx context.Context) ui.ChartProps {
-	return ui.ChartProps{Title: say(ctx, "Not settled {span}, on the average", "span", say(ctx, p.Series.Span.Words)), Short: say(ctx, "Not settled"),
+	return ui.ChartProps{Title: say(ctx, "Not settled {span}, on the average", "span", pastWords(ctx, p.Series.Span)), Short: say(ctx, "Not settled"),
 		Series: []ui.Series{{Label: "Deliveries"}}, Bars: p.bars(ctx, func(s model.Slot) []float64 { return []float64{s.Backlog} }),
 		Format: func(v float64) string {
 			if v < 10 {
@@ -538,7 +563,7 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 								var templ_7745c5c3_Var15 string
 								templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs("row-" + string(r.ID))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 254, Col: 37}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 279, Col: 37}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 								if templ_7745c5c3_Err != nil {
@@ -575,7 +600,7 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 							}
 							return nil
 						})
-						templ_7745c5c3_Err = ui.Table(ui.TableProps{ID: "by-destination", Caption: say(ctx, "Destinations {words}", "words", p.Activity.Series.Span.Words), Columns: []ui.Column{{Label: "Destination"}, {Label: "Delivered", Right: true}, {Label: "Failed", Right: true}, {Label: "p95", Right: true}, {Label: "Not settled", Right: true}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.Table(ui.TableProps{ID: "by-destination", Caption: say(ctx, "Destinations {words}", "words", pastWords(ctx, p.Activity.Series.Span)), Columns: []ui.Column{{Label: "Destination"}, {Label: "Delivered", Right: true}, {Label: "Failed", Right: true}, {Label: "p95", Right: true}, {Label: "Not settled", Right: true}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

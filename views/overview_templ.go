@@ -448,7 +448,7 @@ func (p OverviewProps) calm(ctx context.Context) string {
 	if p.Activity == nil {
 		return say(ctx, "Nothing is reported that you could see to.")
 	}
-	span := say(ctx, p.Activity.Series.Span.Words)
+	span := pastWords(ctx, p.Activity.Series.Span)
 	out := say(ctx, "Nothing was sent {span}", "span", span)
 	if good := p.Activity.good(); good > 0 {
 		out = say(ctx, "{deliveries} arrived {span}", "deliveries", ui.Many(ctx, good, "delivery"), "span", span)

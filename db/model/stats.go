@@ -112,8 +112,6 @@ type Series struct {
 // Span is how far back figures go: so many slots of so many minutes, the last one still under way.
 type Span struct {
 	Key     string // as in URLs
-	Label   string
-	Words   string // "in the last hour"
 	Slots   int
 	Minutes int // of one slot
 }
@@ -121,10 +119,10 @@ type Span struct {
 // Spans are those that can be asked for, the usual one first.
 func Spans() []Span {
 	return []Span{
-		{"24h", "24 hours", "in the last 24 hours", 48, 30},
-		{"1h", "Hour", "in the last hour", 60, 1},
-		{"7d", "7 days", "in the last 7 days", 56, 180},
-		{"30d", "30 days", "in the last 30 days", 30, 1440},
+		{"24h", 48, 30},
+		{"1h", 60, 1},
+		{"7d", 56, 180},
+		{"30d", 30, 1440},
 	}
 }
 
