@@ -209,21 +209,36 @@ func (b *browser) choose(name, text string) {
 // press clicks the first visible button or link of main (or of the page) with that text and waits for the next page.
 func (b *browser) press(text string) {
 	b.Helper()
-	b.mark(text)
-	b.follow(text, "[data-pressed]")
+	b.follow(text, b.pressed(text))
+}
+
+// pressed marks what has that text and clicks it: again when a part of the page was redrawn in between, mark and all.
+func (b *browser) pressed(text string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for {
+			b.mark(text)
+			short, cancel := context.WithTimeout(ctx, 3*time.Second)
+			_, err := chromedp.Click(chromedp.CSS("[data-pressed]"))(short, t)
+			again := short.Err() != nil
+			cancel()
+			if err == nil || ctx.Err() != nil || !again {
+				return err
+			}
+		}
+	})
 }
 
 // pressLabelled is press for one of several buttons with the same text, which its label tells apart.
 func (b *browser) pressLabelled(label string) {
 	b.Helper()
-	b.follow(label, fmt.Sprintf("[aria-label=%q]", label))
+	b.follow(label, chromedp.Click(chromedp.CSS(fmt.Sprintf("[aria-label=%q]", label))))
 }
 
-func (b *browser) follow(what, selector string) {
+func (b *browser) follow(what string, click chromedp.Action[chromedp.Void]) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, within)
 	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+	if _, err := chromedp.RunResponse(ctx, click); err != nil {
 		b.failed()
 		b.Fatalf("press %s: %v at %s\n%s", what, err, b.where(), tail(b.text(), 2000))
 	}
@@ -232,8 +247,7 @@ func (b *browser) follow(what, selector string) {
 // click is press without waiting for a page.
 func (b *browser) click(text string) {
 	b.Helper()
-	b.mark(text)
-	b.do("click "+text, chromedp.Click(chromedp.CSS("[data-pressed]")))
+	b.do("click "+text, b.pressed(text))
 }
 
 func (b *browser) mark(text string) {

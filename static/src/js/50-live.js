@@ -45,10 +45,10 @@
     source = new EventSource(box.dataset.live);
     source.addEventListener("deliveries", nudge);
     source.onopen = () => {
-      if (!box.hidden) nudge(); // what happened while nobody listened
       opened = true;
       wait = 5000;
       box.hidden = false;
+      nudge(); // what happened while nobody listened: since the page was made, or since the last stream ended
       say();
     };
     source.onerror = () => {
