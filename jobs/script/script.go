@@ -35,7 +35,8 @@ const (
 	MaxOutput    = 1 << 20                // all parts of a result together
 	MaxJSONDepth = 200                    // nesting of the input, and of what JSON.parse reads
 	maxParts     = 128                    // path, headers and body of one request
-	softLimit    = 250 * time.Millisecond // then the script is interrupted
+	softLimit    = 250 * time.Millisecond // of a processor; then the script is interrupted
+	slowLimit    = 500 * time.Millisecond // … whatever it got of a processor
 	hardLimit    = time.Second            // then its worker is killed
 )
 
