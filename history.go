@@ -93,7 +93,7 @@ func (p *past) add(ctx context.Context, from, to int) error {
 	errs := make(chan error, len(work))
 	for i, w := range work {
 		wg.Add(1)
-		p.store.Finish(p.node, w, outcome(w, (from+i)%50 == 0), nil, func(err error) { errs <- err; wg.Done() })
+		p.store.Finish(p.node, &model.Ending{Work: w, Outcome: outcome(w, (from+i)%50 == 0)}, nil, func(err error) { errs <- err; wg.Done() })
 	}
 	wg.Wait()
 	close(errs)

@@ -79,15 +79,16 @@ INSERT INTO attempts (delivery_id, number, id, started_at, method, url, address,
 VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
   $17, $18, $19, $20, $21)`
 
-// Finish records what an attempt did to a delivery, or to all of a batch, that owner has in memory, as of the Versions in w. It
+// Finish records what an attempt did to a delivery, or to all of a batch, that owner has in memory, as of the Versions in f.Work; f
+// must not change until it is done. It
 // returns at once; done is called from the writer's goroutine when the outcome is on disk (at most 10 ms later than it could be)
 // or could not be stored. A delivery that was taken away meanwhile (cancelled, retried by hand) keeps its state and gains the
-// attempt; then, which runs in the same transaction, is told by taken, one for each of w.Each.
-func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then func(tx *Tx, taken []bool) error, done func(error)) {
-	row := attemptRow(w.MessageID(), o) // encoded here: the writer is one for all
-	renewed := attemptRow(w.MessageID(), model.Outcome{Attempt: o.Renewed, Status: model.Retrying, BodyIsData: o.BodyIsData})
-	told := attemptRow(w.MessageID(), model.Outcome{Attempt: o.Told, Status: o.Status})
-	f := &finished{w, o}
+// attempt; then, which runs in the same transaction, is told by taken, one for each of Work.Each.
+func (s *Store) Finish(owner model.NodeID, f *model.Ending, then func(tx *Tx, taken []bool) error, done func(error)) {
+	id, o := f.Work.MessageID(), &f.Outcome
+	row := attemptRow(id, o.Attempt, o.Status, o.NextAt, o.BodyIsData) // encoded here: the writer is one for all
+	renewed := attemptRow(id, o.Renewed, model.Retrying, time.Time{}, o.BodyIsData)
+	told := attemptRow(id, o.Told, o.Status, time.Time{}, false)
 	s.writer.submit(&op{
 		run: func(tx *Tx) error {
 			if renewed != nil {
@@ -96,23 +97,23 @@ func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then f
 				}
 			}
 			if told != nil {
-				if err := tx.told(f.w.MessageID(), f.o, told); err != nil {
+				if err := tx.told(id, o.Told.ID, told); err != nil {
 					return err
 				}
 			}
-			if f.o.Followed != "" {
-				if err := tx.exec(dropFollowUp, f.w.MessageID(), f.o.Followed); err != nil {
+			if o.Followed != "" {
+				if err := tx.exec(dropFollowUp, id, o.Followed); err != nil {
 					return err
 				}
 			}
-			if f.o.Health != nil {
-				if err := tx.SaveHealth(*f.o.Health); err != nil {
+			if o.Health != nil {
+				if err := tx.SaveHealth(*o.Health); err != nil {
 					return err
 				}
 			}
-			taken, err := tx.finish(owner, f.w, f.o, row)
-			if err == nil && f.o.Followed != "" {
-				err = tx.exec(takenVerdict, f.o.Status, f.w.MessageID())
+			taken, err := tx.finish(owner, f, row)
+			if err == nil && o.Followed != "" {
+				err = tx.exec(takenVerdict, o.Status, id)
 			}
 			if err != nil || then == nil {
 				return err
@@ -121,26 +122,20 @@ func (s *Store) Finish(owner model.NodeID, w model.Work, o model.Outcome, then f
 			return then(tx, taken)
 		},
 		done: s.told(f, done), plain: then == nil, rides: time.Now().Add(groupWaits),
-	}, f.w.Delivery.Lane == model.Bulk && then != nil) // what follows in a run costs more than the outcome
-}
-
-// finished is an outcome on its way, in one place: what functions capture is copied for each.
-type finished struct {
-	w model.Work
-	o model.Outcome
+	}, f.Work.Delivery.Lane == model.Bulk && then != nil) // what follows in a run costs more than the outcome
 }
 
 // finish says which of w.Each were still owner's.
-func (tx *Tx) finish(owner model.NodeID, w model.Work, o model.Outcome, row []any) ([]bool, error) {
-	each := w.Each()
-	taken := make([]bool, len(each))
-	for i, m := range each {
+func (tx *Tx) finish(owner model.NodeID, f *model.Ending, row []any) ([]bool, error) {
+	w, o := &f.Work, &f.Outcome
+	taken := make([]bool, max(1, len(w.Batch)))
+	for i, m := range w.All() {
 		var err error
-		if taken[i], err = tx.mark(owner, m.Delivery, o.Of(i)); err != nil {
+		if taken[i], err = tx.mark(owner, &m.Delivery, o.Of(i)); err != nil {
 			return nil, err
 		}
 		if o.Each != nil && taken[i] && o.Each[i].Held == "" {
-			if err := tx.part(m.Delivery, o, o.Each[i]); err != nil {
+			if err := tx.part(m.Delivery, *o, o.Each[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -150,13 +145,14 @@ func (tx *Tx) finish(owner model.NodeID, w model.Work, o model.Outcome, row []an
 			}
 		}
 	}
-	if first := each[0].Delivery; o.Split && first.Seq > 0 {
+	if o.Split && w.Each()[0].Delivery.Seq > 0 {
+		first := w.Each()[0].Delivery
 		if err := tx.promote(first.TargetID, first.OrderKey); err != nil {
 			return nil, err
 		}
 	}
 	if o.Follow != nil && slices.Contains(taken, true) {
-		if err := tx.followUp(w, o); err != nil {
+		if err := tx.followUp(*w, *o); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +170,7 @@ func (tx *Tx) finish(owner model.NodeID, w model.Work, o model.Outcome, row []an
 }
 
 // mark stores what became of one delivery; false: it was no longer owner's.
-func (tx *Tx) mark(owner model.NodeID, d model.Delivery, o model.Outcome) (bool, error) {
+func (tx *Tx) mark(owner model.NodeID, d *model.Delivery, o model.Outcome) (bool, error) {
 	var settled any
 	if o.Status.Settled() {
 		settled = ms(tx.now)
@@ -222,26 +218,25 @@ func (tx *Tx) part(d model.Delivery, o model.Outcome, f model.Fate) error {
 }
 
 // told stores the exchange that told what became of a message.
-func (tx *Tx) told(message string, o model.Outcome, row []any) error {
+func (tx *Tx) told(message string, attempt model.AttemptID, row []any) error {
 	if err := tx.exec(appendAttempt, row...); err != nil {
 		return err
 	}
-	return tx.exec(asFollowUp, message, o.Told.ID)
+	return tx.exec(asFollowUp, message, attempt)
 }
 
 // attemptRow are the values of an attempt, nil when there was none.
-func attemptRow(id string, o model.Outcome) []any {
-	a := o.Attempt
+func attemptRow(id string, a *model.Attempt, became model.Status, next time.Time, bodyIsData bool) []any {
 	if a == nil {
 		return nil
 	}
 	body := blob(a.Request.Body)
-	if o.BodyIsData {
+	if bodyIsData {
 		body = nil
 	}
-	return []any{id, string(a.ID), ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, string(a.Class), a.Error, a.Template, string(o.Status),
-		ms(o.NextAt), timings(a.Timings), headers(a.Request.Headers), headers(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
-		body, o.BodyIsData, blob(a.Response.Body)}
+	return []any{id, string(a.ID), ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, string(a.Class), a.Error, a.Template, string(became),
+		ms(next), timings(a.Timings), headers(a.Request.Headers), headers(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
+		body, bodyIsData, blob(a.Response.Body)}
 }
 
 func blob(b []byte) any {

@@ -39,7 +39,7 @@ func BenchmarkPublishAndFinish(b *testing.B) {
 			a := &model.Attempt{ID: model.NewAttemptID(now), DeliveryID: d.ID, Number: 1, StartedAt: now, Method: "POST", URL: "http://127.0.0.1:8080/hook", StatusCode: 204,
 				Request: model.Message{Headers: headers, Body: data, Size: int64(len(data))}, Response: model.Message{Headers: headers[:1]}}
 			done := make(chan error, 1)
-			s.Finish(node, model.Work{Delivery: d}, model.Outcome{Attempt: a, Status: model.Delivered, BodyIsData: true}, nil, func(err error) { done <- err })
+			s.Finish(node, &model.Ending{Work: model.Work{Delivery: d}, Outcome: model.Outcome{Attempt: a, Status: model.Delivered, BodyIsData: true}}, nil, func(err error) { done <- err })
 			if err := <-done; err != nil {
 				b.Error(err)
 				return

@@ -12,15 +12,15 @@ import (
 func (s *Store) OnOutcome(hook func(model.Delivery, model.Outcome)) { s.outcome.Store(&hook) }
 
 // told wraps done so that the hook hears of what is on disk.
-func (s *Store) told(f *finished, done func(error)) func(error) {
+func (s *Store) told(f *model.Ending, done func(error)) func(error) {
 	hook := s.outcome.Load()
 	if hook == nil {
 		return done
 	}
 	return func(err error) {
 		if err == nil {
-			for i, m := range f.w.Each() {
-				(*hook)(m.Delivery, f.o.Of(i))
+			for i, m := range f.Work.All() {
+				(*hook)(m.Delivery, f.Outcome.Of(i))
 			}
 		}
 		done(err)

@@ -37,7 +37,7 @@ func finish(t *testing.T, s *db.Store, owner model.NodeID, id model.DeliveryID, 
 func finishAs(t *testing.T, s *db.Store, owner model.NodeID, d model.Delivery, o model.Outcome) {
 	t.Helper()
 	done := make(chan error, 1)
-	s.Finish(owner, model.Work{Delivery: d}, o, nil, func(err error) { done <- err })
+	s.Finish(owner, &model.Ending{Work: model.Work{Delivery: d}, Outcome: o}, nil, func(err error) { done <- err })
 	ok(t, "finish", <-done)
 }
 

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"iter"
 	"time"
 )
 
@@ -177,6 +178,21 @@ func (w Work) Each() []Work {
 	return w.Batch
 }
 
+// All is Each without a copy.
+func (w *Work) All() iter.Seq2[int, *Work] {
+	return func(yield func(int, *Work) bool) {
+		if w.Batch == nil {
+			yield(0, w)
+			return
+		}
+		for i := range w.Batch {
+			if !yield(i, &w.Batch[i]) {
+				return
+			}
+		}
+	}
+}
+
 // MessageID is the webhook-id: the same on every attempt.
 func (w Work) MessageID() string {
 	if w.Delivery.BatchID != "" {
@@ -196,6 +212,12 @@ func (w Work) Holds(id DeliveryID) bool {
 		}
 	}
 	return false
+}
+
+// Ending is what became of work, in one place: what functions hold on to of so much is copied for each of them.
+type Ending struct {
+	Work    Work
+	Outcome Outcome
 }
 
 // Outcome is what one attempt did to a delivery; the store records it.

@@ -303,8 +303,10 @@ func (s *Sender) exchange(ctx context.Context, p *Prepared) Result {
 	}
 	u, redact := p.Setup, p.Setup.Redact.With(p.Applied.Token)
 	r := Result{Attempt: a, BodyIsData: p.BodyIsData && len(a.Request.Body) == len(p.Request.Body)}
-	v := connector.JudgeError(err)
-	if err == nil {
+	var v connector.Verdict
+	if err != nil {
+		v = connector.JudgeError(err)
+	} else {
 		v = connector.Judge(connector.Answer{Connection: u.Connection, Destination: u.Destination, Exchange: x, Records: p.Records, Now: s.Now()}).Overrule(x, []model.RetryOn{u.Destination.RetryOn, u.Connection.RetryOn}, s.Now())
 	}
 	r.Kind, r.RetryAfter, r.Follow = kindOf(v), v.RetryAfter, v.Follow

@@ -65,10 +65,10 @@ type Dispatcher struct {
 	pools    map[string]*pool // by Share.Key
 	rings    [2][]*target     // targets that wait for one of the places of all, by lane
 	inflight int
-	bulk     int       // of inflight
-	forming  int       // batches on their way to disk
-	records  int       // outcomes on their way to disk
-	unstored []*ending // outcomes that could not be stored
+	bulk     int             // of inflight
+	forming  int             // batches on their way to disk
+	records  int             // outcomes on their way to disk
+	unstored []*model.Ending // outcomes that could not be stored
 	claims   int
 	starved  bool      // rows are due, but memory or claims were full
 	look     bool      // something changed that may let rows of the database be claimed
@@ -247,36 +247,30 @@ func (d *Dispatcher) Forget(id model.TargetID, delivery model.DeliveryID) {
 const recordAgain = time.Second
 
 // record stores an outcome; what cannot be stored is tried again until it can, so its place stays taken.
-func (d *Dispatcher) record(w model.Work, o model.Outcome) {
+func (d *Dispatcher) record(e *model.Ending) {
 	d.records++
-	d.store(&ending{w, o})
+	d.store(e)
 }
 
-// ending is what became of work, in one place: what functions capture is copied for each.
-type ending struct {
-	w model.Work
-	o model.Outcome
-}
-
-func (d *Dispatcher) store(e *ending) {
-	d.o.Store.Finish(d.o.Node, e.w, e.o, d.settles(e.w, e.o), func(err error) {
+func (d *Dispatcher) store(e *model.Ending) {
+	d.o.Store.Finish(d.o.Node, e, d.settles(e), func(err error) {
 		d.post(func() { d.recorded(e, err) })
 	})
 }
 
 // settles are the further effects of an outcome, nil when there are none.
-func (d *Dispatcher) settles(w model.Work, o model.Outcome) func(tx *db.Tx, taken []bool) error {
+func (d *Dispatcher) settles(e *model.Ending) func(tx *db.Tx, taken []bool) error {
 	if d.o.Settle == nil {
 		return nil
 	}
-	if w.Batch == nil && o.Each == nil {
-		f := d.o.Settle(w, o)
+	if e.Work.Batch == nil && e.Outcome.Each == nil {
+		f := d.o.Settle(e.Work, e.Outcome)
 		if f == nil {
 			return nil
 		}
 		return func(tx *db.Tx, taken []bool) error { return f(tx, taken[0]) }
 	}
-	return d.settleEach(w, o)
+	return d.settleEach(e.Work, e.Outcome)
 }
 
 func (d *Dispatcher) settleEach(w model.Work, o model.Outcome) func(tx *db.Tx, taken []bool) error {
@@ -301,29 +295,30 @@ func (d *Dispatcher) settleEach(w model.Work, o model.Outcome) func(tx *db.Tx, t
 	}
 }
 
-func (d *Dispatcher) recorded(e *ending, err error) {
+func (d *Dispatcher) recorded(e *model.Ending, err error) {
 	if err != nil && !d.stopping {
 		if len(d.unstored) == 0 { // one line and one timer for all of them: a full disk has thousands
-			d.o.Log.Warn("outcomes could not be stored; trying again", "delivery", e.w.Delivery.ID, "error", err)
+			d.o.Log.Warn("outcomes could not be stored; trying again", "delivery", e.Work.Delivery.ID, "error", err)
 			time.AfterFunc(recordAgain, func() { d.post(d.storeAgain) })
 		}
 		d.unstored = append(d.unstored, e)
 		return
 	}
 	d.records--
-	d.drop(e.w)
-	d.goesOn(e.w, e.o)
-	if e.o.Held == model.HeldDisabled && d.o.Target(e.w.Delivery.TargetID).Off == "" { // switched on before it was held
+	d.drop(e.Work)
+	d.goesOn(e)
+	if e.Outcome.Held == model.HeldDisabled && d.o.Target(e.Work.Delivery.TargetID).Off == "" { // switched on before it was held
 		d.sweep()
 	}
 }
 
 // goesOn notes when what is to be sent again is due.
-func (d *Dispatcher) goesOn(w model.Work, o model.Outcome) {
+func (d *Dispatcher) goesOn(e *model.Ending) {
+	o := &e.Outcome
 	if o.NextAt.IsZero() && o.Each == nil {
 		return
 	}
-	for i, m := range w.Each() {
+	for i, m := range e.Work.All() {
 		if x := o.Of(i); !x.NextAt.IsZero() {
 			d.dueAt(d.target(m.Delivery.TargetID).lane(cmp.Or(x.Lane, m.Delivery.Lane)), x.NextAt)
 		}
@@ -335,11 +330,11 @@ func (d *Dispatcher) goesOn(w model.Work, o model.Outcome) {
 func (d *Dispatcher) Told(w model.Work, f model.FollowUp, r deliver.Result, done func(error)) {
 	told := r.Attempt
 	r.Attempt = nil
-	o := outcome(w, r, d.o.Target(w.Delivery.TargetID).Schedule, d.o.Now(), rand.Float64())
-	o.Told, o.Followed = told, f.Reference
-	d.o.Store.Finish("", w, o, d.settles(w, o), func(err error) {
+	e := &model.Ending{Work: w, Outcome: outcome(w, r, d.o.Target(w.Delivery.TargetID).Schedule, d.o.Now(), rand.Float64())}
+	e.Outcome.Told, e.Outcome.Followed = told, f.Reference
+	d.o.Store.Finish("", e, d.settles(e), func(err error) {
 		if err == nil {
-			d.post(func() { d.goesOn(w, o) })
+			d.post(func() { d.goesOn(e) })
 		}
 		done(err)
 	})

@@ -81,7 +81,7 @@ func (d *Dispatcher) wakeAt(t *target, at time.Time) {
 func (d *Dispatcher) hold(t *target, why string) {
 	for _, q := range t.lanes {
 		for q.unbatch(); q.len() > 0; {
-			d.record(q.pop(), model.Outcome{Status: model.Held, Held: model.HeldDisabled, Error: why})
+			d.record(&model.Ending{Work: q.pop(), Outcome: model.Outcome{Status: model.Held, Held: model.HeldDisabled, Error: why}})
 		}
 	}
 }
@@ -216,12 +216,13 @@ func (d *Dispatcher) left(x run) {
 // start makes one attempt, beside everything else.
 func (d *Dispatcher) start(x run, w model.Work, schedule []int) {
 	w.Waited, w.WaitedFor = x.t.kept(w.Delivery, d.o.Now())
-	d.sends(w)
+	e := &model.Ending{Work: w}
+	d.sends(&e.Work)
 	d.crew.do(func() {
-		r := d.attempt(w)
-		d.sent(w)
-		o := outcome(w, r, schedule, d.o.Now(), rand.Float64())
-		d.post(func() { d.finished(x, w, r, o) })
+		r := d.attempt(&e.Work)
+		d.sent(&e.Work)
+		e.Outcome = outcome(e.Work, r, schedule, d.o.Now(), rand.Float64())
+		d.post(func() { d.finished(x, e, r) })
 	})
 }
 
@@ -244,22 +245,22 @@ func (t *target) kept(d model.Delivery, now time.Time) (time.Duration, string) {
 }
 
 // attempt is the attempt itself; a panic in it is a failure of this delivery alone.
-func (d *Dispatcher) attempt(w model.Work) (r deliver.Result) {
+func (d *Dispatcher) attempt(w *model.Work) (r deliver.Result) {
 	defer func() {
 		if p := recover(); p != nil {
 			d.o.Log.Error("an attempt panicked", "delivery", w.Delivery.ID, "panic", p)
 			r = deliver.Result{Kind: deliver.Crash, Error: "An error inside Waybill; the log has more."}
 		}
 	}()
-	return d.o.Attempt(d.attempts, w)
+	return d.o.Attempt(d.attempts, *w)
 }
 
 // finished frees the place under way, draws conclusions about the target, and records the outcome. An attempt that was
 // cut off by a stop leaves its row as it is; it is given back.
-func (d *Dispatcher) finished(x run, w model.Work, r deliver.Result, o model.Outcome) {
+func (d *Dispatcher) finished(x run, e *model.Ending, r deliver.Result) {
 	d.left(x)
 	if r.Kind != deliver.Cut {
-		h, now := &x.t.health, d.o.Now()
+		h, o, now := &x.t.health, &e.Outcome, d.o.Now()
 		before := h.Breaker
 		if h.heard(wordOf(r), r.Kind == deliver.Sent || r.Kind == deliver.Taken, r.Error, x.round, x.most, now) {
 			seen := h.Health
@@ -276,7 +277,7 @@ func (d *Dispatcher) finished(x run, w model.Work, r deliver.Result, o model.Out
 		if before != h.Breaker {
 			d.o.Log.Info("the breaker of a target changed", "target", x.t.id, "breaker", breakerWord(h.Breaker), "error", r.Error)
 		}
-		d.record(w, o)
+		d.record(e)
 	}
 	d.leftShared(x)
 	d.turn() // those that wait first; else whoever ends attempts takes their places again

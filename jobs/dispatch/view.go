@@ -61,25 +61,19 @@ func (d *Dispatcher) AllShown() map[model.TargetID]Shown {
 	return out
 }
 
-func (d *Dispatcher) sends(w model.Work) {
+func (d *Dispatcher) sends(w *model.Work) {
 	now := d.o.Now()
 	d.view.Lock()
 	defer d.view.Unlock()
-	if w.Batch == nil {
-		d.view.sending[w.Delivery.ID] = now
-	}
-	for _, m := range w.Batch {
+	for _, m := range w.All() {
 		d.view.sending[m.Delivery.ID] = now
 	}
 }
 
-func (d *Dispatcher) sent(w model.Work) {
+func (d *Dispatcher) sent(w *model.Work) {
 	d.view.Lock()
 	defer d.view.Unlock()
-	if w.Batch == nil {
-		delete(d.view.sending, w.Delivery.ID)
-	}
-	for _, m := range w.Batch {
+	for _, m := range w.All() {
 		delete(d.view.sending, m.Delivery.ID)
 	}
 }

@@ -143,7 +143,7 @@ func (d *desk) settle(id model.DeliveryID, status model.Status) {
 		a.StatusCode, a.Class, a.Error = 404, model.ClassStatus, "=it said no, \"twice\"\nand again"
 	}
 	done := make(chan error, 1)
-	d.Finish(node, model.Work{Delivery: was}, model.Outcome{Attempt: a, Status: status, Error: a.Error}, nil, func(err error) { done <- err })
+	d.Finish(node, &model.Ending{Work: model.Work{Delivery: was}, Outcome: model.Outcome{Attempt: a, Status: status, Error: a.Error}}, nil, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		d.t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (h *house) event(status model.Status, size int) model.Delivery {
 		o.Attempt, o.Held = nil, model.HeldDisabled
 	}
 	done := make(chan error, 1)
-	h.store.Finish(node, model.Work{Delivery: d}, o, nil, func(err error) { done <- err })
+	h.store.Finish(node, &model.Ending{Work: model.Work{Delivery: d}, Outcome: o}, nil, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		h.Fatal(err)
 	}
