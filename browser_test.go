@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -212,26 +213,46 @@ func (b *browser) press(text string) {
 	b.follow(text, b.pressed(text))
 }
 
-// pressed marks what has that text and clicks it: again when a part of the page was redrawn in between, mark and all.
+// pressed clicks what has that text.
 func (b *browser) pressed(text string) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		for {
-			b.mark(text)
-			short, cancel := context.WithTimeout(ctx, 3*time.Second)
-			_, err := chromedp.Click(chromedp.CSS("[data-pressed]"))(short, t)
-			again := short.Err() != nil
-			cancel()
-			if err == nil || ctx.Err() != nil || !again {
-				return err
-			}
-		}
-	})
+	return b.hit(text, fmt.Sprintf(`(() => {
+		const all = [...document.querySelectorAll("main a, main button, main summary, main label, a, button, summary")];
+		const name = e => (e.innerText || e.getAttribute("aria-label") || "").replace(/\s+/g, " ").trim();
+		return all.find(e => name(e) === %[1]q && e.checkVisibility()) || all.find(e => name(e).startsWith(%[1]q) && e.checkVisibility());
+	})()`, text))
 }
 
 // pressLabelled is press for one of several buttons with the same text, which its label tells apart.
 func (b *browser) pressLabelled(label string) {
 	b.Helper()
-	b.follow(label, chromedp.Click(chromedp.CSS(fmt.Sprintf("[aria-label=%q]", label))))
+	b.follow(label, b.hit(label, fmt.Sprintf("document.querySelector('[aria-label=%q]')", label)))
+}
+
+// hit clicks an element in one go, so that no live part is redrawn between looking and clicking. A pointer must be able to hit it.
+func (b *browser) hit(what, element string) chromedp.Action[chromedp.Void] {
+	js := fmt.Sprintf(`(() => {
+		const e = %s;
+		if (!e) return "there is no button or link " + %q;
+		e.scrollIntoView({ block: "center", behavior: "instant" });
+		const r = e.getClientRects()[0], at = r && document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+		if (!at || !e.contains(at) && !at.contains(e)) return %q + " is covered by " + (at ? at.outerHTML.slice(0, 100) : "nothing");
+		e.focus();
+		e.click();
+		return "";
+	})()`, element, what, what)
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for {
+			missed, err := chromedp.Evaluate[string](js, func(p *runtime.EvaluateParams) { p.UserGesture = new(true) })(ctx, t)
+			if err != nil || missed == "" {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return errors.New(missed)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
 }
 
 func (b *browser) follow(what string, click chromedp.Action[chromedp.Void]) {
@@ -248,21 +269,6 @@ func (b *browser) follow(what string, click chromedp.Action[chromedp.Void]) {
 func (b *browser) click(text string) {
 	b.Helper()
 	b.do("click "+text, b.pressed(text))
-}
-
-func (b *browser) mark(text string) {
-	b.Helper()
-	found := eval[bool](b, fmt.Sprintf(`(() => {
-		document.querySelectorAll("[data-pressed]").forEach(e => e.removeAttribute("data-pressed"));
-		const all = [...document.querySelectorAll("main a, main button, main summary, main label, a, button, summary")];
-		const name = e => (e.innerText || e.getAttribute("aria-label") || "").replace(/\s+/g, " ").trim();
-		const e = all.find(e => name(e) === %[1]q && e.checkVisibility()) || all.find(e => name(e).startsWith(%[1]q) && e.checkVisibility());
-		e?.setAttribute("data-pressed", "");
-		return !!e;
-	})()`, text))
-	if !found {
-		b.Fatalf("there is no button or link %q at %s\n%s", text, b.where(), tail(b.text(), 2000))
-	}
 }
 
 // sees waits until the page says text.
