@@ -189,6 +189,12 @@ func TestTraces(t *testing.T) {
 	if got := f.at("/hook")[51].header.Get("Traceparent"); got != "00-"+sentTrace+"-00f067aa0ba902b7-00" {
 		t.Errorf("a trace that is not told of goes on as %s", got)
 	}
+	byHand := f.publishes(`{"name":"By hand","trigger":{"kind":"manual"},"steps":[{"key":"tell","kind":"outgoing","request":{"name":"Tell","url":"RX/tell"}}]}`)
+	f.must(201, "POST", "workflows/"+byHand+"/runs", map[string]any{}, "Traceparent", "00-"+sentTrace+"-00f067aa0ba902b7-01")
+	f.hears("/tell", 1)
+	if got := f.at("/tell")[0].header.Get("Traceparent"); !strings.HasPrefix(got, "00-"+sentTrace+"-") {
+		t.Errorf("the trace of who starts a run goes on as %q", got)
+	}
 	f.must(202, "POST", "events", `{"name":"parcel.came","data":{}}`)
 	f.eventually("the log says that the collector is away", func() bool { return strings.Contains(f.log.String(), "the trace collector does not take spans") })
 	f.must(200, "GET", "events", nil)

@@ -333,12 +333,14 @@ func readTarget(id model.WorkflowID, text string) (step string, hook model.Webho
 
 func (a *API) startRun(c call, in *struct {
 	ByID
-	Body struct {
+	Traceparent string `header:"Traceparent" doc:"The trace that the caller is in (W3C Trace Context); it goes on in the run and in what its steps send"`
+	Body        struct {
 		Subject string          `json:"subject" doc:"What the run is about; at most 500 characters"`
 		Data    json.RawMessage `json:"data" doc:"What conditions and templates see as run.data; {} when absent"`
 	} `required:"false"`
 }) (*made[run], error) {
-	r, err := a.jobs.StartRun(c, c.actor, jobs.NewRun{WorkflowID: model.WorkflowID(in.ID), Trigger: model.TriggerManual, Subject: in.Body.Subject, Data: in.Body.Data})
+	r, err := a.jobs.StartRun(c, c.actor, jobs.NewRun{WorkflowID: model.WorkflowID(in.ID), Trigger: model.TriggerManual, Subject: in.Body.Subject, Data: in.Body.Data,
+		Event: model.RunEvent{Traceparent: model.Traceparent(in.Traceparent)}})
 	if err != nil {
 		return nil, err
 	}
