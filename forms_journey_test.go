@@ -305,13 +305,23 @@ func (f *flowing) handled(b *browser) {
 	id := f.publishes(`{"name":"Handled","trigger":{"kind":"manual"},"steps":[
 	 {"key":"tell","name":"Tell","kind":"outgoing","request":{"name":"Shop","url":"RX/tell"},"next":[{"to":"wait"}],"webhooks":[{"name":"Old system","url":"RX/gone"},{"name":"New system","url":"RX/new"}]},
 	 {"key":"wait","name":"Wait","kind":"task","assignees":["initiator"]}]}`)
-	run := f.begins(id, `{"subject":"H-1"}`)
+	run := f.begins(id, `{"subject":"H-1","data":{"n":1}}`)
 	f.eventually("the old system is switched off", func() bool {
 		return len(f.must(200, "GET", "workflows/"+id+"/targets", nil).items()) == 1
 	})
 	f.hears("/new", 1)
+	f.eventually("what is kept of a request without a template is what was sent", func() bool {
+		told := dig(f.must(200, "GET", "runs/"+run, nil).json, "steps.0.delivery_id")
+		return strings.HasPrefix(told, "dlv_") && dig(f.must(200, "GET", "deliveries/"+told+"/attempts", nil).json, "items.0.request.body") == `{"n":1}`
+	})
+	b.open("/deliveries?run_id=" + run)
+	b.sees("Handled #1")
 	b.open("/runs/" + run)
 	b.sees("Failed")
+	if height := eval[float64](b, `new Promise(done => { document.addEventListener("htmx:after:swap", () => setTimeout(done, 100), {once: true}); htmx.trigger(document.querySelector("[data-region]"), "refresh") })
+		.then(() => document.querySelector(".flow-svg").getBoundingClientRect().height)`); height < 100 {
+		b.Errorf("the drawn path is %v px high once it is redrawn", height)
+	}
 	b.inspect()
 	b.pressLabelled("Send again: New system")
 	f.hears("/new", 2)

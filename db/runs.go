@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"slices"
+	"strconv"
 
 	"waybill/db/model"
 )
@@ -70,6 +72,53 @@ func (s *Store) webhooksOf(ctx context.Context, list []model.Run) error {
 			for j := range x.Steps[i].Webhooks {
 				if status, there := is[x.Steps[i].Webhooks[j].DeliveryID]; there {
 					x.Steps[i].Webhooks[j].Status = status
+				}
+			}
+		}
+	}
+	return err
+}
+
+const stepsOfRuns = `
+SELECT r.id, w.name, r.number, s.value ->> 'id', s.value ->> 'name', s.value ->> 'webhooks'
+FROM json_each($1) j JOIN runs r ON r.id = j.value JOIN workflows w ON w.id = r.workflow_id, json_each(r.steps) s`
+
+// NameSteps fills in what people call the workflow, the step and the webhook of deliveries that steps made; what is gone stays "".
+func (s *Store) NameSteps(ctx context.Context, list []model.Delivery) error {
+	var runs []model.RunID
+	for _, d := range list {
+		if d.RunID != "" && !slices.Contains(runs, d.RunID) {
+			runs = append(runs, d.RunID)
+		}
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	type named struct {
+		run            model.RunID
+		step           model.StepRunID
+		workflow, name string
+		number         int64
+		hooks          []model.WebhookDelivery
+	}
+	steps, err := all(s.reader(ctx), func(r row) (n named, err error) {
+		err = r.Scan(&n.run, &n.workflow, &n.number, &n.step, &n.name, decode{&n.hooks})
+		return n, err
+	}, stepsOfRuns, encode(runs))
+	for i := range list {
+		d := &list[i]
+		for _, n := range steps {
+			if d.RunID != n.run {
+				continue
+			}
+			d.Workflow = n.workflow + " #" + strconv.FormatInt(n.number, 10)
+			if d.StepRunID != n.step {
+				continue
+			}
+			d.StepName = n.name
+			for _, h := range n.hooks {
+				if d.WebhookID != "" && h.ID == d.WebhookID {
+					d.Webhook = h.Name
 				}
 			}
 		}

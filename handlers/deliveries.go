@@ -86,6 +86,9 @@ func (h *Handlers) deliveries(c echo.Context, around db.Routing, f db.DeliveryFi
 		h.o.Jobs.Now(&l.Items[i])
 		ids[i] = l.Items[i].ID
 	}
+	if err := h.Store.NameSteps(ctx, l.Items); err != nil {
+		return l, "", err
+	}
 	l.Tries, err = h.Store.Tries(ctx, ids)
 	return l, next, err
 }
@@ -109,9 +112,14 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	one := []model.Delivery{d}
+	if err := h.Store.NameSteps(ctx, one); err != nil {
+		return err
+	}
+	d = one[0]
 	h.o.Jobs.Now(&d)
 	p := views.DeliveryProps{Delivery: d, Planned: planned(around)[d.DestinationID], CanManage: h.may(c, model.Deliveries.Manage()),
-		SeeSetup: h.may(c, model.Connections.View()), SeeEvent: h.may(c, model.Events.View()), SeeNetwork: h.may(c, model.Settings.View()), Now: h.Now()}
+		SeeSetup: h.may(c, model.Connections.View()), SeeRun: h.may(c, model.Workflows.View()), SeeEvent: h.may(c, model.Events.View()), SeeNetwork: h.may(c, model.Settings.View()), Now: h.Now()}
 	for _, a := range around.Actions {
 		if a.ID == d.ActionID {
 			p.Action = a.Name
@@ -125,7 +133,7 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 	} else if is {
 		p.Follow = &f
 	}
-	return h.Page(c, web.Bits{Title: h.T(c, "Delivery of {event}", "event", d.EventName), Section: "deliveries", Crumbs: under(deliveriesCrumb, string(d.ID))}, views.Delivery(p))
+	return h.Page(c, web.Bits{Title: h.T(c, "Delivery of {event}", "event", views.DeliveryName(ctx, d)), Section: "deliveries", Crumbs: under(deliveriesCrumb, string(d.ID))}, views.Delivery(p))
 }
 
 func (h *Handlers) retryDelivery(c echo.Context) error {

@@ -67,6 +67,9 @@ func (h *Handlers) overviewDeliveries(c echo.Context, p *views.OverviewProps) er
 	if p.Latest, _, err = h.Store.Deliveries(ctx, db.DeliveryFilter{}, db.Page{Limit: shownLatest}); err != nil {
 		return err
 	}
+	if err := h.Store.NameSteps(ctx, p.Latest); err != nil {
+		return err
+	}
 	for i := range p.Latest {
 		h.o.Jobs.Now(&p.Latest[i])
 	}

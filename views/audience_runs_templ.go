@@ -113,7 +113,7 @@ func AudienceRuns(p AudienceRunsProps) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = ui.CellMain(orDash(x.Workflow), href.RunsOf(x.WorkflowID), "version "+itoa(x.WorkflowVersion)).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.CellNamed(orDash(x.Workflow), href.RunsOf(x.WorkflowID), "version "+itoa(x.WorkflowVersion)).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}

@@ -449,7 +449,7 @@ func auditTable(id string, rows []model.Audit, now time.Time, who bool) templ.Co
 						return templ_7745c5c3_Err
 					}
 				}
-				templ_7745c5c3_Err = ui.CellMain(sentence(a), href.AuditEntry(a.ID), a.Object).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.CellNamed(sentence(a), href.AuditEntry(a.ID), a.Object).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -209,7 +209,7 @@ func testButton(p DestinationProps) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: "Send test", Icon: "send", FormAction: href.TestDestination(p.Saved.ID), Attrs: templ.Attributes{
-			"hx-post": href.TestDestination(p.Saved.ID), "hx-include": "#form", "hx-target": "#test-result", "hx-swap": "innerHTML show:#test-result:top", "hx-sync": "this:drop"}}).Render(ctx, templ_7745c5c3_Buffer)
+			"hx-post": href.TestDestination(p.Saved.ID), "hx-include": "#form", "hx-target": "#test-result", "hx-swap": "innerHTML show:top", "hx-sync": "this:drop"}}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

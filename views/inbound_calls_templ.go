@@ -403,12 +403,12 @@ func callTable(id model.InboundID, calls []model.InboundCall, now time.Time, sho
 					return templ_7745c5c3_Err
 				}
 				if short {
-					templ_7745c5c3_Err = ui.CellMain(shortID(string(c.ID)), href.InboundCallPage(id, c.ID), cut(c.Reason, 60)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.CellNamed(shortID(string(c.ID)), href.InboundCallPage(id, c.ID), cut(c.Reason, 60)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = ui.CellMain(shortID(string(c.ID)), href.InboundCallPage(id, c.ID), c.Reason).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.CellNamed(shortID(string(c.ID)), href.InboundCallPage(id, c.ID), c.Reason).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

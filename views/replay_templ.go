@@ -783,7 +783,7 @@ func Replays(p ReplaysProps) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = ui.CellMain(filterWords(ctx, r.Filter, p.Destinations), href.Replay(r.ID), "by "+r.By).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.CellNamed(filterWords(ctx, r.Filter, p.Destinations), href.Replay(r.ID), "by "+r.By).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}

@@ -646,7 +646,7 @@ func Storage(p StorageProps) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = ui.CellMain(w.Name, href.DeliveriesOfDestination(w.ID), w.Connection).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.CellNamed(w.Name, href.DeliveriesOfDestination(w.ID), w.Connection).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

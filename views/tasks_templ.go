@@ -159,7 +159,7 @@ func Tasks(p TasksProps) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = ui.CellMain(t.StepName, href.Task(t.ID), t.Workflow).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.CellNamed(t.StepName, href.Task(t.ID), t.Workflow).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}

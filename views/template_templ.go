@@ -397,7 +397,7 @@ func compareButton(p DestinationProps) templ.Component {
 		ctx = templ.ClearChildren(ctx)
 		templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: "Compare", Icon: "filter", FormAction: href.CompareDestination(p.Saved.ID), Attrs: templ.Attributes{"formnovalidate": true,
 			"title": say(ctx, "What would change for the last 50 deliveries"), "hx-post": href.CompareDestination(p.Saved.ID), "hx-include": "#form", "hx-target": "#compare-result",
-			"hx-swap": "innerHTML show:#compare-result:top", "hx-sync": "this:drop"}}).Render(ctx, templ_7745c5c3_Buffer)
+			"hx-swap": "innerHTML show:top", "hx-sync": "this:drop"}}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -197,7 +197,7 @@ func Users(p UsersProps) templ.Component {
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
-							templ_7745c5c3_Err = ui.CellMain(u.Name, href.User(u.ID), u.Email).Render(ctx, templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = ui.CellNamed(u.Name, href.User(u.ID), u.Email).Render(ctx, templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}

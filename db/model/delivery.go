@@ -30,6 +30,9 @@ type Delivery struct {
 	LastError      string    // in words, names the rule
 	UserMessage    string
 	ReplayOf       DeliveryID
+	Workflow       string // name of the run's workflow and number of the run, on pages only (Store.NameSteps); likewise the next two
+	StepName       string
+	Webhook        string
 	RunID          RunID // "" = made of an event by an action; likewise the next three
 	Step           string
 	StepRunID      StepRunID

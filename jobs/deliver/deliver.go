@@ -5,6 +5,7 @@
 package deliver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -206,7 +207,8 @@ func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Tim
 	if trace := w.Event.Traceparent; trace != "" && p.Request.Header["Traceparent"] == nil {
 		p.Request.Header.Set("Traceparent", trace) // the caller's trace goes on (W3C Trace Context)
 	}
-	p.BodyIsData = p.BodyIsData && len(p.Request.Body) > 0
+	// What is kept of a step is what its templates see; only where that is the body too, it need not be stored twice.
+	p.BodyIsData = p.BodyIsData && len(p.Request.Body) > 0 && (w.Payload == nil || bytes.Equal(p.Request.Body, w.Payload))
 	if u.ClientSecret != "" {
 		p.Shown = withSecret(p.Request.Body, model.Mask)
 		p.Request.Body = withSecret(p.Request.Body, u.ClientSecret.Reveal())
