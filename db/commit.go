@@ -20,8 +20,10 @@ const (
 	groupOps   = 512
 	groupWaits = 10 * time.Millisecond // how long results wait for a commit to ride on
 	groupRuns  = 250 * time.Millisecond
-	bulkRuns   = 3 * time.Millisecond // of bulk closures; less when somebody comes who must not wait for them
-	bulkStarve = 5 * time.Millisecond // without a turn; then one bulk closure goes along with what must not wait
+	bulkRuns   = 10 * time.Millisecond  // of bulk closures; less when somebody comes who must not wait for them
+	bulkBeside = time.Millisecond       // … and while such come at all, since who comes waits for the commit too
+	bulkAlone  = 100 * time.Millisecond // after the last of them
+	bulkStarve = 5 * time.Millisecond   // without a turn; then one bulk closure goes along with what must not wait
 )
 
 // op is one closure for the writer.
@@ -53,6 +55,7 @@ type writer struct {
 	queue   []*op
 	bulk    []*op
 	served  time.Time // when a bulk closure last ran
+	hurried time.Time // when a group last held what must not wait
 	closing bool
 	wake    chan struct{}
 	stopped chan struct{}
@@ -196,7 +199,11 @@ func (w *writer) urgent() bool {
 // take gives the next group: bulk closures behind all others, and only when nobody waits for the group or they had no turn for long.
 func (w *writer) take() []*op {
 	n := min(len(w.queue), groupOps)
-	patient := !w.urgent() || time.Since(w.served) > bulkStarve
+	hurry := w.urgent()
+	if hurry {
+		w.hurried = time.Now()
+	}
+	patient := !hurry || time.Since(w.served) > bulkStarve
 	group := append([]*op(nil), w.queue[:n]...)
 	w.queue = slices.Delete(w.queue, 0, n)
 	if patient {
@@ -212,7 +219,11 @@ func (w *writer) enough(begun time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	if !begun.IsZero() && (w.urgent() || now.Sub(begun) > bulkRuns) {
+	turn := bulkRuns
+	if now.Sub(w.hurried) < bulkAlone {
+		turn = bulkBeside
+	}
+	if !begun.IsZero() && (w.urgent() || now.Sub(begun) > turn) {
 		return true
 	}
 	w.served = now

@@ -24,8 +24,8 @@ import (
 func (h *Handlers) callRoutes() []web.Route {
 	url := href.InboundCall(":key")
 	return []web.Route{
-		web.Open(http.MethodPost, url, h.receiveCall),
-		web.Open(http.MethodPut, url, h.receiveCall),
+		web.Open(http.MethodPost, url, h.receiveCall).Up(model.MaxInboundBody),
+		web.Open(http.MethodPut, url, h.receiveCall).Up(model.MaxInboundBody),
 		web.Open(http.MethodGet, url, h.receiveCall),
 		web.Open(http.MethodOptions, url, h.receiveCall),
 		web.Open(http.MethodGet, href.InboundReceipt(":key", ":receipt"), h.showReceipt),
@@ -53,9 +53,6 @@ const bodyTime = 30 * time.Second
 func (h *Handlers) receiveCall(c echo.Context) error {
 	r := c.Request()
 	c.Response().Header().Set("Cache-Control", "no-store")
-	if r.ContentLength > model.MaxInboundBody {
-		return tooLarge(model.MaxInboundBody)
-	}
 	who := stranger(c)
 	a, err := h.o.Jobs.Admit(r.Context(), who)
 	if err != nil {
@@ -103,7 +100,8 @@ func readBody(a *jobs.Admission, r *http.Request) ([]byte, error) {
 	}
 	for {
 		n, err := r.Body.Read(body[len(body):cap(body)])
-		if body = body[:len(body)+n]; len(body) > most {
+		var big *http.MaxBytesError
+		if body = body[:len(body)+n]; len(body) > most || errors.As(err, &big) {
 			return nil, tooLarge(most)
 		}
 		switch {

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -230,14 +231,33 @@ func TestErrorPages(t *testing.T) {
 func TestTooLargeIsAnswered(t *testing.T) {
 	s := newSite(t)
 	const size = 12 << 20
-	_, key := s.key(s.user("big@example.com", model.Administrator))
-	for _, head := range []string{"Content-Length: " + strconv.Itoa(size) + "\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n"} {
+	u := s.user("big@example.com", model.Administrator)
+	_, key := s.key(u)
+	req, err := http.NewRequest(http.MethodPost, s.srv.URL+"/api/v1/inbound-endpoints", strings.NewReader(`{"name":"Door","service_user_id":"`+string(u.ID)+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Authorization": {"Bearer " + key}, "Content-Type": {"application/json"}}
+	made, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Body.Close()
+	var door struct{ URL string }
+	if err := json.NewDecoder(made.Body).Decode(&door); err != nil || door.URL == "" {
+		t.Fatalf("%d %v", made.StatusCode, err)
+	}
+	for _, head := range []string{
+		"/api/v1/connections|Content-Length: " + strconv.Itoa(size) + "\r\n\r\n", "/api/v1/connections|Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n",
+		door.URL[strings.Index(door.URL, "/in/"):] + "|Content-Length: " + strconv.Itoa(size) + "\r\n\r\n", door.URL[strings.Index(door.URL, "/in/"):] + "|Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n",
+	} {
+		path, head, _ := strings.Cut(head, "|")
 		conn, err := net.Dial("tcp", s.srv.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, err := io.WriteString(conn, "POST /api/v1/connections HTTP/1.1\r\nHost: waybill\r\nAuthorization: Bearer "+key+"\r\nContent-Type: application/json\r\n"+head); err != nil {
+		if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: waybill\r\nAuthorization: Bearer "+key+"\r\nContent-Type: application/json\r\n"+head); err != nil {
 			t.Fatal(err)
 		}
 		for sent, chunk := 0, bytes.Repeat([]byte(" "), 64<<10); sent < size; sent += len(chunk) {

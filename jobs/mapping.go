@@ -93,7 +93,11 @@ func (s *Service) CheckInbound(e *model.InboundEndpoint, secrets model.Secrets) 
 		bad.Add("verification.public_key", "%s", w)
 	}
 	if names := e.Verification.SecretNames(); len(names) > 0 && secrets[names[0]] == "" && !e.HasSecret(names[0]) && e.Verification.PublicKey == "" {
-		bad.Add("verification.secret", "Type the secret that calls are signed with.")
+		if e.Verification.Preset == model.PresetBasic {
+			bad.Add("verification.secret", "Type the password that callers give.")
+		} else {
+			bad.Add("verification.secret", "Type the secret that calls are signed with.")
+		}
 	}
 	if err := s.checkInboundEffects(&bad, *e); err != nil {
 		return err

@@ -81,7 +81,7 @@ func (w *Web) Mount(e *echo.Echo, table []Route) error {
 		case API:
 			guards = []echo.MiddlewareFunc{limitBody(r.most(apiBody)), w.apiGuard(r.Right)}
 		case Plain:
-			guards = nil
+			guards = []echo.MiddlewareFunc{limitBody(r.most(pageBody))}
 			if r.Right != Public {
 				return fmt.Errorf("route %s %s asks nobody's name, so it cannot need %q", r.Method, r.Path, r.Right)
 			}
