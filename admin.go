@@ -63,8 +63,8 @@ func readPassword(fromStdin bool, io streams, about ...string) (newPassword, err
 		return newPassword{}, errors.New("no password on standard input")
 	}
 	text = strings.TrimRight(text, "\r\n")
-	if weak := web.Weak(text, about...); weak != "" {
-		return newPassword{}, errors.New(weak)
+	if weak := web.Weak(text, about...); weak != nil {
+		return newPassword{}, weak
 	}
 	return newPassword{text: text}, nil
 }

@@ -100,7 +100,7 @@ func (tx *Tx) EndAudienceRun(id model.AudienceRunID, status model.AudienceRunSta
 		return x, err
 	}
 	if n == 0 {
-		return x, fault.Coded(fault.Conflict, "ended", "It has ended already (%s).", x.Status)
+		return x, fault.Coded(fault.Conflict, "ended", "It has ended already (%s).", fault.State(x.Status))
 	}
 	if err := tx.audit("audience_run", string(status), string(id), x.Workflow+" over "+x.Audience, changes("started", "", strconv.FormatInt(x.Next, 10), "reason", "", reason)); err != nil {
 		return x, err

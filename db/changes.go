@@ -20,7 +20,7 @@ func current(noun string, saw, stored int64) error {
 	if saw == 0 || saw == stored {
 		return nil
 	}
-	return fault.New(fault.Stale, "Somebody changed this %s meanwhile: you have version %d, it is at version %d. Load it again and repeat your change.", noun, saw, stored)
+	return fault.New(fault.Stale, "Somebody changed this %s meanwhile: you have version %d, it is at version %d. Load it again and repeat your change.", fault.Noun(noun), saw, stored)
 }
 
 // duplicate turns a taken name into a conflict that says so.
@@ -28,7 +28,7 @@ func duplicate(err error, noun, name string) error {
 	if !taken(err) {
 		return err
 	}
-	return fault.Coded(fault.Conflict, "duplicate_name", "Another %s has the name “%s”.", noun, name)
+	return fault.Coded(fault.Conflict, "duplicate_name", "Another %s has the name “%s”.", fault.Noun(noun), name)
 }
 
 // complain is the Invalid fault about one field.

@@ -108,7 +108,7 @@ func (tx *Tx) CancelReplay(id model.ReplayID) (model.Replay, error) {
 		return r, err
 	}
 	if n == 0 {
-		return r, fault.Coded(fault.Conflict, "settled", "This replay is already %s.", r.Status)
+		return r, fault.Coded(fault.Conflict, "settled", "This replay is already %s.", fault.State(r.Status))
 	}
 	if err := tx.audit("replay", "cancelled", string(id), replayName(r), nil); err != nil {
 		return r, err

@@ -33,7 +33,7 @@ func (tx *Tx) CancelDelivery(id model.DeliveryID) (model.Delivery, error) {
 		return d, err
 	}
 	d, err = tx.change(id, "cancelled", func(ids string) (int64, error) { return tx.count(cancelDelivery, ms(tx.now), ids) },
-		fault.Coded(fault.Conflict, "settled", "This delivery is already %s.", d.Status))
+		fault.Coded(fault.Conflict, "settled", "This delivery is already %s.", fault.State(d.Status)))
 	if err != nil {
 		return d, err
 	}

@@ -29,9 +29,10 @@ const KeyFile = "master.key"
 // KeyState is what the master key of this process can do with the secrets of this database.
 type KeyState struct {
 	OK     bool
-	Code   string // "key_missing", "key_wrong"; "" when OK
-	Reason string // for people; "" when OK
-	Where  string // file or variable that the key is read from
+	Code   string       // "key_missing", "key_wrong"; "" when OK
+	Reason string       // for people; "" when OK
+	Why    *fault.Words // of Reason
+	Where  string       // file or variable that the key is read from
 	// Locked names the credentials, and the destinations with a signing secret, that do not open; sorted.
 	Locked []string
 }
@@ -73,8 +74,7 @@ func (s *Store) loadKey(ctx context.Context, from KeySource) (masterKey, error) 
 		}
 	}
 	if err != nil {
-		return masterKey{where: path, fault: &fault.Fault{Kind: fault.Unavailable, Code: "key_missing", Cause: err,
-			Message: fmt.Sprintf("The master key is missing: %s cannot be read. Secrets stay locked until it is back.", path)}}, nil
+		return masterKey{where: path, fault: fault.Coded(fault.Unavailable, "key_missing", "The master key is missing: %s cannot be read. Secrets stay locked until it is back.", path).By(err)}, nil
 	}
 	return parsed(path, text), nil
 }
@@ -92,8 +92,7 @@ func parsed(where, text string) masterKey {
 	if err == nil {
 		return k
 	}
-	return masterKey{where: where, fault: &fault.Fault{Kind: fault.Unavailable, Code: "key_wrong", Cause: err,
-		Message: fmt.Sprintf("The master key in %s is not 32 bytes in base64. Secrets stay locked until it is put right.", where)}}
+	return masterKey{where: where, fault: fault.Coded(fault.Unavailable, "key_wrong", "The master key in %s is not 32 bytes in base64. Secrets stay locked until it is put right.", where).By(err)}
 }
 
 func readKey(path string) (string, error) {
@@ -234,8 +233,7 @@ func (k masterKey) open(b box) (model.Secret, error) {
 	if err == nil {
 		return model.Secret(plain), nil
 	}
-	return "", &fault.Fault{Kind: fault.Unavailable, Code: "secret_damaged", Cause: err,
-		Message: fmt.Sprintf("The stored secret “%s” is damaged; type it in again.", b.name)}
+	return "", fault.Coded(fault.Unavailable, "secret_damaged", "The stored secret “%s” is damaged; type it in again.", b.name).By(err)
 }
 
 // seal stores one secret; nothing is sealed while older secrets are locked.
@@ -293,7 +291,7 @@ func (s *Store) KeyState(ctx context.Context) (KeyState, error) {
 		if f == nil || (f.Code != "key_missing" && f.Code != "key_wrong") {
 			return state, err
 		}
-		state.OK, state.Code, state.Reason = false, f.Code, f.Message
+		state.OK, state.Code, state.Reason, state.Why = false, f.Code, f.Message, f.Words()
 	}
 	boxes, err := all(s.reader(ctx), scanBox, sealedAll)
 	if err != nil {

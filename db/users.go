@@ -114,8 +114,9 @@ func (tx *Tx) tidy(u *model.User) error {
 func (tx *Tx) mayGive(sets ...model.Rights) error {
 	for _, set := range sets {
 		if right := tx.actor.Rights.Lacks(set); right != "" {
-			return &fault.Fault{Kind: fault.Forbidden, Right: string(right),
-				Message: "This needs the right “" + string(right) + "”: nobody hands out, or takes away, what he does not hold himself."}
+			f := fault.New(fault.Forbidden, "This needs the right “%s”: nobody hands out, or takes away, what he does not hold himself.", fault.Right(right))
+			f.Right = string(right)
+			return f
 		}
 	}
 	return nil

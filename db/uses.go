@@ -2,9 +2,7 @@ package db
 
 import (
 	"context"
-	"fmt"
 	"strconv"
-	"strings"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -21,21 +19,21 @@ func (u Use) String() string { return u.Kind + " “" + u.Name + "”" }
 
 // inUse is the conflict that names who needs a thing; open counts deliveries that are not settled.
 func inUse(noun string, users []Use, open int64) error {
-	var parts []string
+	var parts fault.List
 	for i, u := range users {
 		if i == 10 {
-			parts = append(parts, fmt.Sprintf("and %d more", len(users)-i))
+			parts = append(parts, fault.Say("and %d more", len(users)-i))
 			break
 		}
-		parts = append(parts, u.String())
+		parts = append(parts, fault.Say("%s “%s”", fault.Noun(u.Kind), u.Name))
 	}
 	switch {
 	case open == 1:
-		parts = append(parts, "1 delivery that is not settled")
+		parts = append(parts, fault.Say("1 delivery that is not settled"))
 	case open > 1:
-		parts = append(parts, fmt.Sprintf("%d deliveries that are not settled", open))
+		parts = append(parts, fault.Say("%d deliveries that are not settled", open))
 	}
-	return fault.Coded(fault.Conflict, "in_use", "This %s is in use by %s.", noun, strings.Join(parts, ", "))
+	return fault.Coded(fault.Conflict, "in_use", "This %s is in use by %s.", fault.Noun(noun), parts)
 }
 
 // maxRows is what one closure may touch.
@@ -112,7 +110,7 @@ func (tx *Tx) vacate(noun string, destinations []model.Destination, listed, forc
 		return inUse(noun, users, open)
 	}
 	if open > maxRows {
-		return fault.Coded(fault.Conflict, "too_many_open", "%d deliveries of this %s are not settled; cancel them first.", open, noun)
+		return fault.Coded(fault.Conflict, "too_many_open", "%d deliveries of this %s are not settled; cancel them first.", open, fault.Noun(noun))
 	}
 	if open > 0 {
 		if _, err := tx.cancelOf("The destination was deleted.", targets); err != nil {

@@ -184,7 +184,7 @@ func (tx *Tx) wantStep(bad *fault.Check, at, step string, used map[credentialUse
 	err := tx.wantCredential(id)
 	if f := fault.Of(err); f != nil && f.Kind == fault.Invalid {
 		for _, x := range f.Fields {
-			bad.Add(at+x.Name, "Step “%s”: %s", step, x.Message)
+			bad.Add(at+x.Name, "Step “%s”: %s", step, x.Words())
 		}
 		return nil
 	}
@@ -228,7 +228,7 @@ func (tx *Tx) sealWebhooks(from model.Definition, to *model.Definition) ([]model
 			case want == "" || (typed == "" && len(h.Auth.Stored) > 0):
 				continue
 			case typed == "":
-				bad.Add(fmt.Sprintf("steps[%d].webhooks[%d].auth.%s", i, j, want), "Step “%s”: give the %s of the webhook “%s”.", s.Name, want, h.Name)
+				bad.Add(fmt.Sprintf("steps[%d].webhooks[%d].auth.%s", i, j, want), "Step “%s”: give the %s of the webhook “%s”.", s.Name, fault.Noun(want), h.Name)
 				continue
 			}
 			if err := tx.seal(webhookKind, string(h.ID), want, typed); err != nil {

@@ -55,7 +55,7 @@ func (h *Handlers) updateAccount(c echo.Context) error {
 	u, _ := h.User(c)
 	u.Name, u.Version = f.Name, f.Version
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		f.Locale, f.Zone, f.Language = u.Locale, u.Zone, u.Language
 		return h.accountPage(c, http.StatusUnprocessableEntity, f, fields)
 	}
@@ -102,7 +102,7 @@ func (h *Handlers) changePassword(c echo.Context) error {
 		return err
 	}
 	err = h.setPassword(c, u, f.Next, h.Session(c).ID)
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		return h.accountPage(c, http.StatusUnprocessableEntity, form, fields)
 	}
 	if err != nil {

@@ -129,7 +129,7 @@ func (h *Handlers) createAction(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateAction(&a) })
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.actionForm(c, status, views.ActionFormProps{Form: f, Filter: withProblem(filter, p), Problems: p})
 	}
 	if err != nil {
@@ -183,7 +183,7 @@ func (h *Handlers) updateAction(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAction(&a) })
 	}
-	if p, status, ok := wrong(err, href.EditAction(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.EditAction(old.ID)); ok {
 		if p.Theirs != "" {
 			if err := h.conflict(c, &p, h.actionCollision(c, old, a, f.Version)); err != nil {
 				return err

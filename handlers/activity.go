@@ -45,7 +45,7 @@ func (h *Handlers) showDestinationActivity(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.ActivityPageProps{Connection: h.connectionItem(e.connection, around), Destination: e.saved}
+	p := views.ActivityPageProps{Connection: h.connectionItem(h.Reader(c), e.connection, around), Destination: e.saved}
 	if p.Activity, err = h.activity(c, e.saved.ID, href.DestinationActivity(e.saved.ID)); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (h *Handlers) showConnectionActivity(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.ActivityPageProps{Connection: h.connectionItem(x, around)}
+	p := views.ActivityPageProps{Connection: h.connectionItem(h.Reader(c), x, around)}
 	p.Connection.SeeActivity = true
 	if err := h.connectionActivity(c, &p, destinationsOf(around, x.ID)); err != nil {
 		return err

@@ -160,7 +160,7 @@ func (h *Handlers) createAlert(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateAlertRule(&r) })
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.alertForm(c, status, model.AlertRule{}, f, p)
 	}
 	if err != nil {
@@ -190,7 +190,7 @@ func (h *Handlers) updateAlert(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAlertRule(&r) })
 	}
-	if p, status, ok := wrong(err, href.AlertRule(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.AlertRule(old.ID)); ok {
 		if p.Theirs != "" {
 			if err := h.conflict(c, &p, collision{noun: "alert rule", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.AlertRuleDiff(old, r)}); err != nil {
 				return err

@@ -60,7 +60,7 @@ func (h *Handlers) startAudience(c echo.Context) error {
 	if err = bad.Err(); err == nil {
 		x, err = h.o.Jobs.StartAudience(c.Request().Context(), h.Actor(c), a.ID, model.WorkflowID(typed(c, "workflow_id")), rate)
 	}
-	if p, _, ok := wrong(err, ""); ok {
+	if p, _, ok := h.wrong(c, err, ""); ok {
 		return h.audiencePage(c, http.StatusUnprocessableEntity, a, p)
 	}
 	if err != nil {
@@ -71,7 +71,7 @@ func (h *Handlers) startAudience(c echo.Context) error {
 
 func (h *Handlers) stopAudience(c echo.Context) error {
 	x, err := h.o.Jobs.StopAudience(c.Request().Context(), h.Actor(c), web.ID[model.AudienceRunID](c))
-	if f := fault.Of(err); f != nil && f.Kind == fault.Conflict {
+	if f := h.Said(c, err); f != nil && f.Kind == fault.Conflict {
 		h.Flash(c, ui.Warn, f.Message)
 		return web.Redirect(c, href.Audience(x.AudienceID))
 	}

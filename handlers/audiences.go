@@ -99,7 +99,7 @@ func (h *Handlers) createAudience(c echo.Context) error {
 	if err == nil {
 		n, err = h.o.Jobs.AddMembers(ctx, h.Actor(c), a.ID, list, false)
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.audienceForm(c, status, views.AudienceFormProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -173,7 +173,7 @@ func (h *Handlers) updateAudience(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAudience(&a) })
 	}
-	if p, status, ok := wrong(err, href.EditAudience(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.EditAudience(old.ID)); ok {
 		if p.Theirs != "" {
 			clash := collision{noun: "audience", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.AudienceDiff(old, a)}
 			if err := h.conflict(c, &p, clash); err != nil {
@@ -205,7 +205,7 @@ func (h *Handlers) addRecords(c echo.Context) error {
 	if err == nil {
 		n, err = h.o.Jobs.AddMembers(c.Request().Context(), h.Actor(c), a.ID, list, typed(c, "replace") == "true")
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.audiencePage(c, status, a, p)
 	}
 	if err != nil {
@@ -240,7 +240,7 @@ func (h *Handlers) deleteAudience(c echo.Context) error {
 		return err
 	}
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteAudience(a.ID, false) })
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.askAudience(c, http.StatusConflict, a, words)
 	}
 	if err != nil {

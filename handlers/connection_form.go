@@ -187,7 +187,7 @@ func (h *Handlers) createConnection(c echo.Context) error {
 			return serve(tx, f, x)
 		})
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.connectionForm(c, status, views.ConnectionFormProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -211,7 +211,7 @@ func (h *Handlers) connectionSaved(c echo.Context, f views.ConnectionForm, x mod
 		url = href.Destinations(x.ID)
 	}
 	if w := h.o.Jobs.Warnings(x); len(w) > 0 {
-		h.Flash(c, ui.Warn, h.T(c, "Saved, but requests will be refused: {reasons}", "reasons", strings.Join(w, " ")))
+		h.Flash(c, ui.Warn, h.T(c, "Saved, but requests will be refused: {reasons}", "reasons", strings.Join(views.AllSaid(h.Reader(c), w), " ")))
 		return web.Redirect(c, url)
 	}
 	return h.Done(c, url, words)
@@ -252,7 +252,7 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 			return serve(tx, f, x)
 		})
 	}
-	if p, status, ok := wrong(err, href.EditConnection(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.EditConnection(old.ID)); ok {
 		if p.Theirs != "" {
 			if err := h.conflict(c, &p, h.connectionCollision(c, old, x, f.Version)); err != nil {
 				return err

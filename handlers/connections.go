@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"net/http"
 	"slices"
@@ -63,7 +64,7 @@ func (h *Handlers) listConnections(c echo.Context) error {
 		slices.SortFunc(list, func(a, b model.Connection) int { return strings.Compare(string(b.ID), string(a.ID)) })
 	}
 	for _, x := range list {
-		props.Items = append(props.Items, h.connectionItem(x, around))
+		props.Items = append(props.Items, h.connectionItem(h.Reader(c), x, around))
 	}
 	if err := h.pulses(c, &props, around); err != nil {
 		return err
@@ -73,11 +74,11 @@ func (h *Handlers) listConnections(c echo.Context) error {
 }
 
 // connectionItem is x with what stands around it.
-func (h *Handlers) connectionItem(x model.Connection, around db.Routing) views.ConnectionItem {
+func (h *Handlers) connectionItem(ctx context.Context, x model.Connection, around db.Routing) views.ConnectionItem {
 	kind, _ := connector.ByType(x.Type)
 	shown := around.Credentials[x.ClientCertificateID]
-	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Mark: connectionKind(kind).Mark(), Alone: kind.NoDestinations, Refused: strings.Join(h.o.Jobs.Warnings(x), " "),
-		Handshake: jobs.HandshakeWarnings(x, shown, h.Now()), Certificate: shown, Authorities: shownCertificates(scheme.Authorities(x.CA)),
+	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Mark: connectionKind(kind).Mark(), Alone: kind.NoDestinations, Refused: strings.Join(views.AllSaid(ctx, h.o.Jobs.Warnings(x)), " "),
+		Handshake: views.AllSaid(ctx, jobs.HandshakeWarnings(x, shown, h.Now())), Certificate: shown, Authorities: shownCertificates(scheme.Authorities(x.CA)),
 		Credential: around.Credentials[x.CredentialID].Name, Destinations: len(destinationsOf(around, x.ID))}
 }
 
@@ -143,7 +144,7 @@ func (h *Handlers) pickConnectionType(c echo.Context) error {
 	for _, t := range connector.Types() {
 		k := connectionKind(t)
 		if f := model.FeatureOf(t.Type); !features.Has(f) {
-			k.Off = f.OffWords()
+			k.Off = views.Said(h.Reader(c), f.OffWords())
 		}
 		kinds = append(kinds, k)
 	}
@@ -185,7 +186,7 @@ func (h *Handlers) connectionPage(c echo.Context, x model.Connection, steps []jo
 		return err
 	}
 	kind, _ := connector.ByType(x.Type)
-	props := views.ConnectionProps{Item: h.connectionItem(x, around), Kind: connectionKind(kind), Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
+	props := views.ConnectionProps{Item: h.connectionItem(h.Reader(c), x, around), Kind: connectionKind(kind), Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
 		CanEdit: h.may(c, model.Connections.Manage()), SeeCredential: h.may(c, model.Credentials.View()), Now: h.Now()}
 	props.Item.SeeNetwork = h.may(c, model.Settings.View())
 	props.Item.SeeActivity = h.may(c, model.Deliveries.View())
@@ -275,7 +276,7 @@ func (h *Handlers) deleteConnection(c echo.Context) error {
 	}
 	force := typed(c, "force") == "true"
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteConnection(x.ID, force) })
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.askConnection(c, http.StatusConflict, x, words)
 	}
 	if err != nil {

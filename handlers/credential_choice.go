@@ -102,7 +102,7 @@ func (x chosen) store(tx *db.Tx) (model.CredentialID, error) {
 	switch {
 	case f != nil && f.Code == "duplicate_name":
 		var bad fault.Check
-		bad.Add(x.prefix+"credential_name", "%s", f.Message)
+		bad.Add(x.prefix+"credential_name", "%s", f.Words())
 		return "", bad.Err()
 	case f != nil && f.Kind == fault.Invalid:
 		return "", fieldsUnder(err, x.made.kind, x.prefix+views.CredentialInput(string(n.Type), ""))
@@ -143,7 +143,7 @@ func (n *newCredential) check(h *Handlers, prefix string) error {
 		case "name", "type", "description":
 			x.Name = prefix + "credential_" + x.Name
 		}
-		bad.Add(x.Name, "%s", x.Message)
+		bad.Add(x.Name, "%s", x.Words())
 	}
 	return bad.Err()
 }

@@ -228,7 +228,7 @@ func fieldsUnder(err error, k scheme.Kind, prefix string) error {
 				x.Name = prefix + name
 			}
 		}
-		bad.Add(x.Name, "%s", x.Message)
+		bad.Add(x.Name, "%s", x.Words())
 	}
 	return bad.Err()
 }
@@ -239,7 +239,7 @@ func (h *Handlers) createCredential(c echo.Context) error {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateCredential(&x, secrets) })
 	}
 	k, _ := scheme.ByType(x.Type)
-	if p, status, ok := wrong(fieldsUnder(err, k, "config."), ""); ok {
+	if p, status, ok := h.wrong(c, fieldsUnder(err, k, "config."), ""); ok {
 		return h.credentialForm(c, status, views.CredentialFormProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -312,7 +312,7 @@ func (h *Handlers) updateCredential(c echo.Context) error {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateCredential(&x, secrets) })
 	}
 	k, _ := scheme.ByType(old.Type)
-	if p, status, ok := wrong(fieldsUnder(err, k, "config."), href.EditCredential(old.ID)); ok {
+	if p, status, ok := h.wrong(c, fieldsUnder(err, k, "config."), href.EditCredential(old.ID)); ok {
 		if p.Theirs != "" {
 			clash := collision{noun: "credential", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.CredentialDiff(old, x)}
 			if err := h.conflict(c, &p, clash); err != nil {
@@ -363,7 +363,7 @@ func (h *Handlers) deleteCredential(c echo.Context) error {
 		return err
 	}
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteCredential(x.ID) })
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.askCredential(c, http.StatusConflict, x, words)
 	}
 	if err != nil {

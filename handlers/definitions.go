@@ -85,7 +85,7 @@ func (h *Handlers) createEventDefinition(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateEventDefinition(&d) })
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.eventDefinitionForm(c, status, views.EventDefinitionFormProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -164,7 +164,7 @@ func (h *Handlers) updateEventDefinition(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateEventDefinition(&d) })
 	}
-	if p, status, ok := wrong(err, href.EditEventDefinition(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.EditEventDefinition(old.ID)); ok {
 		if p.Theirs != "" {
 			clash := collision{noun: "definition", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.EventDefinitionDiff(old, d)}
 			if err := h.conflict(c, &p, clash); err != nil {

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -134,8 +135,8 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 	if err != nil {
 		return err
 	}
-	e.Connection, e.Saved = h.connectionItem(e.connection, around), e.saved
-	e.Connection.Refused, e.Connection.SeeNetwork = strings.Join(h.o.Jobs.DestinationWarnings(ctx, e.connection, e.saved.ID), " "), h.may(c, model.Settings.View())
+	e.Connection, e.Saved = h.connectionItem(h.Reader(c), e.connection, around), e.saved
+	e.Connection.Refused, e.Connection.SeeNetwork = strings.Join(views.AllSaid(h.Reader(c), h.o.Jobs.DestinationWarnings(ctx, e.connection, e.saved.ID)), " "), h.may(c, model.Settings.View())
 	e.Now, e.CanEdit, e.SeeDeliveries = h.Now(), h.may(c, model.Connections.Manage()), h.may(c, model.Deliveries.View())
 	for _, x := range script.Helpers() {
 		e.Helpers = append(e.Helpers, views.Helper{Signature: x.Signature, Doc: x.Doc, Example: x.Example, Gives: x.Gives})
@@ -181,11 +182,11 @@ func (h *Handlers) previewInto(c echo.Context, e *editor) error {
 	p, err := h.o.Jobs.Preview(ctx, e.draft, event)
 	switch {
 	case fault.Of(err) != nil:
-		e.Preview = views.Preview{Error: fault.Of(err).Message}
+		e.Preview = views.Preview{Error: h.Said(c, err).Message}
 	case err != nil:
 		return err
 	default:
-		e.Preview = previewShown(p)
+		e.Preview = previewShown(h.Reader(c), p)
 		t, _ := connector.ByType(e.connection.Type)
 		if e.Preview.Where = t.Title; p.Error == "" && p.Skipped == "" {
 			e.Preview.Look = connector.Look(e.connection, p.Body)
@@ -194,8 +195,8 @@ func (h *Handlers) previewInto(c echo.Context, e *editor) error {
 	return nil
 }
 
-func previewShown(p jobs.Preview) views.Preview {
-	out := views.Preview{Method: p.Method, URL: p.URL, Headers: p.Headers, Body: string(p.Body), Skipped: p.Skipped, Error: p.Error, Warnings: p.Warnings, Took: p.Took}
+func previewShown(ctx context.Context, p jobs.Preview) views.Preview {
+	out := views.Preview{Method: p.Method, URL: p.URL, Headers: p.Headers, Body: string(p.Body), Skipped: p.Skipped, Error: p.Error, Warnings: views.AllSaid(ctx, p.Warnings), Took: p.Took}
 	if p.Problem != nil {
 		out.Error, out.Part, out.Line, out.Column = p.Problem.Message, p.Problem.Part, p.Problem.Line, p.Problem.Column
 	}

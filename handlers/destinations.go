@@ -52,7 +52,7 @@ func (h *Handlers) listDestinations(c echo.Context) error {
 	if kind, _ := connector.ByType(x.Type); kind.NoDestinations != "" {
 		return web.Redirect(c, href.Connection(x.ID))
 	}
-	props := views.DestinationsProps{Connection: h.connectionItem(x, around), CanEdit: h.may(c, model.Connections.Manage()), Now: h.Now()}
+	props := views.DestinationsProps{Connection: h.connectionItem(h.Reader(c), x, around), CanEdit: h.may(c, model.Connections.Manage()), Now: h.Now()}
 	props.Connection.SeeActivity = h.may(c, model.Deliveries.View())
 	for _, d := range destinationsOf(around, x.ID) {
 		props.Items = append(props.Items, views.DestinationItem{Destination: d, Actions: len(actionsOf(around, d))})
@@ -108,7 +108,7 @@ func (h *Handlers) updateDestination(c echo.Context) error {
 
 // destinationSaved leads on, or shows the editor again with what was typed.
 func (h *Handlers) destinationSaved(c echo.Context, e *editor, err error, words string) error {
-	if p, status, ok := wrong(err, href.Destination(e.saved.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.Destination(e.saved.ID)); ok {
 		if e.Problems = p; p.Theirs != "" {
 			clash := collision{noun: "destination", id: string(e.saved.ID), saw: e.Form.Version, now: e.saved.Version, diff: db.DestinationDiff(e.saved, e.draft)}
 			if err := h.conflict(c, &e.Problems, clash); err != nil {
@@ -142,7 +142,7 @@ func (h *Handlers) previewDestination(c echo.Context) error {
 
 // preview shows the editor again; htmx takes the preview alone. An error goes above the last good preview, which stays.
 func (h *Handlers) preview(c echo.Context, e *editor) error {
-	if p, _, ok := wrong(e.typed(c), ""); ok {
+	if p, _, ok := h.wrong(c, e.typed(c), ""); ok {
 		e.Problems = p
 	}
 	if !web.Htmx(c) {
@@ -274,7 +274,7 @@ func (h *Handlers) deleteDestination(c echo.Context) error {
 	}
 	force := typed(c, "force") == "true"
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteDestination(e.saved.ID, force) })
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.askDestination(c, http.StatusConflict, e, words)
 	}
 	if err != nil {

@@ -75,7 +75,7 @@ func (h *Handlers) createEvent(c echo.Context) error {
 		e := jobs.NewEvent{Name: strings.TrimSpace(f.Name), Subject: strings.TrimSpace(f.Subject), Data: data}
 		made, err = h.o.Jobs.Publish(c.Request().Context(), h.Actor(c), "", false, []jobs.NewEvent{e})
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.eventForm(c, status, views.NewEventProps{Form: f, Problems: p, ErrorLine: line})
 	}
 	if err != nil {

@@ -140,7 +140,7 @@ func (h *Handlers) startBackfill(c echo.Context) error {
 	if err = bad.Err(); err == nil {
 		_, err = h.o.Jobs.StartBackfill(c.Request().Context(), h.Actor(c), from, to, f.Again)
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.exportsPage(c, status, views.ExportsProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -166,7 +166,7 @@ func (h *Handlers) downloadRecords(c echo.Context) error {
 	if err == nil {
 		err = h.o.Jobs.CheckDownload(&d)
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.exportsPage(c, status, views.ExportsProps{Download: f, Wrong: p})
 	}
 	if err == nil && !h.may(c, d.Dataset.Right()) {
@@ -221,7 +221,7 @@ func (h *Handlers) updateExportSettings(c echo.Context) error {
 		n.Datasets = append(n.Datasets, model.Dataset(d))
 	}
 	err = h.o.Jobs.UpdateExport(c.Request().Context(), h.Actor(c), n)
-	if p, status, ok := wrong(err, href.ExportSettings()); ok {
+	if p, status, ok := h.wrong(c, err, href.ExportSettings()); ok {
 		return h.exportSettingsPage(c, status, f, p)
 	}
 	if err != nil {
@@ -279,7 +279,7 @@ func (h *Handlers) updateFileSettings(c echo.Context) error {
 	n := model.UploadSettings{ConnectionID: model.ConnectionID(f.ConnectionID), Proxied: f.Proxied, Version: f.Version}
 	n.Moving = was.Moving && was.ConnectionID == n.ConnectionID
 	err = h.o.Jobs.UpdateUploads(c.Request().Context(), h.Actor(c), n)
-	if p, status, ok := wrong(err, href.FileSettings()); ok {
+	if p, status, ok := h.wrong(c, err, href.FileSettings()); ok {
 		return h.filesPage(c, status, f, p)
 	}
 	if err != nil {
@@ -295,7 +295,7 @@ func (h *Handlers) moveFiles(c echo.Context) error {
 	}
 	n.Moving = switchedOn(c)
 	err = h.o.Jobs.UpdateUploads(c.Request().Context(), h.Actor(c), n)
-	if p, status, ok := wrong(err, href.FileSettings()); ok {
+	if p, status, ok := h.wrong(c, err, href.FileSettings()); ok {
 		return h.filesPage(c, status, views.FilesForm{Version: n.Version, ConnectionID: string(n.ConnectionID), Proxied: n.Proxied}, p)
 	}
 	if err != nil {

@@ -75,7 +75,7 @@ func (h *Handlers) known(c echo.Context, password string) (wrong string, err err
 	case fault.Is(err, fault.SignedOut):
 		return "This is not your current password.", nil
 	case fault.Is(err, fault.Throttled):
-		return fault.Of(err).Message, nil
+		return h.Said(c, err).Message, nil
 	}
 	return "", err
 }
@@ -131,7 +131,7 @@ func (h *Handlers) confirmFactor(c echo.Context) error {
 	ctx := c.Request().Context()
 	u, _ := h.User(c)
 	step, err := h.checkCode(c, u, typed(c, "code"), 0)
-	if f := fault.Of(err); f != nil && (f.Kind == fault.SignedOut || f.Kind == fault.Throttled) {
+	if f := h.Said(c, err); f != nil && (f.Kind == fault.SignedOut || f.Kind == fault.Throttled) {
 		return h.factorPage(c, http.StatusUnprocessableEntity, views.FactorProps{Errors: map[string]string{"code": f.Message}})
 	}
 	if err != nil {
@@ -177,7 +177,7 @@ func (h *Handlers) removeFactor(c echo.Context) error {
 	hash := ""
 	if next != "" || !web.LongEnough(current, web.MinPassword) {
 		if hash, err = h.newHash(ctx, next, u.Email, u.Name); err != nil {
-			fields, ok := web.Fields(err)
+			fields, ok := h.Fields(c, err)
 			if !ok {
 				return err
 			}
@@ -303,7 +303,7 @@ func (h *Handlers) loginCode(c echo.Context) error {
 		return ctx.Err()
 	}
 	if err := h.enter(c, u, f.Code); err != nil {
-		x := fault.Of(err)
+		x := h.Said(c, err)
 		if x == nil || x.Kind != fault.SignedOut && x.Kind != fault.Throttled && x.Kind != fault.Unavailable {
 			return err
 		}

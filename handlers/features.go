@@ -39,7 +39,7 @@ func (h *Handlers) updateFeatures(c echo.Context) error {
 	}
 	n := model.Features{Version: f.Version, Off: slices.DeleteFunc(model.AllFeatures(), func(x model.Feature) bool { return slices.Contains(f.On, string(x)) })}
 	err = h.o.Jobs.UpdateFeatures(c.Request().Context(), h.Actor(c), n)
-	if p, status, ok := wrong(err, href.FeatureSettings()); ok {
+	if p, status, ok := h.wrong(c, err, href.FeatureSettings()); ok {
 		now, err := h.Store.Features(c.Request().Context())
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -183,7 +184,7 @@ func (h *Handlers) try(c echo.Context, p *views.FilterProps, pattern, text strin
 	}
 	pattern = strings.TrimSpace(pattern)
 	found, err := h.o.Jobs.Try(c.Request().Context(), pattern, text)
-	if bad, _, ok := wrong(err, ""); ok {
+	if bad, _, ok := h.wrong(c, err, ""); ok {
 		p.Error = bad.Of("filter")
 		return nil
 	}
@@ -192,7 +193,7 @@ func (h *Handlers) try(c echo.Context, p *views.FilterProps, pattern, text strin
 	}
 	out := &views.Trial{Pattern: pattern, All: len(found.Items), Sent: found.Sent, Now: h.Now()}
 	for _, x := range found.Items[:min(shownTried, len(found.Items))] {
-		out.Items = append(out.Items, views.TrialItem{ID: x.Event.ID, Name: x.Event.Name, Subject: x.Event.Subject, At: x.Event.CreatedAt, OK: x.OK, Error: x.Error, Why: x.Why})
+		out.Items = append(out.Items, views.TrialItem{ID: x.Event.ID, Name: x.Event.Name, Subject: x.Event.Subject, At: x.Event.CreatedAt, OK: x.OK, Error: x.Error != nil, Why: cmp.Or(views.Said(h.Reader(c), x.Error), x.Why)})
 	}
 	p.Trial = out
 	return nil

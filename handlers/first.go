@@ -92,7 +92,7 @@ func (h *Handlers) sendFirstEvent(c echo.Context) error {
 	if err == nil {
 		made, err = h.o.Jobs.Publish(ctx, actor, "", false, []jobs.NewEvent{event})
 	}
-	if wrong, status, ok := wrong(err, ""); ok {
+	if wrong, status, ok := h.wrong(c, err, ""); ok {
 		p.Problems = wrong
 		return h.firstEventForm(c, status, p)
 	}

@@ -19,8 +19,8 @@ import (
 
 // wrong turns err into what a form that is shown again says, and its status; ok is false when the page is no place for
 // it. theirs is the URL of what is stored, for when somebody else saved meanwhile.
-func wrong(err error, theirs string) (p views.Problems, status int, ok bool) {
-	f := fault.Of(err)
+func (h *Handlers) wrong(c echo.Context, err error, theirs string) (p views.Problems, status int, ok bool) {
+	f := h.Said(c, err)
 	if f == nil {
 		return p, 0, false
 	}
@@ -118,8 +118,8 @@ func (h *Handlers) open(ctx context.Context, destinations ...model.DestID) (int,
 }
 
 // inTheWay reports whether err says that a thing is in use, and in which words.
-func inTheWay(err error) (words string, yes bool) {
-	f := fault.Of(err)
+func (h *Handlers) inTheWay(c echo.Context, err error) (words string, yes bool) {
+	f := h.Said(c, err)
 	if f == nil || f.Kind != fault.Conflict {
 		return "", false
 	}

@@ -220,7 +220,7 @@ func (h *Handlers) createInbound(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateInbound(&e, secrets) })
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.inboundForm(c, status, views.InboundFormProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -269,7 +269,7 @@ func (h *Handlers) updateInbound(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateInbound(&e, secrets) })
 	}
-	if p, status, ok := wrong(err, href.EditInbound(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.EditInbound(old.ID)); ok {
 		if p.Theirs != "" {
 			clash := collision{noun: "inbound URL", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.InboundDiff(old, e)}
 			if err := h.conflict(c, &p, clash); err != nil {
@@ -350,7 +350,7 @@ func (h *Handlers) rotateInbound(c echo.Context) error {
 		return err
 	}
 	words, err := h.rotate(c, e.ID, f, h.Actor(c))
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.rotateForm(c, status, e, f, p)
 	}
 	if err != nil {

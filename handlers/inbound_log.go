@@ -97,7 +97,7 @@ func (h *Handlers) showInboundCall(c echo.Context) error {
 func (h *Handlers) replayInboundCall(c echo.Context) error {
 	id := web.ID[model.InboundID](c)
 	call, err := h.o.Jobs.ReplayCall(c.Request().Context(), h.Actor(c), id, model.ReceiptID(c.Param("receipt")))
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		h.Flash(c, ui.Bad, words)
 		return web.Redirect(c, href.InboundCallPage(id, c.Param("receipt")))
 	}
@@ -190,7 +190,7 @@ func (h *Handlers) saveMapping(c echo.Context) error {
 	if err = h.o.Jobs.CheckInbound(&e, nil); err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateInbound(&e, nil) })
 	}
-	if p, status, ok := wrong(err, href.InboundEndpoint(item.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.InboundEndpoint(item.ID)); ok {
 		if p.Theirs != "" {
 			f.Version = item.Version
 		}

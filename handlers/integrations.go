@@ -113,7 +113,7 @@ func (h *Handlers) saveIntegration(c echo.Context, old model.Integration) error 
 	if err = both(err, h.o.Jobs.CheckIntegration(&n, false)); err == nil {
 		err = h.storeIntegration(c, &n, made, in.Get("define_event") == "true")
 	}
-	if p, status, ok := wrong(err, href.Integration(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.Integration(old.ID)); ok {
 		if p.Theirs != "" {
 			clash := collision{noun: "integration", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.IntegrationDiff(old, n)}
 			if err := h.conflict(c, &p, clash); err != nil {
@@ -177,7 +177,7 @@ func (h *Handlers) testIntegration(c echo.Context) error {
 			return h.integrationPage(c, http.StatusOK, p)
 		}
 	}
-	problems, status, ok := wrong(err, "")
+	problems, status, ok := h.wrong(c, err, "")
 	if !ok {
 		return err
 	}
@@ -192,7 +192,7 @@ func atField(name string, err error) error {
 		return err
 	}
 	var own fault.Check
-	own.Add(name, "%s", f.Fields[0].Message)
+	own.Add(name, "%s", f.Fields[0].Words())
 	return own.Err()
 }
 
@@ -229,7 +229,7 @@ func (h *Handlers) askPublishIntegration(c echo.Context) error {
 func (h *Handlers) publishIntegrationPage(c echo.Context, status int, n model.Integration, p views.Problems) error {
 	props := views.PublishIntegrationProps{Saved: n, Problems: p, Changes: views.IntegrationChanges(n)}
 	whole := n
-	if f := fault.Of(h.o.Jobs.CheckIntegration(&whole, true)); f != nil && f.Kind == fault.Invalid {
+	if f := h.Said(c, h.o.Jobs.CheckIntegration(&whole, true)); f != nil && f.Kind == fault.Invalid {
 		for _, x := range f.Fields {
 			props.Troubles = append(props.Troubles, x.Message)
 		}
@@ -256,7 +256,7 @@ func (h *Handlers) publishIntegration(c echo.Context) error {
 			return err
 		})
 	}
-	if p, status, ok := wrong(err, href.PublishIntegration(n.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.PublishIntegration(n.ID)); ok {
 		if p.Theirs == "" {
 			p.Fields = nil // they stand above as what is in the way
 		}
@@ -302,7 +302,7 @@ func (h *Handlers) deleteIntegration(c echo.Context) error {
 		return err
 	}
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteIntegration(n.ID) })
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.askIntegration(c, http.StatusConflict, n, words)
 	}
 	if err != nil {

@@ -64,10 +64,10 @@ func (h *Handlers) invite(c echo.Context) error {
 		}
 		return err
 	})
-	if taken := fault.Of(err); taken != nil && taken.Code == "duplicate_email" {
+	if taken := h.Said(c, err); taken != nil && taken.Code == "duplicate_email" {
 		return h.invitePage(c, http.StatusUnprocessableEntity, views.InviteProps{Form: f, Problems: views.Problems{Fields: map[string]string{"email": taken.Message}}})
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.invitePage(c, status, views.InviteProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -134,7 +134,7 @@ func (h *Handlers) showInvitation(c echo.Context) error {
 
 // noInvitation says on a page of its own that a link does not work.
 func (h *Handlers) noInvitation(c echo.Context, err error) error {
-	f := fault.Of(err)
+	f := h.Said(c, err)
 	if f == nil || f.Kind != fault.NotFound {
 		return err
 	}
@@ -166,7 +166,7 @@ func (h *Handlers) acceptInvitation(c echo.Context) error {
 			return err
 		})
 	}
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		f.Errors = fields
 		return h.acceptPage(c, http.StatusUnprocessableEntity, i, f)
 	}

@@ -102,7 +102,7 @@ func (h *Handlers) createAPIKey(c echo.Context) error {
 	if err = f.check(); err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { made := key; return tx.CreateAPIKey(&made, hash) })
 	}
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		return h.apiKeyForm(c, http.StatusUnprocessableEntity, views.NewAPIKeyProps{Form: f.APIKeyForm, Errors: fields})
 	}
 	if err != nil {
@@ -129,7 +129,7 @@ func (f keyInput) check() error {
 	if f.Scope != "some" || len(f.Rights) > 0 {
 		return nil
 	}
-	return &fault.Fault{Kind: fault.Invalid, Message: "Some fields need attention.", Fields: []fault.Field{{Name: "rights", Message: "Choose at least one right, or all."}}}
+	return fault.Refused(fault.Complaint("rights", "Choose at least one right, or all."))
 }
 
 func (h *Handlers) showAPIKey(c echo.Context) error {
@@ -180,7 +180,7 @@ func (h *Handlers) updateAPIKey(c echo.Context) error {
 	if err = f.check(); err == nil {
 		err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { changed := k; return tx.UpdateAPIKey(&changed) })
 	}
-	if p, status, ok := wrong(err, href.APIKey(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.APIKey(old.ID)); ok {
 		if status == http.StatusConflict {
 			f.Version = old.Version
 		}

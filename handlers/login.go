@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -56,11 +55,11 @@ func (h *Handlers) login(c echo.Context) error {
 	f.Next = web.SafeNext(f.Next)
 	user, err := h.authenticate(c, f.Email, f.Password)
 	if fault.Is(err, fault.SignedOut) {
-		f.Problem = fault.Of(err).Message
+		f.Problem = h.Said(c, err).Message
 		return h.loginPage(c, http.StatusUnprocessableEntity, f)
 	}
 	if fault.Is(err, fault.Throttled) {
-		f.Problem = fault.Of(err).Message
+		f.Problem = h.Said(c, err).Message
 		c.Response().Header().Set("Retry-After", strconv.Itoa(fault.Of(err).RetryAfter))
 		return h.loginPage(c, http.StatusTooManyRequests, f)
 	}
@@ -159,7 +158,7 @@ func (h *Handlers) doSetup(c echo.Context) error {
 	if err != nil {
 		h.setup.put(f.Token)
 	}
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		f.Errors = fields
 		return h.setupPage(c, http.StatusUnprocessableEntity, f)
 	}
@@ -196,8 +195,10 @@ func (h *Handlers) newHash(ctx context.Context, password string, about ...string
 }
 
 func (h *Handlers) newHashOf(ctx context.Context, least int, password string, about ...string) (string, error) {
-	if weak := web.WeakFor(least, password, about...); weak != "" {
-		return "", &fault.Fault{Kind: fault.Invalid, Message: "This password will not do.", Fields: []fault.Field{{Name: "password", Message: weak}}}
+	if weak := web.WeakFor(least, password, about...); weak != nil {
+		f := fault.New(fault.Invalid, "This password will not do.")
+		f.Fields = []fault.Field{fault.Complaint("password", "%s", weak)}
+		return "", f
 	}
 	return h.Passwords.Hash(ctx, password)
 }
@@ -255,7 +256,9 @@ func (h *Handlers) throttled(ctx context.Context, keys []string) error {
 	}
 	if wait := until.Sub(h.Now()); !until.IsZero() && wait > 0 {
 		seconds := int(wait.Seconds()) + 1
-		return &fault.Fault{Kind: fault.Throttled, RetryAfter: seconds, Message: fmt.Sprintf("Too many failed tries. Wait %d seconds, then try again.", seconds)}
+		f := fault.New(fault.Throttled, "Too many failed tries. Wait %d seconds, then try again.", seconds)
+		f.RetryAfter = seconds
+		return f
 	}
 	return nil
 }

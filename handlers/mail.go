@@ -52,7 +52,7 @@ func (h *Handlers) updateMail(c echo.Context) error {
 	if err = bad.Err(); err == nil {
 		err = h.o.Jobs.UpdateMail(c.Request().Context(), h.Actor(c), n, model.Secret(f.Password))
 	}
-	if p, status, ok := wrong(err, href.MailSettings()); ok {
+	if p, status, ok := h.wrong(c, err, href.MailSettings()); ok {
 		saved, err := h.Store.Mail(c.Request().Context())
 		if err != nil {
 			return err
@@ -71,7 +71,7 @@ func (h *Handlers) updateMail(c echo.Context) error {
 func (h *Handlers) testMail(c echo.Context) error {
 	to := typed(c, "to")
 	err := h.o.Jobs.TestMail(c.Request().Context(), to)
-	if f := fault.Of(err); f != nil && f.Kind == fault.Invalid && len(f.Fields) > 0 {
+	if f := h.Said(c, err); f != nil && f.Kind == fault.Invalid && len(f.Fields) > 0 {
 		m, err := h.Store.Mail(c.Request().Context())
 		if err != nil {
 			return err

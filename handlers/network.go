@@ -96,7 +96,7 @@ func (h *Handlers) updateProxy(c echo.Context) error {
 	}
 	n := model.Network{ProxyURL: f.URL, ProxyUser: f.User, ProxyBypass: []string{f.Bypass}, Version: f.Version}
 	err = h.o.Jobs.UpdateNetwork(c.Request().Context(), h.Actor(c), n, model.Secret(f.Password))
-	if p, status, ok := wrong(err, href.Network()); ok {
+	if p, status, ok := h.wrong(c, err, href.Network()); ok {
 		f.Password = ""
 		return h.networkPage(c, status, f, p)
 	}
@@ -141,7 +141,7 @@ func (h *Handlers) createNetworkRule(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateNetworkRule(&r) })
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.networkRuleForm(c, status, views.NetworkRuleProps{Form: f, Problems: ruleProblems(p)})
 	}
 	if err != nil {
@@ -181,7 +181,7 @@ func (h *Handlers) updateNetworkRule(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateNetworkRule(&r) })
 	}
-	if p, status, ok := wrong(err, href.NetworkRule(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.NetworkRule(old.ID)); ok {
 		if p.Theirs != "" {
 			if err := h.conflict(c, &p, h.ruleCollision(c, old, r, f.Version)); err != nil {
 				return err

@@ -92,7 +92,7 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 		return nil, err
 	}
 	if !key.OK {
-		out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "Nothing is accepted or delivered: {reason}", "reason", texts.T(ctx, key.Reason))})
+		out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "Nothing is accepted or delivered: {reason}", "reason", views.Said(ctx, key.Why))})
 	}
 	if h.may(c, model.Connections.View()) {
 		around, err := h.Store.Routing(ctx)

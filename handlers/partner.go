@@ -296,7 +296,7 @@ func (h *Handlers) rotateAsPartner(c echo.Context) error {
 			f.Overlap = "3600"
 		}
 		words, err := h.rotate(c, g.endpoint.ID, f, actor)
-		if p, _, ok := wrong(err, ""); ok {
+		if p, _, ok := h.wrong(c, err, ""); ok {
 			for _, text := range p.Fields {
 				words = text
 			}

@@ -136,7 +136,7 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 	if err == nil {
 		_, err = h.o.Jobs.StartForm(c.Request().Context(), anybody, w.ID, p.Fill.JSON(t.Fields))
 	}
-	if problems, status, ok := wrong(err, ""); ok {
+	if problems, status, ok := h.wrong(c, err, ""); ok {
 		p.Problems = problems
 		return h.publicPage(c, status, p)
 	}

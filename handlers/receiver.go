@@ -24,7 +24,7 @@ func (h *Handlers) showReceiver(c echo.Context) error {
 	if p.Path == "" {
 		p.Path, p.Schedule = "fail/3", scheduleText(model.DefaultSchedule())
 	} else if err := h.play(c, &p); err != nil {
-		words, bad, ok := wrong(err, "")
+		words, bad, ok := h.wrong(c, err, "")
 		if !ok {
 			return err
 		}

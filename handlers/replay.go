@@ -87,7 +87,7 @@ func (h *Handlers) replayForm(c echo.Context, status int, f model.ReplayFilter, 
 		}
 	}
 	if problem != nil {
-		words, bad, ok := wrong(problem, "")
+		words, bad, ok := h.wrong(c, problem, "")
 		if !ok {
 			return problem
 		}

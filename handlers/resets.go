@@ -99,7 +99,7 @@ func (h *Handlers) resetPage(c echo.Context, status int, u model.User, f views.R
 
 // noReset says on a page of its own that a link does not work.
 func (h *Handlers) noReset(c echo.Context, err error) error {
-	f := fault.Of(err)
+	f := h.Said(c, err)
 	if f == nil || f.Kind != fault.NotFound {
 		return err
 	}
@@ -130,7 +130,7 @@ func (h *Handlers) resetPassword(c echo.Context) error {
 			return err
 		})
 	}
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		f.Error = fields["password"]
 		return h.resetPage(c, http.StatusUnprocessableEntity, u, f)
 	}

@@ -122,7 +122,7 @@ func (h *Handlers) createRole(c echo.Context) error {
 	}
 	r := model.Role{Name: f.Name, Description: f.Description, Rights: f.Rights}
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { made := r; return tx.CreateRole(&made) })
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.rolePage(c, status, views.RoleProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -144,7 +144,7 @@ func (h *Handlers) updateRole(c echo.Context) error {
 	r := old
 	r.Name, r.Description, r.Rights, r.Version = f.Name, f.Description, f.Rights, f.Version
 	err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { changed := r; return tx.UpdateRole(&changed) })
-	if p, status, ok := wrong(err, href.Role(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.Role(old.ID)); ok {
 		if p.Theirs != "" {
 			clash := collision{noun: "role", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.RoleDiff(old, r)}
 			if err := h.conflict(c, &p, clash); err != nil {
@@ -178,7 +178,7 @@ func (h *Handlers) deleteRolePage(c echo.Context, status int, conflict string) e
 
 func (h *Handlers) deleteRole(c echo.Context) error {
 	err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteRole(web.ID[model.RoleID](c)) })
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.deleteRolePage(c, http.StatusConflict, words)
 	}
 	if err != nil {

@@ -143,7 +143,7 @@ func (h *Handlers) startRotation(c echo.Context) error {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.StartRotation(x, secrets) })
 	}
 	k, _ := scheme.ByType(old.Type)
-	if p, status, ok := wrong(fieldsUnder(err, k, "config."), href.Credential(old.ID)); ok {
+	if p, status, ok := h.wrong(c, fieldsUnder(err, k, "config."), href.Credential(old.ID)); ok {
 		if p.Theirs != "" {
 			f.Version = old.Version
 		}
@@ -162,10 +162,10 @@ func (h *Handlers) tryRotation(c echo.Context) error {
 		return err
 	}
 	a, err := h.o.Jobs.TryRotation(c.Request().Context(), h.Actor(c), x.ID, model.DestID(typed(c, "destination_id")), jobs.SampleEvent(h.Now()))
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.credentialPage(c, status, x, func(v *views.CredentialProps) { v.Problems = p })
 	}
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.gone(c, x, words)
 	}
 	if err != nil {
@@ -187,7 +187,7 @@ func (h *Handlers) rotationStep(c echo.Context, done string, step func(*db.Tx, m
 		return err
 	}
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return step(tx, x.ID) })
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.gone(c, x, words)
 	}
 	if err != nil {

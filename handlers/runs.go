@@ -118,7 +118,7 @@ func (h *Handlers) askRun(c echo.Context, pause bool) error {
 
 // moved answers after a person paused, resumed or cancelled a run; that it had ended meanwhile is said, and shown.
 func (h *Handlers) moved(c echo.Context, id model.RunID, err error, words string) error {
-	if f := fault.Of(err); f != nil && f.Kind == fault.Conflict {
+	if f := h.Said(c, err); f != nil && f.Kind == fault.Conflict {
 		h.Flash(c, ui.Warn, f.Message)
 		return web.Redirect(c, href.Run(id))
 	}
@@ -194,7 +194,7 @@ func (h *Handlers) startRun(c echo.Context) error {
 			run, err = h.o.Jobs.StartRun(ctx, h.Actor(c), jobs.NewRun{WorkflowID: w.ID, Trigger: model.TriggerManual, Subject: strings.TrimSpace(p.Subject), Data: data})
 		}
 	}
-	if problems, status, ok := wrong(dataFields(err), ""); ok {
+	if problems, status, ok := h.wrong(c, dataFields(err), ""); ok {
 		p.Problems = problems
 		return h.startPage(c, status, p)
 	}
@@ -232,7 +232,7 @@ func dataFields(err error) error {
 		if rest, ok := strings.CutPrefix(x.Name, "data."); ok {
 			x.Name = "fields." + rest
 		}
-		bad.Add(x.Name, "%s", x.Message)
+		bad.Add(x.Name, "%s", x.Words())
 	}
 	return bad.Err()
 }

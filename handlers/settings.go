@@ -29,7 +29,7 @@ func (h *Handlers) settingRoutes() []web.Route {
 var settingsCrumb = crumb("Settings", href.Settings())
 
 func (h *Handlers) showSettings(c echo.Context) error {
-	p := views.SettingsProps{Use: h.o.Jobs.House().Use(), Blocked: h.o.Jobs.House().Blocked()}
+	p := views.SettingsProps{Use: h.o.Jobs.House().Use(), Blocked: views.Said(h.Reader(c), h.o.Jobs.House().Blocked())}
 	var err error
 	if p.Storage, err = h.o.Jobs.House().Policy(c.Request().Context()); err != nil {
 		return err
@@ -73,7 +73,7 @@ const (
 func (h *Handlers) storagePage(c echo.Context, status int, form views.StorageForm, problems views.Problems) error {
 	ctx, house := c.Request().Context(), h.o.Jobs.House()
 	day := func(n int) time.Time { return h.Now().Add(-time.Duration(n) * 24 * time.Hour) }
-	p := views.StorageProps{Form: form, Problems: problems, Fixed: house.Fixed(), Blocked: house.Blocked(), CanEdit: h.may(c, model.Settings.Manage()), Now: h.Now()}
+	p := views.StorageProps{Form: form, Problems: problems, Fixed: house.Fixed(), Blocked: views.Said(h.Reader(c), house.Blocked()), CanEdit: h.may(c, model.Settings.Manage()), Now: h.Now()}
 	var err error
 	if p.Use, err = h.Store.DiskUse(ctx); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (h *Handlers) updateStorage(c echo.Context) error {
 	if err = bad.Err(); err == nil {
 		err = h.o.Jobs.UpdateStorage(c.Request().Context(), h.Actor(c), n)
 	}
-	if p, status, ok := wrong(err, href.StorageSettings()); ok {
+	if p, status, ok := h.wrong(c, err, href.StorageSettings()); ok {
 		return h.storagePage(c, status, f, p)
 	}
 	if err != nil {

@@ -134,7 +134,7 @@ func (h *Handlers) decide(c echo.Context, what jobs.What, words string) error {
 
 // taskDone leads on after a task was done, or shows it again with what was typed.
 func (h *Handlers) taskDone(c echo.Context, p views.TaskProps, err error, words string) error {
-	if f := fault.Of(err); f != nil && f.Kind == fault.Conflict { // somebody else was faster, or the run is paused
+	if f := h.Said(c, err); f != nil && f.Kind == fault.Conflict { // somebody else was faster, or the run is paused
 		again, readErr := h.task(c)
 		if readErr != nil {
 			return readErr
@@ -142,7 +142,7 @@ func (h *Handlers) taskDone(c echo.Context, p views.TaskProps, err error, words 
 		again.Problems = views.Problems{Fields: map[string]string{"": f.Message}}
 		return h.taskPage(c, http.StatusConflict, again)
 	}
-	if problems, status, ok := wrong(err, ""); ok {
+	if problems, status, ok := h.wrong(c, err, ""); ok {
 		p.Problems = problems
 		return h.taskPage(c, status, p)
 	}
@@ -199,7 +199,8 @@ func (h *Handlers) takeFile(c echo.Context, by model.Actor, f model.FormField, b
 		return nil
 	}
 	if f.Max != nil && float64(head.Size) > *f.Max {
-		bad.Add("fields."+f.Key, "The file is too large: it has %s, and may have %s at most.", ui.Bytes(head.Size), ui.Bytes(int64(*f.Max)))
+		ctx := h.Reader(c)
+		bad.Add("fields."+f.Key, "The file is too large: it has %s, and may have %s at most.", ui.Size(ctx, head.Size), ui.Size(ctx, int64(*f.Max)))
 		return nil
 	}
 	file, err := head.Open()

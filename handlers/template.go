@@ -48,7 +48,7 @@ func (h *Handlers) compareDestination(c echo.Context) error {
 		return err
 	}
 	e.CompareAsked = true
-	if p, status, ok := wrong(e.typed(c), ""); ok {
+	if p, status, ok := h.wrong(c, e.typed(c), ""); ok {
 		e.Problems = p
 		return h.editorPage(c, status, e)
 	}
@@ -136,12 +136,12 @@ func (h *Handlers) formatNewDestination(c echo.Context) error {
 // format lays the template out and shows the editor again; scripts ask for the text alone.
 func (h *Handlers) format(c echo.Context, e *editor) error {
 	var p views.Problems
-	if typed, _, ok := wrong(e.typed(c), ""); ok {
+	if typed, _, ok := h.wrong(c, e.typed(c), ""); ok {
 		p = typed
 	}
 	text, err := jobs.FormatTemplate(e.draft)
 	alone := strings.Contains(c.Request().Header.Get("Accept"), "text/plain")
-	if bad, status, ok := wrong(err, ""); ok {
+	if bad, status, ok := h.wrong(c, err, ""); ok {
 		if alone {
 			return c.String(status, bad.Of("template"))
 		}

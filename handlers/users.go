@@ -101,7 +101,7 @@ func (h *Handlers) createUser(c echo.Context) error {
 			return tx.CreateUser(&model.User{Email: f.Email, Name: f.Name, Roles: f.Roles}, hash)
 		})
 	}
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{Form: f, Errors: fields})
 	}
 	if err != nil {
@@ -122,7 +122,7 @@ func (h *Handlers) updateUser(c echo.Context) error {
 	u := old
 	u.Email, u.Name, u.Roles, u.Version = f.Email, f.Name, f.Roles, f.Version
 	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
-	if p, status, ok := wrong(err, href.User(old.ID)); ok && p.Theirs != "" {
+	if p, status, ok := h.wrong(c, err, href.User(old.ID)); ok && p.Theirs != "" {
 		clash := collision{noun: "user", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.UserDiff(old, u)}
 		if err := h.conflict(c, &p, clash); err != nil {
 			return err
@@ -130,7 +130,7 @@ func (h *Handlers) updateUser(c echo.Context) error {
 		f.Version = old.Version
 		return h.userPage(c, status, views.UserProps{User: old, Form: f, Clash: p})
 	}
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{User: old, Form: f, Errors: fields})
 	}
 	if err != nil {
@@ -192,7 +192,7 @@ func (h *Handlers) resetUser(c echo.Context) error {
 	if err == nil && f.DropFactor {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DropSecondFactor(u.ID) })
 	}
-	if fields, ok := web.Fields(err); ok {
+	if fields, ok := h.Fields(c, err); ok {
 		form := views.UserForm{Email: u.Email, Name: u.Name, Roles: u.Roles, Version: u.Version}
 		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{User: u, Form: form, Errors: map[string]string{"reset": fields["password"]}})
 	}

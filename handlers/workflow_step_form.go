@@ -234,11 +234,11 @@ func stepProblems(err error, at int) error {
 		name, own := strings.CutPrefix(strings.TrimPrefix(x.Name, "draft."), prefix)
 		switch {
 		case own:
-			bad.Add(name, "%s", withoutStep(x.Message))
+			bad.Add(name, "%s", withoutStep(x))
 		case stepPlace.MatchString(x.Name) || strings.HasPrefix(x.Name, "trigger"):
-			bad.Add("", "%s", x.Message)
+			bad.Add("", "%s", x.Words())
 		default:
-			bad.Add(x.Name, "%s", x.Message)
+			bad.Add(x.Name, "%s", x.Words())
 		}
 	}
 	return bad.Err()

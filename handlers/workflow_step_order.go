@@ -60,7 +60,7 @@ func (h *Handlers) createStep(c echo.Context) error {
 	if err = h.o.Jobs.CheckWorkflow(&w, false); err == nil {
 		err = h.saveWorkflow(c, &w)
 	}
-	if p, status, ok := wrong(err, href.Workflow(w.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.Workflow(w.ID)); ok {
 		return h.newStepPage(c, status, old, views.NewStepProps{After: after, Name: name, Problems: p})
 	}
 	if err != nil {

@@ -174,14 +174,14 @@ func (h *Handlers) updateStep(c echo.Context) error {
 	s := old.Draft.Steps[t.at]
 	if t.input.Get("more") != "" {
 		t.form.Fields.Blank = 2
-		p, _, _ := wrong(err, "")
+		p, _, _ := h.wrong(c, err, "")
 		return h.stepPage(c, http.StatusOK, old, views.StepProps{Step: s, Form: t.form, Problems: views.Problems{Fields: p.Fields}})
 	}
 	err = both(err, stepProblems(h.o.Jobs.CheckWorkflow(&t.w, false), t.at))
 	if err == nil {
 		err = stepProblems(h.writeStep(c, t), t.at)
 	}
-	if p, status, ok := wrong(err, href.WorkflowStep(old.ID, s.Key)); ok {
+	if p, status, ok := h.wrong(c, err, href.WorkflowStep(old.ID, s.Key)); ok {
 		if p.Theirs != "" {
 			if err := h.draftConflict(c, &p, t.form.Version, old, "step", "steps."+s.Key, s, t.w.Draft.Steps[t.at], wholePart); err != nil {
 				return err
@@ -256,7 +256,7 @@ func (h *Handlers) testStep(c echo.Context) error {
 			return h.stepPage(c, http.StatusOK, old, p)
 		}
 	}
-	problems, status, ok := wrong(err, "")
+	problems, status, ok := h.wrong(c, err, "")
 	if !ok {
 		return err
 	}

@@ -120,7 +120,7 @@ func (h *Handlers) updateTrigger(c echo.Context) error {
 	if err = triggerProblems(h.o.Jobs.CheckWorkflow(&w, false)); err == nil {
 		err = triggerProblems(h.saveWorkflow(c, &w))
 	}
-	if p, status, ok := wrong(err, href.TriggerOf(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.TriggerOf(old.ID)); ok {
 		if p.Theirs != "" {
 			if err := h.draftConflict(c, &p, f.Version, old, "trigger", "trigger", old.Draft.Trigger, w.Draft.Trigger, wholePart); err != nil {
 				return err
@@ -161,7 +161,7 @@ func triggerProblems(err error) error {
 		if !own {
 			name = ""
 		}
-		bad.Add(name, "%s", x.Message)
+		bad.Add(name, "%s", x.Words())
 	}
 	return bad.Err()
 }

@@ -49,12 +49,12 @@ func (h *Handlers) tryWorkflow(c echo.Context) error {
 	}
 	p := views.TryProps{Data: strings.ReplaceAll(typed(c, "data"), "\r\n", "\n"), Send: typed(c, "send") == "true"}
 	data, _, err := readJSON(p.Data)
-	if problems, status, ok := wrong(err, ""); ok {
+	if problems, status, ok := h.wrong(c, err, ""); ok {
 		p.Problems = problems
 		return h.tryPage(c, status, w, p)
 	}
 	out, err := h.o.Jobs.Rehearse(c.Request().Context(), w, data, p.Send)
-	if problems, status, ok := wrong(err, ""); ok {
+	if problems, status, ok := h.wrong(c, err, ""); ok {
 		p.Problems = problems
 		return h.tryPage(c, status, w, p)
 	}

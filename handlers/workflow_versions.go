@@ -53,7 +53,7 @@ func (h *Handlers) publishWorkflow(c echo.Context) error {
 		return err
 	}
 	v, err := h.o.Jobs.PublishWorkflow(c.Request().Context(), h.Actor(c), w.ID, f.Version, f.Note)
-	if p, status, ok := wrong(err, href.Workflow(w.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.Workflow(w.ID)); ok {
 		if p.Theirs == "" {
 			p.Fields = map[string]string{"note": p.Of("note"), "": cmp.Or(p.Of(""), "It is not complete yet.")}
 		}

@@ -104,7 +104,7 @@ func (h *Handlers) saveWebhook(c echo.Context) error {
 	if saved.ID != "" {
 		theirs = href.StepWebhook(w.ID, w.Draft.Steps[step].Key, saved.ID)
 	}
-	if p, status, ok := wrong(webhookProblems(err, step, at), theirs); ok {
+	if p, status, ok := h.wrong(c, webhookProblems(err, step, at), theirs); ok {
 		if p.Theirs != "" {
 			s := old.Draft.Steps[step]
 			if err := h.draftConflict(c, &p, f.Version, old, "webhook", "steps."+s.Key, saved, x, hookPart(saved.ID)); err != nil {
@@ -158,9 +158,9 @@ func webhookProblems(err error, step, at int) error {
 	for _, x := range f.Fields {
 		name, own := strings.CutPrefix(strings.TrimPrefix(x.Name, "draft."), prefix)
 		if own {
-			bad.Add(name, "%s", withoutStep(x.Message))
+			bad.Add(name, "%s", withoutStep(x))
 		} else {
-			bad.Add("", "%s", x.Message)
+			bad.Add("", "%s", x.Words())
 		}
 	}
 	return bad.Err()

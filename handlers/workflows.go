@@ -91,7 +91,7 @@ func (h *Handlers) createWorkflow(c echo.Context) error {
 	if err == nil {
 		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateWorkflow(&w, scheme.NewSigningSecret()) })
 	}
-	if p, status, ok := wrong(err, ""); ok {
+	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.workflowForm(c, status, views.NewWorkflowProps{Form: f, Problems: p})
 	}
 	if err != nil {
@@ -133,10 +133,10 @@ func (h *Handlers) designer(c echo.Context, w model.Workflow, current string) (v
 	if f != nil {
 		for _, x := range f.Fields {
 			key := boxOf(w.Draft, x.Name)
-			p.Troubles = append(p.Troubles, views.Trouble{Words: x.Message, URL: troubleURL(w, key)})
+			p.Troubles = append(p.Troubles, views.Trouble{Words: views.Said(h.Reader(c), x.Words()), URL: troubleURL(w, key)})
 			for i := range p.Graph.Nodes {
 				if n := &p.Graph.Nodes[i]; n.Key == key && n.Bad == "" {
-					n.Bad = withoutStep(x.Message)
+					n.Bad = views.Said(h.Reader(c), withoutStep(x))
 				}
 			}
 		}
@@ -187,10 +187,16 @@ func boxOf(d model.Definition, name string) string {
 	return ""
 }
 
-var stepName = regexp.MustCompile(`^Step “[^”]*”: `)
-
 // withoutStep leaves the name of the step out of a complaint that stands on its page.
-func withoutStep(words string) string { return stepName.ReplaceAllString(words, "") }
+func withoutStep(x fault.Field) *fault.Words {
+	w := x.Words()
+	if w.Format == "Step “%s”: %s" {
+		if rest, ok := w.Args[1].(*fault.Words); ok {
+			return rest
+		}
+	}
+	return w
+}
 
 func (h *Handlers) showWorkflow(c echo.Context) error {
 	w, err := h.workflow(c)
@@ -270,7 +276,7 @@ func (h *Handlers) updateWorkflow(c echo.Context) error {
 	if err = h.o.Jobs.CheckWorkflow(&w, false); err == nil {
 		err = h.saveWorkflow(c, &w)
 	}
-	if p, status, ok := wrong(err, href.EditWorkflow(old.ID)); ok {
+	if p, status, ok := h.wrong(c, err, href.EditWorkflow(old.ID)); ok {
 		if p.Theirs != "" {
 			clash := collision{noun: "workflow", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.WorkflowDiff(old, w)}
 			if err := h.conflict(c, &p, clash); err != nil {
@@ -362,7 +368,7 @@ func (h *Handlers) deleteWorkflow(c echo.Context) error {
 		return err
 	}
 	err = h.o.Jobs.DeleteWorkflow(c.Request().Context(), h.Actor(c), w.ID, typed(c, "force") == "true")
-	if words, yes := inTheWay(err); yes {
+	if words, yes := h.inTheWay(c, err); yes {
 		return h.askWorkflow(c, http.StatusConflict, w, words)
 	}
 	if err != nil {

@@ -104,7 +104,7 @@ func (s *Service) Unreached(ctx context.Context, r model.Run) []model.Step {
 
 func (s *Service) act(tx *db.Tx, actor model.Actor, t model.Task, a Act) error {
 	if t.Status != model.TaskOpen {
-		return fault.Coded(fault.Conflict, "task_closed", "This task is already %s.", t.Status)
+		return fault.Coded(fault.Conflict, "task_closed", "This task is already %s.", fault.State(t.Status))
 	}
 	run, err := tx.Run(t.RunID)
 	if err != nil {
@@ -176,8 +176,10 @@ func (s *Service) mayDo(tx *db.Tx, actor model.Actor, t model.Task) error {
 	if Assigned(t, actor.UserID, roles) {
 		return nil
 	}
-	return &fault.Fault{Kind: fault.Forbidden, Right: string(model.Workflows.Manage()),
-		Message: "This task is not yours. Whoever is no assignee of it needs the right “" + string(model.Workflows.Manage()) + "”."}
+	right := model.Workflows.Manage()
+	f := fault.New(fault.Forbidden, "This task is not yours. Whoever is no assignee of it needs the right “%s”.", fault.Right(right))
+	f.Right = string(right)
+	return f
 }
 
 // Assigned reports whether a task is for a person, by name or by one of the roles.

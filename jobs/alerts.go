@@ -100,7 +100,7 @@ func (s *Service) checkScope(ctx context.Context, r model.AlertRule, bad *fault.
 		_, err = s.o.Store.InboundEndpoint(ctx, model.InboundID(r.Scope))
 	}
 	if fault.Is(err, fault.NotFound) {
-		bad.Add("scope", "There is no such %s.", t.Scope)
+		bad.Add("scope", "There is no such %s.", fault.Noun(t.Scope))
 		return nil
 	}
 	return err

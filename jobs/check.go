@@ -46,16 +46,16 @@ func (s *Service) CheckConnection(c *model.Connection) error {
 	return bad.Err()
 }
 
-func unknownType() string {
+func unknownType() *fault.Words {
 	var known []string
 	for _, k := range connector.Types() {
 		known = append(known, string(k.Type))
 	}
-	return "One of " + strings.Join(known, ", ") + "."
+	return fault.Say("One of %s.", strings.Join(known, ", "))
 }
 
 // Warnings are what will be refused when something is sent; a connection is stored all the same.
-func (s *Service) Warnings(c model.Connection) []string {
+func (s *Service) Warnings(c model.Connection) []*fault.Words {
 	return s.DestinationWarnings(context.Background(), c, "")
 }
 
@@ -81,17 +81,13 @@ func (s *Service) CheckDestination(d *model.Destination) error {
 		if !script.Plain(value) {
 			value = "" // checked again when it is rendered
 		}
-		if w := connector.CheckHeader(h.Name, value); w != "" {
+		if w := connector.CheckHeader(h.Name, value); w != nil {
 			bad.Add("headers["+strconv.Itoa(i)+"].name", "%s", w)
 		}
 	}
 	if len(d.Template) <= model.MaxTemplate {
 		for _, p := range s.checkParts(append(settingParts(c, *d), deliver.Parts(*d)...)) {
-			words := p.Message
-			if p.Line > 0 {
-				words = "Line " + strconv.Itoa(p.Line) + ", column " + strconv.Itoa(p.Column) + ": " + p.Message
-			}
-			bad.Add(p.Part, "%s", words)
+			bad.Add(p.Part, "%s", placed(p))
 		}
 	}
 	return bad.Err()
@@ -134,7 +130,7 @@ func (s *Service) CheckAction(a *model.Action) error {
 	bad.Join("", a.Check())
 	if a.Filter != "" {
 		if _, p := filter.Compile(a.Filter); p != nil {
-			bad.Add("filter", "Line %d, column %d: %s", p.Line, p.Column, p.Message)
+			bad.Add("filter", "Line %d, column %d: %s", p.Line, p.Column, p.Words)
 		}
 	}
 	snap, err := s.routing.current(context.Background())
@@ -143,7 +139,7 @@ func (s *Service) CheckAction(a *model.Action) error {
 	}
 	_, exists := snap.Destinations[a.DestinationID] // that it does not is the store's word
 	if was := snap.rules[a.ID]; exists && (was == nil || was.action.DestinationID != a.DestinationID) {
-		if off := snap.off(a.DestinationID); off != "" {
+		if off := snap.offWords(a.DestinationID); off != nil {
 			bad.Add("destination_id", "%s Only destinations that are on can be picked.", off)
 		}
 	}

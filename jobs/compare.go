@@ -209,7 +209,7 @@ func FormatTemplate(d model.Destination) (string, error) {
 	var p *script.Problem
 	if errors.As(err, &p) {
 		var bad fault.Check
-		bad.Add("template", "Line %d, column %d: %s", p.Line, p.Column, p.Message)
+		bad.Add("template", "Line %d, column %d: %s", p.Line, p.Column, fault.Text(p.Message))
 		return d.Template, bad.Err()
 	}
 	return text, err

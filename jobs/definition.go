@@ -36,11 +36,11 @@ func (s *Service) Misfits(d model.EventDefinition, data json.RawMessage) []fault
 	}
 	schema, err := compileSchema(d.Schema)
 	if err != nil {
-		return []fault.Field{{Message: err.Error()}}
+		return []fault.Field{fault.Complaint("", "%s", err)}
 	}
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
-		return []fault.Field{{Message: "This is not JSON."}}
+		return []fault.Field{fault.Complaint("", "This is not JSON.")}
 	}
 	var wrong *jsonschema.ValidationError
 	if !errors.As(schema.Validate(v), &wrong) {
@@ -72,12 +72,12 @@ func misfits(e *jsonschema.ValidationError, p *message.Printer, out *[]fault.Fie
 func compileSchema(text json.RawMessage) (*jsonschema.Schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
-		return nil, errors.New("This is not JSON: " + strings.TrimPrefix(err.Error(), "json: ") + ".")
+		return nil, fault.Say("This is not JSON: %s.", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	switch doc.(type) {
 	case map[string]any, bool:
 	default:
-		return nil, errors.New("A schema is an object, such as {\"type\": \"object\"}.")
+		return nil, fault.Say("A schema is an object, such as {\"type\": \"object\"}.")
 	}
 	if err := (&schemaCost{root: doc, known: map[string]int{}}).check(); err != nil {
 		return nil, err
@@ -103,14 +103,14 @@ func schemaFault(err error) error {
 		var list []fault.Field
 		misfits(wrong, message.NewPrinter(language.English), &list)
 		if len(list) > 0 {
-			at := list[0].Name
+			var at any = list[0].Name
 			if at == "" {
-				at = "the top"
+				at = fault.Noun("the top")
 			}
-			return fmt.Errorf("This is no JSON Schema: at %s, %s.", at, list[0].Message)
+			return fault.Say("This is no JSON Schema: at %s, %s.", at, list[0].Message)
 		}
 	}
-	return errors.New("This is no JSON Schema that can be used: " + strings.ReplaceAll(err.Error(), "schema:waybill", "") + ".")
+	return fault.Say("This is no JSON Schema that can be used: %s.", strings.ReplaceAll(err.Error(), "schema:waybill", ""))
 }
 
 // noLoader refuses to fetch schemas: neither files nor addresses of the network are read because a schema says so.
@@ -132,14 +132,14 @@ type schemaCost struct {
 func (c *schemaCost) check() error {
 	n, err := c.of(c.root, 0)
 	if err == nil && n > mostSchemaCost {
-		err = errors.New("The references of this schema multiply too much. Make it simpler.")
+		err = fault.Say("The references of this schema multiply too much. Make it simpler.")
 	}
 	return err
 }
 
 func (c *schemaCost) of(v any, depth int) (int, error) {
 	if depth > 200 {
-		return 0, errors.New("The schema is nested too deep.")
+		return 0, fault.Say("The schema is nested too deep.")
 	}
 	n := 1
 	add := func(v any) error {
@@ -178,13 +178,13 @@ func (c *schemaCost) ref(ref string, depth int) (int, error) {
 	}
 	path, ok := strings.CutPrefix(ref, "#")
 	if !ok || path != "" && !strings.HasPrefix(path, "/") {
-		return 0, fmt.Errorf("It refers to %q; only references within the schema, such as #/$defs/address, can be followed.", ref)
+		return 0, fault.Say("It refers to %q; only references within the schema, such as #/$defs/address, can be followed.", ref)
 	}
 	v := c.root
 	for _, part := range strings.Split(path, "/")[1:] {
 		object, ok := v.(map[string]any)
 		if v = object[strings.NewReplacer("~1", "/", "~0", "~").Replace(part)]; !ok || v == nil {
-			return 0, fmt.Errorf("It refers to %q, which is not there.", ref)
+			return 0, fault.Say("It refers to %q, which is not there.", ref)
 		}
 	}
 	c.known[ref] = -1

@@ -30,7 +30,7 @@ type watched struct {
 }
 
 func (s *Service) watched(ctx context.Context, now time.Time) (*watched, error) {
-	w := &watched{s: s, now: now, backlog: s.Backlog(), disk: s.house.Use(), blocked: s.house.Blocked(), failing: s.failing(),
+	w := &watched{s: s, now: now, backlog: s.Backlog(), disk: s.house.Use(), blocked: s.house.Blocked().String(), failing: s.failing(),
 		lately: map[int]map[model.DestID]model.Slot{}, calls: map[int]map[model.InboundID]map[model.CallState]int64{}}
 	var err error
 	if w.around, err = s.o.Store.Routing(ctx); err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"waybill/db"
 	"waybill/db/dbtest"
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -212,7 +213,7 @@ func TestHandshakeOfConnections(t *testing.T) {
 	now := time.Now()
 	shown := model.Credential{ID: "crd_1", Name: "Ada", EndsAt: now.Add(-time.Hour)}
 	x.CA, x.BaseURL = ours.pem, "http://shop.example.com"
-	if got := strings.Join(HandshakeWarnings(x, shown, now), " "); !strings.Contains(got, "over HTTPS only") || !strings.Contains(got, "“Ada” ended on") || !strings.Contains(got, "“CN=Northwind internal” ends on") {
+	if got := strings.Join(fault.Texts(HandshakeWarnings(x, shown, now)), " "); !strings.Contains(got, "over HTTPS only") || !strings.Contains(got, "“Ada” ended on") || !strings.Contains(got, "“CN=Northwind internal” ends on") {
 		t.Error(got)
 	}
 	if got := HandshakeWarnings(d.conn, model.Credential{}, now); len(got) != 0 {

@@ -31,8 +31,8 @@ func inputs(form []model.FormField, given map[string]any) (map[string]any, []fau
 			}
 		}
 		if text, is := v.(string); is && script.Plain(text) {
-			var words string
-			if v, words = inputOf(f, text); words != "" {
+			var words *fault.Words
+			if v, words = inputOf(f, text); words != nil {
 				bad.Add("input."+f.Key, "%s", words)
 			}
 		}
@@ -44,38 +44,38 @@ func inputs(form []model.FormField, given map[string]any) (map[string]any, []fau
 }
 
 // inputOf is a plain text as the type of a field has it, and what is wrong with it.
-func inputOf(f model.FormField, text string) (any, string) {
+func inputOf(f model.FormField, text string) (any, *fault.Words) {
 	switch f.Type {
 	case model.TypeNumber, model.TypeCurrency:
 		n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		if err != nil {
-			return text, "Give a number, or a tag such as {{ it.data[0].count }}."
+			return text, fault.Say("Give a number, or a tag such as {{ it.data[0].count }}.")
 		}
-		return n, ""
+		return n, nil
 	case model.TypeCheckbox:
 		switch strings.ToLower(strings.TrimSpace(text)) {
 		case "true", "yes":
-			return true, ""
+			return true, nil
 		case "false", "no":
-			return false, ""
+			return false, nil
 		}
-		return text, "Give true or false, or a tag."
+		return text, fault.Say("Give true or false, or a tag.")
 	case model.TypeMultiSelect:
 		list := []any{}
 		for part := range strings.SplitSeq(text, ",") {
 			part = strings.TrimSpace(part)
 			if !offered(f, part) {
-				return text, "“" + part + "” is none of the options."
+				return text, fault.Say("“%s” is none of the options.", part)
 			}
 			list = append(list, part)
 		}
-		return list, ""
+		return list, nil
 	case model.TypeSelect, model.TypeRadio:
 		if !offered(f, text) {
-			return text, "“" + text + "” is none of the options."
+			return text, fault.Say("“%s” is none of the options.", text)
 		}
 	}
-	return text, ""
+	return text, nil
 }
 
 func offered(f model.FormField, value string) bool {

@@ -35,7 +35,7 @@ func (s *Service) CheckRequest(r model.Request) []fault.Field {
 		if !script.Plain(value) {
 			value = "" // checked again when it is rendered
 		}
-		if w := connector.CheckHeader(h.Name, value); w != "" {
+		if w := connector.CheckHeader(h.Name, value); w != nil {
 			bad.Add("headers["+strconv.Itoa(i)+"].name", "%s", w)
 		}
 	}
@@ -43,11 +43,7 @@ func (s *Service) CheckRequest(r model.Request) []fault.Field {
 		return bad.Fields() // said already
 	}
 	for _, p := range s.checkParts(deliver.Parts(model.Destination{Path: path, ContentType: r.ContentType, Headers: r.Headers, Template: r.Body})) {
-		words := p.Message
-		if p.Line > 0 {
-			words = "Line " + strconv.Itoa(p.Line) + ", column " + strconv.Itoa(p.Column) + ": " + p.Message
-		}
-		bad.Add(strings.NewReplacer("template", "body", "path", "url").Replace(p.Part), "%s", words)
+		bad.Add(strings.NewReplacer("template", "body", "path", "url").Replace(p.Part), "%s", placed(p))
 	}
 	return bad.Fields()
 }

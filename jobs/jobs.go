@@ -264,7 +264,7 @@ func (s *Service) accepting(ctx context.Context) error {
 		return s.house.Accepting()
 	}
 	if state, err := s.o.Store.KeyState(ctx); err == nil && !state.OK {
-		return &fault.Fault{Kind: fault.Unavailable, Code: "key_missing", Message: "The master key of this server does not open what is stored; nothing was accepted. " + state.Reason}
+		return fault.Coded(fault.Unavailable, "key_missing", "The master key of this server does not open what is stored; nothing was accepted. %s", state.Why)
 	}
 	return &fault.Fault{Kind: fault.Unavailable, Code: "stopping", RetryAfter: 5, Message: "This server is just stopping or starting; nothing was accepted."}
 }

@@ -359,7 +359,7 @@ func TestPreviewIsWhatIsSent(t *testing.T) {
 	}
 	bad := d.dest
 	bad.Template = `{"a": {{ it.data[0].id }}`
-	if p, err = d.Preview(context.Background(), bad, e); err != nil || len(p.Warnings) == 0 || !strings.Contains(p.Warnings[0], "JSON") {
+	if p, err = d.Preview(context.Background(), bad, e); err != nil || len(p.Warnings) == 0 || !strings.Contains(p.Warnings[0].String(), "JSON") {
 		t.Errorf("a body that is no JSON: %+v, %v", p, err)
 	}
 	bad.Template = "{{ missing }}"

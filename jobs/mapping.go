@@ -89,7 +89,7 @@ func (s *Service) CheckInbound(e *model.InboundEndpoint, secrets model.Secrets) 
 			bad.Add("verification."+name, "At most 8,192 characters.")
 		}
 	}
-	if w := inbound.CheckPublicKey(e.Verification); w != "" {
+	if w := inbound.CheckPublicKey(e.Verification); w != nil {
 		bad.Add("verification.public_key", "%s", w)
 	}
 	if names := e.Verification.SecretNames(); len(names) > 0 && secrets[names[0]] == "" && !e.HasSecret(names[0]) && e.Verification.PublicKey == "" {
@@ -112,11 +112,11 @@ func (s *Service) CheckInbound(e *model.InboundEndpoint, secrets model.Secrets) 
 	return bad.Err()
 }
 
-func placed(p script.Problem) string {
+func placed(p script.Problem) *fault.Words {
 	if p.Line > 0 {
-		return "Line " + strconv.Itoa(p.Line) + ", column " + strconv.Itoa(p.Column) + ": " + p.Message
+		return fault.Say("Line %d, column %d: %s", p.Line, p.Column, fault.Text(p.Message))
 	}
-	return p.Message
+	return fault.Text(p.Message)
 }
 
 // input is the JSON text of `it` for one item of a call (SEMANTICS 1).

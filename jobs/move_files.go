@@ -64,7 +64,7 @@ func (s *Service) UpdateUploads(ctx context.Context, actor model.Actor, n model.
 		var e *s3.Error
 		if errors.As(err, &e) || fault.Is(err, fault.Invalid) {
 			var bad fault.Check
-			bad.Add("connection_id", "%s", err.Error())
+			bad.Add("connection_id", "%s", err)
 			return bad.Err()
 		}
 		if err != nil {

@@ -128,7 +128,7 @@ func (s *Service) CheckNetworkRule(r *model.NetworkRule) error {
 	if r.Pattern != "" {
 		pattern, err := egress.Pattern(r.Pattern)
 		if err != nil {
-			bad.Add("pattern", "This %s", sentence(err))
+			bad.Add("pattern", "This %s.", fault.WordsOf(err))
 		} else {
 			r.Pattern = pattern
 		}
@@ -138,9 +138,6 @@ func (s *Service) CheckNetworkRule(r *model.NetworkRule) error {
 	}
 	return bad.Err()
 }
-
-// sentence ends what err says as a sentence does.
-func sentence(err error) string { return strings.TrimSuffix(err.Error(), ".") + "." }
 
 // UpdateNetwork checks and stores how requests leave. A password that is "" keeps the one that is stored.
 func (s *Service) UpdateNetwork(ctx context.Context, actor model.Actor, n model.Network, password model.Secret) error {
@@ -152,7 +149,7 @@ func (s *Service) UpdateNetwork(ctx context.Context, actor model.Actor, n model.
 	if n.ProxyURL == "" {
 		n.ProxyUser, n.ProxyBypass, password = "", nil, ""
 	} else if _, err := egress.ParseProxy(n.ProxyURL); err != nil {
-		bad.Add("proxy_url", "This %s", sentence(err))
+		bad.Add("proxy_url", "This %s.", fault.WordsOf(err))
 	}
 	if n.ProxyUser == "" && password != "" {
 		bad.Add("proxy_user", "A password needs its user name.")
@@ -163,7 +160,7 @@ func (s *Service) UpdateNetwork(ctx context.Context, actor model.Actor, n model.
 	for i, p := range n.ProxyBypass {
 		pattern, err := egress.Pattern(p)
 		if err != nil {
-			bad.Add("proxy_bypass", "“%s” %s", p, sentence(err))
+			bad.Add("proxy_bypass", "“%s” %s.", p, fault.WordsOf(err))
 		}
 		n.ProxyBypass[i] = pattern
 	}
@@ -219,7 +216,7 @@ func (s *Service) Simulate(ctx context.Context, url string, c model.ConnectionID
 }
 
 func simulatedAddress(l egress.Look, a egress.Looked) model.SimulatedAddress {
-	out := model.SimulatedAddress{Address: a.Address.String(), May: a.Refused == nil, Via: a.Via, Why: "It is a public address, called over HTTPS: no rule is needed."}
+	out := model.SimulatedAddress{Address: a.Address.String(), May: a.Refused == nil, Via: a.Via, Why: fault.Say("It is a public address, called over HTTPS: no rule is needed.")}
 	if a.By != nil {
 		out.By = &model.SimulatedRule{ID: model.NetworkRuleID(a.By.ID), Pattern: a.By.Pattern, Deny: a.By.Deny, From: string(a.By.From)}
 	}
@@ -227,15 +224,15 @@ func simulatedAddress(l egress.Look, a egress.Looked) model.SimulatedAddress {
 	case a.Refused != nil:
 		out.Why, out.Rule = a.Refused.Why, string(a.Refused.Rule)
 	case a.By != nil && a.By.From == egress.FromEnvironment:
-		out.Why = "Allowed by the environment of the server: WAYBILL_ALLOW_HOSTS names " + a.By.Pattern + "."
+		out.Why = fault.Say("Allowed by the environment of the server: WAYBILL_ALLOW_HOSTS names %s.", a.By.Pattern)
 	case a.By != nil:
-		out.Why = "Allowed by the rule “" + a.By.Pattern + "”, " + a.By.From.Words() + "."
+		out.Why = fault.Say("Allowed by the rule “%s”, %s.", a.By.Pattern, a.By.From.Words())
 	}
 	return out
 }
 
 // DestinationWarnings are what will be refused when something is sent to a destination; it is stored all the same.
-func (s *Service) DestinationWarnings(ctx context.Context, c model.Connection, d model.DestID) []string {
+func (s *Service) DestinationWarnings(ctx context.Context, c model.Connection, d model.DestID) []*fault.Words {
 	snap, err := s.routing.current(ctx)
 	if err != nil {
 		return nil
@@ -245,7 +242,7 @@ func (s *Service) DestinationWarnings(ctx context.Context, c model.Connection, d
 		return nil
 	}
 	if r := s.egress.Check(c.EffectiveURL(), scope); r != nil {
-		return []string{r.Message}
+		return []*fault.Words{r.Words}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"time"
 
 	"waybill/db/fault"
@@ -23,7 +22,7 @@ type Preview struct {
 	Skipped  string          // the template said that there is nothing to send
 	Problem  *script.Problem // a template is at fault
 	Error    string          // in words, when there is no request
-	Warnings []string        // the request can be made, but look at this
+	Warnings []*fault.Words  // the request can be made, but look at this
 	Took     time.Duration   // spent in the template
 }
 
@@ -53,27 +52,27 @@ func (s *Service) Preview(ctx context.Context, d model.Destination, e model.Even
 	out := Preview{Method: p.Request.Method, URL: u.Redact.URL(p.Request.URL, p.Applied), Headers: u.Redact.Request(p.Request.Header, p.Applied),
 		Body: u.Redact.Body(p.Request.Body, false), Took: p.Rendered}
 	if refusal := s.egress.Check(p.Request.URL, u.Scope); refusal != nil {
-		out.Warnings = append(out.Warnings, refusal.Message)
+		out.Warnings = append(out.Warnings, refusal.Words)
 	}
 	if len(out.Body) > 0 && deliver.IsJSON(u.Destination.ContentType) {
-		if w := checkJSON(p.Request.Body); w != "" {
+		if w := checkJSON(p.Request.Body); w != nil {
 			out.Warnings = append(out.Warnings, w)
 		}
 	}
 	return out, nil
 }
 
-// checkJSON says where a body stops being JSON, "" when it is.
-func checkJSON(body []byte) string {
+// checkJSON says where a body stops being JSON, nil when it is.
+func checkJSON(body []byte) *fault.Words {
 	var any json.RawMessage
 	err := json.Unmarshal(body, &any)
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		before := body[:min(int(syntax.Offset), len(body))]
 		line, column := 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')-1
-		return "The content type says JSON, but the body is not: line " + strconv.Itoa(line) + ", column " + strconv.Itoa(column) + ": " + syntax.Error() + "."
+		return fault.Say("The content type says JSON, but the body is not: line %d, column %d: %s.", line, column, syntax.Error())
 	}
-	return ""
+	return nil
 }
 
 // Test makes one real exchange with a destination, saved or being edited, and shows it whole. Nothing is queued.

@@ -142,8 +142,9 @@ func (s *Service) match(snap *snapshot, actor model.Actor, key string, batch boo
 }
 
 func tooMany(field string, n, limit int) error {
-	return &fault.Fault{Kind: fault.Invalid, Code: "too_many_deliveries", Message: "Too many deliveries; nothing was accepted.",
-		Fields: []fault.Field{{Name: field, Message: fmt.Sprintf("This would cause %d deliveries; at most %d are made at once.", n, limit)}}}
+	f := fault.Coded(fault.Invalid, "too_many_deliveries", "Too many deliveries; nothing was accepted.")
+	f.Fields = []fault.Field{fault.Complaint(field, "This would cause %d deliveries; at most %d are made at once.", n, limit)}
+	return f
 }
 
 // decide asks every action that fits the event's name.

@@ -146,22 +146,25 @@ func (s *snapshot) met(name string) []*rule {
 }
 
 // off says why a destination may not be sent to, "" when it may.
-func (s *snapshot) off(id model.DestID) string {
+func (s *snapshot) off(id model.DestID) string { return s.offWords(id).String() }
+
+// offWords is off in words that other languages can say.
+func (s *snapshot) offWords(id model.DestID) *fault.Words {
 	d, ok := s.Destinations[id]
 	if !ok {
-		return "The destination no longer exists."
+		return fault.Say("The destination no longer exists.")
 	}
 	switch c := s.Connections[d.ConnectionID]; {
 	case !s.Features.Has(model.FeatureOf(c.Type)):
-		return model.FeatureOf(c.Type).OffWords() + " Until then what is sent there is held."
+		return fault.Say("%s Until then what is sent there is held.", model.FeatureOf(c.Type).OffWords())
 	case !d.Enabled && d.DisabledReason != "":
-		return fmt.Sprintf("The destination “%s” is switched off: %s", d.Name, d.DisabledReason)
+		return fault.Say("The destination “%s” is switched off: %s", d.Name, fault.Text(d.DisabledReason))
 	case !d.Enabled:
-		return fmt.Sprintf("The destination “%s” is switched off; it goes on when somebody switches it on.", d.Name)
+		return fault.Say("The destination “%s” is switched off; it goes on when somebody switches it on.", d.Name)
 	case !c.Enabled:
-		return fmt.Sprintf("The connection “%s” is switched off; it goes on when somebody switches it on.", c.Name)
+		return fault.Say("The connection “%s” is switched off; it goes on when somebody switches it on.", c.Name)
 	}
-	return ""
+	return nil
 }
 
 // within is the routing as it stands in a transaction.

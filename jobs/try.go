@@ -19,8 +19,8 @@ const (
 type Tried struct {
 	Event model.Event // with its data
 	OK    bool
-	Why   string // the values that said no, or the error; "" when it holds
-	Error bool
+	Why   string       // the values that said no; "" when it holds
+	Error *fault.Words // what went wrong, nil = nothing
 }
 
 // Trial is a filter tried on the newest events whose name fits a pattern, newest first.
@@ -34,7 +34,7 @@ func (s *Service) Try(ctx context.Context, pattern, source string) (Trial, error
 	p, problem := filter.Compile(source)
 	if problem != nil {
 		var bad fault.Check
-		bad.Add("filter", "Line %d, column %d: %s", problem.Line, problem.Column, problem.Message)
+		bad.Add("filter", "Line %d, column %d: %s", problem.Line, problem.Column, problem.Words)
 		return Trial{}, bad.Err()
 	}
 	events, err := s.Recent(ctx, pattern, tried)
@@ -45,9 +45,9 @@ func (s *Service) Try(ctx context.Context, pattern, source string) (Trial, error
 	for _, e := range events {
 		x := Tried{Event: e}
 		ok, shown, err := p.Eval(filter.NewEnv(e))
-		x.OK, x.Why, x.Error = ok, shown, err != nil
+		x.OK, x.Why = ok, shown
 		if err != nil {
-			x.Why = err.Error()
+			x.Error = fault.WordsOf(err)
 		}
 		if ok {
 			out.Sent++

@@ -30,7 +30,7 @@ func (s *Service) CheckWorkflow(w *model.Workflow, whole bool) error {
 		bad.Join("", w.Draft.CheckWhole())
 	}
 	t := w.Draft.Trigger
-	if p := compiled(t.Filter, filter.Compile); p != "" {
+	if p := compiled(t.Filter, filter.Compile); p != nil {
 		bad.Add("trigger.filter", "%s", p)
 	}
 	if t.Cron != "" && !gronx.New().IsValid(t.Cron) {
@@ -52,7 +52,7 @@ func (s *Service) CheckWorkflow(w *model.Workflow, whole bool) error {
 	}
 	for _, p := range s.checkParts(scripts) {
 		if i, err := strconv.Atoi(p.Part); err == nil {
-			bad.Join("", inStep(i, w.Draft.Steps[i], []fault.Field{{Name: "script", Message: fmt.Sprintf("Line %d: %s", p.Line, p.Message)}}))
+			bad.Join("", inStep(i, w.Draft.Steps[i], []fault.Field{fault.Complaint("script", "Line %d: %s", p.Line, fault.Text(p.Message))}))
 		}
 	}
 	return bad.Err()
@@ -62,31 +62,31 @@ func (s *Service) CheckWorkflow(w *model.Workflow, whole bool) error {
 func inStep(i int, st model.Step, fields []fault.Field) []fault.Field {
 	out := make([]fault.Field, len(fields))
 	for j, f := range fields {
-		out[j] = fault.Field{Name: fmt.Sprintf("steps[%d].%s", i, f.Name), Message: "Step “" + st.Name + "”: " + f.Message}
+		out[j] = fault.Complaint(fmt.Sprintf("steps[%d].%s", i, f.Name), "Step “%s”: %s", st.Name, f.Words())
 	}
 	return out
 }
 
-func compiled(source string, compile func(string) (*filter.Program, *filter.Problem)) string {
+func compiled(source string, compile func(string) (*filter.Program, *filter.Problem)) *fault.Words {
 	if source == "" {
-		return ""
+		return nil
 	}
 	if _, p := compile(source); p != nil {
-		return fmt.Sprintf("Line %d, column %d: %s", p.Line, p.Column, p.Message)
+		return fault.Say("Line %d, column %d: %s", p.Line, p.Column, p.Words)
 	}
-	return ""
+	return nil
 }
 
 // checkStep lists what engines find wrong with a step: conditions, templates, headers, addresses.
 func (s *Service) checkStep(st model.Step) []fault.Field {
 	var bad fault.Check
 	for i, n := range st.Next {
-		if w := compiled(n.When, filter.CompileCondition); w != "" {
+		if w := compiled(n.When, filter.CompileCondition); w != nil {
 			bad.Add(fmt.Sprintf("next[%d].when", i), "%s", w)
 		}
 	}
 	if st.Wait != nil {
-		if w := compiled(st.Wait.Filter, filter.CompileCondition); w != "" {
+		if w := compiled(st.Wait.Filter, filter.CompileCondition); w != nil {
 			bad.Add("wait.filter", "%s", w)
 		}
 	}
@@ -94,7 +94,7 @@ func (s *Service) checkStep(st model.Step) []fault.Field {
 		bad.Join("request.", s.CheckRequest(*r))
 		if base, _ := model.SplitURL(r.URL); r.URL != "" && model.CheckRequestURL(r.URL) == "" {
 			if refusal := s.egress.Check(base, nil); refusal != nil {
-				bad.Add("request.url", "%s", refusal.Message)
+				bad.Add("request.url", "%s", refusal.Words)
 			}
 		}
 	}
@@ -109,12 +109,12 @@ func (s *Service) checkStep(st model.Step) []fault.Field {
 }
 
 // WorkflowWarnings are what will be refused when something is sent; a workflow is stored all the same.
-func (s *Service) WorkflowWarnings(d model.Definition) []string {
-	out := []string{}
+func (s *Service) WorkflowWarnings(d model.Definition) []*fault.Words {
+	out := []*fault.Words{}
 	for _, st := range d.Steps {
 		for _, h := range st.Webhooks {
 			if r := s.egress.Check(h.URL, nil); r != nil {
-				out = append(out, "Step “"+st.Name+"”, webhook “"+h.Name+"”: "+r.Message)
+				out = append(out, fault.Say("Step “%s”, webhook “%s”: %s", st.Name, h.Name, r.Words))
 			}
 		}
 	}

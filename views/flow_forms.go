@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/views/texts"
 	"waybill/views/ui"
@@ -258,7 +259,7 @@ func ParseSpan(text string) (int64, error) {
 		}
 		size, known := unitSeconds[word]
 		if err != nil || !known || n > 1e9 {
-			return 0, fmt.Errorf("“%s” is no span of time. Write a number and a unit: 30 minutes, 2 hours, 3 days.", strings.TrimSpace(text))
+			return 0, fault.Say("“%s” is no span of time. Write a number and a unit: 30 minutes, 2 hours, 3 days.", strings.TrimSpace(text))
 		}
 		total += n * int64(size)
 		rest = strings.TrimLeft(unit[len(word):], " ,")

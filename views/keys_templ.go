@@ -580,7 +580,7 @@ func keyRights(f APIKeyForm, err string) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				for _, x := range model.AllRights() {
-					templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "rights", Label: string(x), Value: string(x)}, slices.Contains(f.Rights, x)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "rights", Label: RightName(ctx, x), Value: string(x)}, slices.Contains(f.Rights, x)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -1064,7 +1064,7 @@ func keyReach(ctx context.Context, k model.APIKey) string {
 	case 1, 2, 3:
 		words := make([]string, 0, len(k.Rights))
 		for _, x := range k.Rights {
-			words = append(words, string(x))
+			words = append(words, RightName(ctx, x))
 		}
 		return strings.Join(words, ", ")
 	}

@@ -231,9 +231,9 @@ func Roles(p RolesProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var12 string
-				templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(string(a))
+				templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(areaName(ctx, a))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 55, Col: 19}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 55, Col: 26}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 				if templ_7745c5c3_Err != nil {
@@ -244,9 +244,9 @@ func Roles(p RolesProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var13 string
-				templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(areaNote(a))
+				templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, areaNote(a)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 56, Col: 28}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 56, Col: 38}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 				if templ_7745c5c3_Err != nil {
@@ -281,9 +281,9 @@ func Roles(p RolesProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var14 string
-				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(string(x))
+				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(RightName(ctx, x))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 68, Col: 19}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 68, Col: 27}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 				if templ_7745c5c3_Err != nil {
@@ -294,9 +294,9 @@ func Roles(p RolesProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var15 string
-				templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(x.Why())
+				templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, x.Why()))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 69, Col: 24}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 69, Col: 34}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 				if templ_7745c5c3_Err != nil {
@@ -652,7 +652,7 @@ func Role(p RoleProps) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "others", Label: string(x), Value: string(x), Hint: x.Why(), Disabled: !p.Holds.Has(x)}, slices.Contains(p.Form.Rights, x)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "others", Label: RightName(ctx, x), Value: string(x), Hint: x.Why(), Disabled: !p.Holds.Has(x)}, slices.Contains(p.Form.Rights, x)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -840,7 +840,7 @@ func areaChoice(p RoleProps, a model.Area) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Segmented(ui.FieldProps{Name: AreaField(a), Label: string(a), Value: levelValue(p.Form.Rights, a), Hint: areaHint(a)}, []ui.Option{
+		templ_7745c5c3_Err = ui.Segmented(ui.FieldProps{Name: AreaField(a), Label: areaName(ctx, a), Value: levelValue(p.Form.Rights, a), Hint: areaHint(ctx, a)}, []ui.Option{
 			{Value: "", Label: say(ctx, "None")},
 			{Value: string(a.View()), Label: say(ctx, "View"), Disabled: !p.Holds.Has(a.View())},
 			{Value: string(a.Manage()), Label: say(ctx, "Manage"), Disabled: !p.Holds.Has(a.Manage())},
@@ -907,9 +907,9 @@ func rightList(list []model.Right) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var36 string
-				templ_7745c5c3_Var36, templ_7745c5c3_Err = templ.JoinStringErrs(string(x))
+				templ_7745c5c3_Var36, templ_7745c5c3_Err = templ.JoinStringErrs(RightName(ctx, x))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 217, Col: 20}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 217, Col: 28}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var36))
 				if templ_7745c5c3_Err != nil {
@@ -920,9 +920,9 @@ func rightList(list []model.Right) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var37 string
-				templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(x.Why())
+				templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, x.Why()))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 218, Col: 18}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/roles.templ`, Line: 218, Col: 28}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var37))
 				if templ_7745c5c3_Err != nil {
@@ -968,15 +968,8 @@ func levelValue(list []model.Right, a model.Area) string {
 	return ""
 }
 
-func areaHint(a model.Area) string {
-	return "View: " + lowered(a.View().Why()) + " Manage: " + lowered(a.Manage().Why())
-}
-
-func lowered(s string) string {
-	if s == "" {
-		return ""
-	}
-	return strings.ToLower(s[:1]) + s[1:]
+func areaHint(ctx context.Context, a model.Area) string {
+	return say(ctx, "View: {view} Manage: {manage}", "view", within(ctx, say(ctx, a.View().Why())), "manage", within(ctx, say(ctx, a.Manage().Why())))
 }
 
 func areaNote(a model.Area) string {
@@ -996,11 +989,9 @@ func areaNote(a model.Area) string {
 }
 
 func roleKind(ctx context.Context, r model.Role, n int) string {
-	people := "nobody"
-	if n == 1 {
-		people = "1 person"
-	} else if n > 1 {
-		people = ui.Number(ctx, n) + " people"
+	people := say(ctx, "nobody")
+	if n > 0 {
+		people = texts.N(ctx, int64(n), "{n} person", "{n} people", "n", ui.Number(ctx, n))
 	}
 	if r.Builtin {
 		return say(ctx, "built in, {people}", "people", people)

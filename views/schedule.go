@@ -2,12 +2,11 @@ package views
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/views/texts"
 	"waybill/views/ui"
@@ -53,7 +52,7 @@ func ParseSchedule(text string) ([]int, error) {
 		unit, known := unitSeconds[strings.ToLower(strings.TrimSpace(part[len(digits):]))]
 		n, err := strconv.Atoi(digits)
 		if err != nil || !known || n < 0 || n > 1e7 {
-			return nil, fmt.Errorf("“%s” is no wait. Write a number and a unit, parted by commas: 0 s, 5 s, 1 m, 2 h, 1 d.", part)
+			return nil, fault.Say("“%s” is no wait. Write a number and a unit, parted by commas: 0 s, 5 s, 1 m, 2 h, 1 d.", part)
 		}
 		out = append(out, n*unit)
 	}
@@ -142,7 +141,7 @@ func ParseRate(text, unit string) (perSec float64, err error) {
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(n > 0) || math.IsInf(n, 0) {
-		return 0, errors.New("A number greater than 0, such as 5 or 0.5, or nothing for no limit.")
+		return 0, fault.Say("A number greater than 0, such as 5 or 0.5, or nothing for no limit.")
 	}
 	if unit == perMinute {
 		n /= 60

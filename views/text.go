@@ -99,6 +99,14 @@ func browser(agent string) string {
 	return name + " on " + system
 }
 
+// within is a sentence that goes on after a colon, where English writes it small.
+func within(ctx context.Context, s string) string {
+	if texts.In(ctx).Tag == "de" {
+		return s
+	}
+	return lower(s)
+}
+
 // lower begins a label in lower case, unless it is an abbreviation.
 func lower(s string) string {
 	if len(s) > 1 && s[1] >= 'a' && s[1] <= 'z' {

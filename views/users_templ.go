@@ -900,7 +900,7 @@ func userAction(u model.User) string {
 
 func roleHint(ctx context.Context, r RoleChoice) string {
 	if r.Lacks != "" {
-		return say(ctx, r.Role.Description) + " " + say(ctx, "To give or take it you would need “{right}” yourself.", "right", say(ctx, string(r.Lacks)))
+		return say(ctx, r.Role.Description) + " " + say(ctx, "To give or take it you would need “{right}” yourself.", "right", RightName(ctx, model.Right(r.Lacks)))
 	}
 	return r.Role.Description
 }

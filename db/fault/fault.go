@@ -32,7 +32,15 @@ const (
 type Field struct {
 	Name    string `json:"field"`
 	Message string `json:"message"`
+
+	words *Words // of Message, nil where it is a text alone
 }
+
+// Equal compares what is told; how a message was put together does not count.
+func (f Field) Equal(o Field) bool { return f.Name == o.Name && f.Message == o.Message }
+
+// Words are those of the message.
+func (f Field) Words() *Words { return wordsOf(f.words, f.Message) }
 
 // Fault is an error with a sentence for people.
 type Fault struct {
@@ -43,7 +51,12 @@ type Fault struct {
 	Right      string // Forbidden: the missing right
 	RetryAfter int    // Throttled, Unavailable: seconds, 0 = not known
 	Cause      error  // logged, never shown
+
+	words *Words // of Message, nil where it is a text alone
 }
+
+// Words are those of the message.
+func (f *Fault) Words() *Words { return wordsOf(f.words, f.Message) }
 
 func (f *Fault) Error() string {
 	var b strings.Builder
@@ -61,22 +74,37 @@ func (f *Fault) Unwrap() error { return f.Cause }
 
 // New makes a fault of kind k.
 func New(k Kind, format string, args ...any) *Fault {
-	return &Fault{Kind: k, Message: fmt.Sprintf(format, args...)}
+	return Coded(k, "", format, args...)
 }
 
 // Coded is New with a stable code.
 func Coded(k Kind, code, format string, args ...any) *Fault {
-	return &Fault{Kind: k, Code: code, Message: fmt.Sprintf(format, args...)}
+	w := Say(format, args...)
+	return &Fault{Kind: k, Code: code, Message: w.String(), words: w}
+}
+
+// By is the fault with what caused it.
+func (f *Fault) By(cause error) *Fault {
+	f.Cause = cause
+	return f
 }
 
 // Absent is the NotFound fault for one noun ("connection").
 func Absent(noun string) *Fault {
-	return &Fault{Kind: NotFound, Message: "There is no such " + noun + "."}
+	return New(NotFound, "There is no such "+noun+".")
 }
 
 // Missing is the Forbidden fault for one right ("Manage Connections").
 func Missing(right string) *Fault {
-	return &Fault{Kind: Forbidden, Right: right, Message: "This needs the right “" + right + "”."}
+	f := New(Forbidden, "This needs the right “%s”.", Right(right))
+	f.Right = right
+	return f
+}
+
+// Complaint is one about the input called name; "" is the whole.
+func Complaint(name, format string, args ...any) Field {
+	w := Say(format, args...)
+	return Field{Name: name, Message: w.String(), words: w}
 }
 
 // Check gathers complaints; its zero value is ready.
@@ -84,13 +112,14 @@ type Check struct{ fields []Field }
 
 // Add records a complaint about name.
 func (c *Check) Add(name, format string, args ...any) {
-	c.fields = append(c.fields, Field{Name: name, Message: fmt.Sprintf(format, args...)})
+	c.fields = append(c.fields, Complaint(name, format, args...))
 }
 
 // Join records complaints made elsewhere, with prefix put before their names.
 func (c *Check) Join(prefix string, fields []Field) {
 	for _, f := range fields {
-		c.fields = append(c.fields, Field{Name: prefix + f.Name, Message: f.Message})
+		f.Name = prefix + f.Name
+		c.fields = append(c.fields, f)
 	}
 }
 
@@ -102,7 +131,12 @@ func (c *Check) Err() error {
 	if len(c.fields) == 0 {
 		return nil
 	}
-	return &Fault{Kind: Invalid, Message: "Some fields need attention.", Fields: c.fields}
+	return Refused(c.fields...)
+}
+
+// Refused is the Invalid fault with these complaints.
+func Refused(fields ...Field) *Fault {
+	return &Fault{Kind: Invalid, Message: "Some fields need attention.", Fields: fields}
 }
 
 // Of finds the fault in err's chain, or nil.

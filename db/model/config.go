@@ -96,7 +96,7 @@ func (f Field) Applies(fields []Field, c Config) bool {
 
 // Check lists what of c does not fit the fields, by field name. Secrets have no place in it. What is required is so only
 // where it applies. noun is what has the settings, such as "A connection of type slack".
-func (c Config) Check(fields []Field, noun string) []fault.Field {
+func (c Config) Check(fields []Field, noun *fault.Words) []fault.Field {
 	var bad fault.Check
 	for name := range c {
 		if f := FieldOf(fields, name); f == nil || f.Kind == FieldSecret {
@@ -105,7 +105,7 @@ func (c Config) Check(fields []Field, noun string) []fault.Field {
 	}
 	for _, f := range fields {
 		if there := f.Check(&bad, c); f.Required && !there && f.Applies(fields, c) {
-			bad.Add(f.Name, "%s is needed.", f.Label)
+			bad.Add(f.Name, "%s is needed.", fault.Noun(f.Label))
 		}
 	}
 	return bad.Fields()

@@ -3,6 +3,8 @@ package model
 import (
 	"slices"
 	"time"
+
+	"waybill/db/fault"
 )
 
 // Feature is a part of Waybill that an installation may do without.
@@ -56,8 +58,8 @@ func (f Feature) About() string {
 }
 
 // OffWords is what somebody hears who wants to use it while it is off.
-func (f Feature) OffWords() string {
-	return f.Title() + " is switched off in this Waybill. An administrator can switch it on under Settings, Features."
+func (f Feature) OffWords() *fault.Words {
+	return fault.Say("%s is switched off in this Waybill. An administrator can switch it on under Settings, Features.", fault.Noun(f.Title()))
 }
 
 // FeatureOf is the feature that connections of a type belong to, "" = they always can be used.

@@ -7,7 +7,6 @@ import (
 	"net/mail"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -145,7 +144,7 @@ func (f FormField) check(bad *fault.Check, at string) {
 		bad.Add(at+"pattern", "This regular expression cannot be used: %s.", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	if f.Default != nil && f.Type != TypeFile && f.Type != TypeInstruction {
-		if _, w := f.read(raw(f.Default)); w != "" {
+		if _, w := f.read(raw(f.Default)); w != nil {
 			bad.Add(at+"default", "The default does not fit the field: %s", w)
 		}
 	}
@@ -181,13 +180,13 @@ func Read(form []FormField, given map[string]json.RawMessage) ([]FieldValue, []f
 			text = raw(f.Default)
 		}
 		v, words := f.read(text)
-		if words == "" && f.Required && isEmpty(v) {
-			words = "This is needed."
+		if words == nil && f.Required && isEmpty(v) {
+			words = fault.Say("This is needed.")
 			if f.Type == TypeCheckbox {
-				words = "This must be ticked."
+				words = fault.Say("This must be ticked.")
 			}
 		}
-		if words != "" {
+		if words != nil {
 			bad.Add("fields."+f.Key, "%s", words)
 			continue
 		}
@@ -216,13 +215,13 @@ func isEmpty(v any) bool {
 }
 
 // read gives the value of one field, nil when it is empty, and what is wrong with it.
-func (f FormField) read(text json.RawMessage) (any, string) {
+func (f FormField) read(text json.RawMessage) (any, *fault.Words) {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 || string(text) == "null" {
 		if f.Type == TypeCheckbox {
-			return false, ""
+			return false, nil
 		}
-		return nil, ""
+		return nil, nil
 	}
 	switch f.Type {
 	case TypeCheckbox:
@@ -236,93 +235,93 @@ func (f FormField) read(text json.RawMessage) (any, string) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		var v FileValue
 		if f.Type == TypeFile && json.Unmarshal(text, &v) == nil && v.ID != "" {
-			return string(v.ID), ""
+			return string(v.ID), nil
 		}
-		return nil, "Give a text."
+		return nil, fault.Say("Give a text.")
 	}
 	if s == "" {
-		return nil, ""
+		return nil, nil
 	}
 	return f.readText(s)
 }
 
-func readBool(text json.RawMessage) (any, string) {
+func readBool(text json.RawMessage) (any, *fault.Words) {
 	switch string(text) {
 	case "true", `"true"`, `"on"`, `"1"`, `"yes"`:
-		return true, ""
+		return true, nil
 	case "false", `"false"`, `""`, `"0"`, `"no"`, `"off"`:
-		return false, ""
+		return false, nil
 	}
-	return nil, "Give true or false."
+	return nil, fault.Say("Give true or false.")
 }
 
-func (f FormField) readText(s string) (any, string) {
+func (f FormField) readText(s string) (any, *fault.Words) {
 	limit := MaxFieldText
 	switch f.Type {
 	case TypeSelect, TypeRadio:
 		if !f.has(s) {
-			return nil, "“" + s + "” is not one of the options."
+			return nil, fault.Say("“%s” is not one of the options.", s)
 		}
-		return s, ""
+		return s, nil
 	case TypeDate:
 		if _, err := time.Parse(time.DateOnly, s); err != nil {
-			return nil, "Give a date such as 2026-01-31."
+			return nil, fault.Say("Give a date such as 2026-01-31.")
 		}
-		return s, ""
+		return s, nil
 	case TypeDateTime:
 		return readDateTime(s)
 	case TypeEmail:
 		if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
-			return nil, "Give an email address such as name@example.com."
+			return nil, fault.Say("Give an email address such as name@example.com.")
 		}
 	case TypeText:
 		if strings.ContainsAny(s, "\r\n") {
-			return nil, "Give one line of text."
+			return nil, fault.Say("Give one line of text.")
 		}
 	case TypeTextArea:
 		limit = MaxFieldArea
 	case TypeFile:
-		return s, ""
+		return s, nil
 	}
 	return f.fits(s, limit)
 }
 
-func (f FormField) fits(s string, limit int) (any, string) {
+func (f FormField) fits(s string, limit int) (any, *fault.Words) {
 	n := utf8.RuneCountInString(s)
 	if f.Max != nil && *f.Max < float64(limit) {
 		limit = int(*f.Max)
 	}
 	switch {
 	case strings.ContainsRune(s, 0) || !utf8.ValidString(s):
-		return nil, "A NUL character cannot be stored."
+		return nil, fault.Say("A NUL character cannot be stored.")
 	case n > limit:
-		return nil, fmt.Sprintf("At most %d characters; these are %d.", limit, n)
+		return nil, fault.Say("At most %d characters; these are %d.", limit, n)
 	case f.Min != nil && float64(n) < *f.Min:
-		return nil, fmt.Sprintf("At least %s characters; these are %d.", figure(*f.Min), n)
+		return nil, fault.Say("At least %s characters; these are %d.", fault.Number(*f.Min), n)
 	}
 	if f.Pattern != "" {
 		if re, err := regexp.Compile(f.whole()); err == nil && !re.MatchString(s) {
-			return nil, "This does not have the wanted form."
+			return nil, fault.Say("This does not have the wanted form.")
 		}
 	}
-	return s, ""
+	return s, nil
 }
 
-func readDateTime(s string) (any, string) {
+func readDateTime(s string) (any, *fault.Words) {
 	for _, layout := range []string{time.RFC3339Nano, DateTimeInput, DateTimeInput + ":05"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			return t.Format(time.RFC3339), ""
+			return t.Format(time.RFC3339), nil
 		}
 	}
-	return nil, "Give a date with a time such as 2026-01-31T14:30:00Z."
+	return nil, fault.Say("Give a date with a time such as 2026-01-31T14:30:00Z.")
 }
 
-func (f FormField) readChoices(text json.RawMessage) (any, string) {
+func (f FormField) readChoices(text json.RawMessage) (any, *fault.Words) {
 	var list []string
 	if err := json.Unmarshal(text, &list); err != nil {
 		var s string
 		if json.Unmarshal(text, &s) != nil {
-			return nil, "Give a list of options."
+			return nil, fault.Say("Give a list of options.")
 		}
 		list = []string{s}
 	}
@@ -330,52 +329,50 @@ func (f FormField) readChoices(text json.RawMessage) (any, string) {
 	for i, s := range list {
 		switch {
 		case !f.has(s):
-			return nil, "“" + s + "” is not one of the options."
+			return nil, fault.Say("“%s” is not one of the options.", s)
 		case slices.Contains(list[:i], s):
-			return nil, "“" + s + "” is there twice."
+			return nil, fault.Say("“%s” is there twice.", s)
 		}
 	}
 	switch n := float64(len(list)); {
 	case len(list) > 0 && f.Min != nil && n < *f.Min:
-		return nil, fmt.Sprintf("Choose at least %s.", figure(*f.Min))
+		return nil, fault.Say("Choose at least %s.", fault.Number(*f.Min))
 	case f.Max != nil && n > *f.Max:
-		return nil, fmt.Sprintf("Choose at most %s.", figure(*f.Max))
+		return nil, fault.Say("Choose at most %s.", fault.Number(*f.Max))
 	}
 	if list == nil {
 		list = []string{}
 	}
-	return list, ""
+	return list, nil
 }
 
-func (f FormField) readNumber(text json.RawMessage) (any, string) {
+func (f FormField) readNumber(text json.RawMessage) (any, *fault.Words) {
 	digits := string(text)
 	var s string
 	if json.Unmarshal(text, &s) == nil {
 		if digits = strings.TrimSpace(s); digits == "" {
-			return nil, ""
+			return nil, nil
 		}
 	}
 	var n json.Number
 	dec := json.NewDecoder(strings.NewReader(digits))
 	dec.UseNumber()
 	if err := dec.Decode(&n); err != nil || dec.More() {
-		return nil, "Give a number."
+		return nil, fault.Say("Give a number.")
 	}
 	v, err := n.Float64()
 	switch _, decimals, _ := strings.Cut(n.String(), "."); {
 	case err != nil:
-		return nil, "Give a number."
+		return nil, fault.Say("Give a number.")
 	case f.Type == TypeCurrency && (len(decimals) > 4 || strings.ContainsAny(n.String(), "eE")):
-		return nil, "Give an amount with at most four decimals."
+		return nil, fault.Say("Give an amount with at most four decimals.")
 	case f.Min != nil && v < *f.Min:
-		return nil, fmt.Sprintf("At least %s.", figure(*f.Min))
+		return nil, fault.Say("At least %s.", fault.Number(*f.Min))
 	case f.Max != nil && v > *f.Max:
-		return nil, fmt.Sprintf("At most %s.", figure(*f.Max))
+		return nil, fault.Say("At most %s.", fault.Number(*f.Max))
 	}
-	return n, ""
+	return n, nil
 }
-
-func figure(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func (f FormField) has(value string) bool {
 	return slices.ContainsFunc(f.Options, func(o Choice) bool { return o.Value == value })

@@ -82,11 +82,11 @@ type Simulated struct {
 	Host      string
 	Port      int
 	Plain     bool
-	May       bool   // a request would leave
-	Inside    bool   // Waybill answers it itself
-	Why       string // what stands against the URL whatever its addresses, or why it has none; "" = nothing does
-	Rule      string // that refused, "" = none
-	Redirects string // what becomes of them, in words
+	May       bool         // a request would leave
+	Inside    bool         // Waybill answers it itself
+	Why       *fault.Words // what stands against the URL whatever its addresses, or why it has none; nil = nothing does
+	Rule      string       // that refused, "" = none
+	Redirects string       // what becomes of them, in words
 	Addresses []SimulatedAddress
 }
 
@@ -94,8 +94,8 @@ type Simulated struct {
 type SimulatedAddress struct {
 	Address string
 	May     bool
-	Rule    string // that refused, "" = none
-	Why     string // the deciding rule, in words
+	Rule    string       // that refused, "" = none
+	Why     *fault.Words // the deciding rule, in words
 	By      *SimulatedRule
 	Via     string // the proxy that would be asked, "" = none
 }

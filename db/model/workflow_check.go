@@ -70,7 +70,7 @@ func about(bad *fault.Check, i int, s Step, fields []fault.Field) {
 		name = s.Key
 	}
 	for _, f := range fields {
-		bad.Add(fmt.Sprintf("steps[%d].%s", i, f.Name), "Step “%s”: %s", name, f.Message)
+		bad.Add(fmt.Sprintf("steps[%d].%s", i, f.Name), "Step “%s”: %s", name, f.Words())
 	}
 }
 
@@ -136,7 +136,7 @@ func (s Step) checkPeople(bad *fault.Check, d Definition) {
 		bad.Add("assignees", "At most %d assignees.", MaxAssignees)
 	}
 	for i, a := range s.Assignees {
-		if w := checkAssignee(a, d); w != "" {
+		if w := checkAssignee(a, d); w != nil {
 			bad.Add(fmt.Sprintf("assignees[%d]", i), "%s", w)
 		}
 	}
@@ -164,38 +164,37 @@ func (s Step) checkPeople(bad *fault.Check, d Definition) {
 	}
 }
 
-const assigneeWords = "An email address, role:NAME, initiator, or field:STEP.FIELD."
-
-func checkAssignee(a string, d Definition) string {
+func checkAssignee(a string, d Definition) *fault.Words {
+	unknown := fault.Say("An email address, role:NAME, initiator, or field:STEP.FIELD.")
 	kind, rest, marked := strings.Cut(a, ":")
 	switch {
 	case a == "initiator":
-		return ""
+		return nil
 	case marked && kind == "role" && rest != "":
-		return ""
+		return nil
 	case marked && kind == "field":
 		key, field, ok := strings.Cut(rest, ".")
 		if !ok || field == "" {
-			return assigneeWords
+			return unknown
 		}
 		form := d.Trigger.Fields
 		if key != TriggerKey {
 			s, ok := d.Step(key)
 			if !ok {
-				return "There is no step “" + key + "”."
+				return fault.Say("There is no step “%s”.", key)
 			}
 			form = s.Fields
 		} else if len(form) == 0 {
-			return "" // data without a form may hold it
+			return nil // data without a form may hold it
 		}
 		if !slices.ContainsFunc(form, func(f FormField) bool { return f.Key == field }) {
-			return "The step “" + key + "” has no field “" + field + "”."
+			return fault.Say("The step “%s” has no field “%s”.", key, field)
 		}
-		return ""
+		return nil
 	case !marked && strings.Contains(a, "@"):
-		return ""
+		return nil
 	}
-	return assigneeWords
+	return unknown
 }
 
 func (s Step) checkSystem(bad *fault.Check) {

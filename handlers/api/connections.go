@@ -70,7 +70,7 @@ func (a *API) handshake(c call, x model.Connection, out *connection) error {
 		}
 	}
 	out.CAExpiresAt = stamp(first)
-	out.Warnings = append(out.Warnings, jobs.HandshakeWarnings(x, shown, a.web.Now())...)
+	out.Warnings = append(out.Warnings, fault.Texts(jobs.HandshakeWarnings(x, shown, a.web.Now()))...)
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (in connectionInput) serve(tx *db.Tx, c model.Connection, was model.UserID)
 func (a *API) connection(c model.Connection) connection {
 	out := connection{Meta: newMeta(c.ID, c.CreatedAt, c.UpdatedAt, c.Version), Name: c.Name, Description: c.Description, Type: string(c.Type),
 		BaseURL: c.BaseURL, Port: c.Port, CredentialID: string(c.CredentialID), CA: c.CA, CertificateID: string(c.ClientCertificateID), Direct: c.Direct, TimeoutSeconds: c.TimeoutSeconds, TimeoutMessage: c.TimeoutMessage,
-		Enabled: c.Enabled, RetrySchedule: model.Destination{}.Schedule(c), RetryOn: string(c.RetryOn), Settings: config(c.Settings), EffectiveURL: c.EffectiveURL(), Warnings: full(a.jobs.Warnings(c))}
+		Enabled: c.Enabled, RetrySchedule: model.Destination{}.Schedule(c), RetryOn: string(c.RetryOn), Settings: config(c.Settings), EffectiveURL: c.EffectiveURL(), Warnings: fault.Texts(a.jobs.Warnings(c))}
 	return out
 }
 

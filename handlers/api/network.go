@@ -149,9 +149,9 @@ func (a *API) simulateNetwork(c call, in *struct {
 	}
 }) (*body[simulated], error) {
 	x, err := a.jobs.Simulate(c, in.Body.URL, model.ConnectionID(in.Body.ConnectionID), model.DestID(in.Body.DestinationID))
-	out := simulated{URL: x.URL, Host: x.Host, Port: x.Port, Allowed: x.May, Rule: x.Rule, Reason: x.Why, Redirects: x.Redirects, Addresses: []simulatedAddress{}}
+	out := simulated{URL: x.URL, Host: x.Host, Port: x.Port, Allowed: x.May, Rule: x.Rule, Reason: x.Why.String(), Redirects: x.Redirects, Addresses: []simulatedAddress{}}
 	for _, y := range x.Addresses {
-		z := simulatedAddress{Address: y.Address, Allowed: y.May, Rule: y.Rule, Reason: y.Why, Via: y.Via}
+		z := simulatedAddress{Address: y.Address, Allowed: y.May, Rule: y.Rule, Reason: y.Why.String(), Via: y.Via}
 		if y.By != nil {
 			z.By = &simulatedRule{string(y.By.ID), y.By.Pattern, string(y.By.Effect()), y.By.From}
 		}

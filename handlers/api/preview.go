@@ -121,7 +121,7 @@ type problemAt struct {
 }
 
 func showPreview(p jobs.Preview) preview {
-	out := preview{Method: p.Method, URL: p.URL, Headers: full(p.Headers), Skipped: p.Skipped, Error: p.Error, Warnings: full(p.Warnings),
+	out := preview{Method: p.Method, URL: p.URL, Headers: full(p.Headers), Skipped: p.Skipped, Error: p.Error, Warnings: fault.Texts(p.Warnings),
 		TookMS: float64(p.Took) / float64(time.Millisecond)}
 	out.Body, out.BodyEncoding = bodyText(p.Body)
 	if p.Problem != nil {

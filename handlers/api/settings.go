@@ -47,7 +47,7 @@ func (a *API) showStorage(c call) (*body[storage], error) {
 	}
 	use, err := a.store.DiskUse(c)
 	return single(storage{StorageSettings: StorageSettings{p.RowDays, p.BodyDays, p.Budget >> 20, p.MinFree >> 20}, Version: p.Version, UpdatedAt: stamp(p.Changed),
-		UsedBytes: use.Used, FreeBytes: use.Free, LogBytes: use.Log, Blocked: house.Blocked()}, err)
+		UsedBytes: use.Used, FreeBytes: use.Free, LogBytes: use.Log, Blocked: house.Blocked().String()}, err)
 }
 
 func (a *API) updateStorage(c call, in *struct{ Body storageInput }) (*body[storage], error) {

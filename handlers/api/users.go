@@ -63,7 +63,7 @@ func (a *API) hash(c call, in userInput) (string, error) {
 	if in.Password == "" {
 		return "", nil
 	}
-	if weak := web.Weak(in.Password, in.Email, in.Name); weak != "" {
+	if weak := web.Weak(in.Password, in.Email, in.Name); weak != nil {
 		var bad fault.Check
 		bad.Add("password", "%s", weak)
 		return "", bad.Err()

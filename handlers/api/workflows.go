@@ -87,7 +87,7 @@ func (a *API) showWorkflow(w model.Workflow) workflow {
 		steps = nil // our own types, always encodable
 	}
 	out := workflow{Meta: newMeta(w.ID, w.CreatedAt, w.UpdatedAt, w.Version), Name: w.Name, Description: w.Description, Enabled: w.Enabled, Trigger: w.Draft.Trigger,
-		Steps: full(steps), PublishedVersion: w.Published, PublishedAt: stamp(w.PublishedAt), Changed: w.Changed, Warnings: a.jobs.WorkflowWarnings(w.Draft)}
+		Steps: full(steps), PublishedVersion: w.Published, PublishedAt: stamp(w.PublishedAt), Changed: w.Changed, Warnings: fault.Texts(a.jobs.WorkflowWarnings(w.Draft))}
 	if w.Draft.Trigger.Kind == model.TriggerPublicForm && w.FormToken != "" {
 		out.FormURL = a.web.BaseURL.JoinPath("f", w.FormToken).String()
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"waybill/db"
+	"waybill/views"
 	"waybill/views/ui"
 )
 
@@ -51,12 +52,12 @@ func (w *Web) banners(c echo.Context) []ui.Banner {
 	if key.OK && len(key.Locked) == 0 {
 		return nil
 	}
-	text := key.Reason
+	text := views.Said(w.Reader(c), key.Why)
 	if key.OK {
-		text = "Some secrets do not open with this master key."
+		text = w.T(c, "Some secrets do not open with this master key.")
 	}
 	if len(key.Locked) > 0 {
-		text += " Locked: " + strings.Join(key.Locked, ", ") + "."
+		text += " " + w.T(c, "Locked: {names}.", "names", strings.Join(key.Locked, ", "))
 	}
 	return []ui.Banner{{Tone: ui.Bad, Text: text}}
 }

@@ -24,10 +24,10 @@ func Bind[T any](c echo.Context) (T, error) {
 // ID is the route parameter id, as the type that its noun has.
 func ID[T ~string](c echo.Context) T { return T(c.Param("id")) }
 
-// Fields turns the complaints of err into messages by field, for a form that is shown again; what is about no field is
-// under "". ok is false when err is something else.
-func Fields(err error) (byField map[string]string, ok bool) {
-	f := fault.Of(err)
+// Fields turns the complaints of err into messages by field, for a form that is shown again to whoever asks; what is
+// about no field is under "". ok is false when err is something else.
+func (w *Web) Fields(c echo.Context, err error) (byField map[string]string, ok bool) {
+	f := w.Said(c, err)
 	if f == nil || f.Kind != fault.Invalid && f.Kind != fault.Conflict {
 		return nil, false
 	}

@@ -100,6 +100,9 @@ func (w *Web) HandleError(err error, c echo.Context) {
 	}
 	f, status := Explain(err)
 	w.logError(c, f, status)
+	if !forPrograms(c.Request().URL.Path) {
+		f = w.Said(c, f)
+	}
 	h := c.Response().Header()
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))

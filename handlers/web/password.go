@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"waybill/db/fault"
 )
 
 // Passwords hashes and checks passwords with argon2id, never more than two at a time: each takes 19 MiB.
@@ -110,9 +112,11 @@ const (
 //go:embed common.txt
 var common string
 
-// Weak says what is wrong with a new password, "" when it will do. About are words that it must not consist of: the
+// Weak says what is wrong with a new password, nil when it will do. About are words that it must not consist of: the
 // account's own name and address.
-func Weak(password string, about ...string) string { return WeakFor(MinPassword, password, about...) }
+func Weak(password string, about ...string) *fault.Words {
+	return WeakFor(MinPassword, password, about...)
+}
 
 // LongEnough reports whether a password has at least least characters.
 func LongEnough(password string, least int) bool {
@@ -120,20 +124,20 @@ func LongEnough(password string, least int) bool {
 }
 
 // WeakFor is Weak with another least number of characters.
-func WeakFor(least int, password string, about ...string) string {
+func WeakFor(least int, password string, about ...string) *fault.Words {
 	password = normal(password)
 	n := utf8.RuneCountInString(password)
 	switch {
 	case n < least:
-		return fmt.Sprintf("Use at least %d characters; a few words in a row are fine.", least)
+		return fault.Say("Use at least %d characters; a few words in a row are fine.", least)
 	case n > MaxPassword:
-		return fmt.Sprintf("Use at most %d characters.", MaxPassword)
+		return fault.Say("Use at most %d characters.", MaxPassword)
 	case !utf8.ValidString(password):
-		return "These bytes are not text."
+		return fault.Say("These bytes are not text.")
 	case guessable(strings.ToLower(password), about):
-		return "This password is easy to guess: it is a well-known word, a pattern, or your own name. Choose another one."
+		return fault.Say("This password is easy to guess: it is a well-known word, a pattern, or your own name. Choose another one.")
 	}
-	return ""
+	return nil
 }
 
 // guessable is true for what guessers try first: one listed word or pattern, alone or again and again, with nothing but

@@ -66,7 +66,7 @@ func TestPasswords(t *testing.T) {
 
 func TestWeak(t *testing.T) {
 	for _, good := range []string{"seven purple otters juggle", "correct horse 9 staple battery", "ÄäÖöÜü ßß lang genug", "x9$Lm2-kQ81zPw!vv"} {
-		if why := Weak(good, "ada@example.com", "Ada Lovelace"); why != "" {
+		if why := Weak(good, "ada@example.com", "Ada Lovelace"); why != nil {
 			t.Errorf("Weak(%q) = %q, want it taken", good, why)
 		}
 	}
@@ -75,7 +75,7 @@ func TestWeak(t *testing.T) {
 		"ada@example.com", "AdaLovelace2026!", "adaadaadaadaadaada", "letmeinletmeinletmein", "abcdefghijklmnopqrstuvwxyz", "administrator!!!", "waybillwaybillwaybill",
 		strings.Repeat("long words ", 30), "\xff\xfe not utf8 at all",
 	} {
-		if Weak(bad, "ada@example.com", "Ada Lovelace") == "" {
+		if Weak(bad, "ada@example.com", "Ada Lovelace") == nil {
 			t.Errorf("Weak(%q) took it", bad)
 		}
 	}

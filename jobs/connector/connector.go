@@ -232,19 +232,19 @@ func Build(conn model.Connection, dest model.Destination, r Rendered) (egress.Re
 	return t.build(conn, dest, r)
 }
 
-// CheckHeader says why a destination cannot have this header, or "". It holds for what is typed in and again for what
+// CheckHeader says why a destination cannot have this header, or nil. It holds for what is typed in and again for what
 // a template made of it.
-func CheckHeader(name, value string) string {
-	if bad := egress.CheckHeader(name, value); bad != "" {
+func CheckHeader(name, value string) *fault.Words {
+	if bad := egress.CheckHeader(name, value); bad != nil {
 		return bad
 	}
 	switch {
 	case http.CanonicalHeaderKey(name) == "Content-Type":
-		return "The content type has a field of its own."
+		return fault.Say("The content type has a field of its own.")
 	case scheme.Owned(name):
-		return "Waybill sets this header itself: it identifies and signs the message."
+		return fault.Say("Waybill sets this header itself: it identifies and signs the message.")
 	}
-	return ""
+	return nil
 }
 
 // buildHTTP is a plain request: base URL and path joined, headers in their order, the body as rendered. A GET without
@@ -252,7 +252,7 @@ func CheckHeader(name, value string) string {
 func buildHTTP(conn model.Connection, dest model.Destination, r Rendered) (egress.Request, error) {
 	address, bad := Join(conn, r.Path)
 	if bad != "" {
-		return egress.Request{}, refused(egress.RuleURL, bad)
+		return egress.Request{}, refused(egress.RuleURL, fault.Text(bad))
 	}
 	req := egress.Request{
 		Method: dest.Method, URL: address, Header: make(http.Header, len(r.Headers)+6), Body: r.Body,
@@ -262,21 +262,22 @@ func buildHTTP(conn model.Connection, dest model.Destination, r Rendered) (egres
 		req.Body = nil
 	}
 	for _, h := range r.Headers {
-		if bad := CheckHeader(h.Name, h.Value); bad != "" {
-			return egress.Request{}, refused(egress.RuleHeader, fmt.Sprintf("The header %q of the destination cannot be sent: %s", h.Name, bad))
+		if bad := CheckHeader(h.Name, h.Value); bad != nil {
+			return egress.Request{}, refused(egress.RuleHeader, fault.Say("The header %q of the destination cannot be sent: %s", h.Name, bad))
 		}
 		req.Header.Add(h.Name, h.Value)
 	}
 	if len(req.Body) > 0 {
 		kind := cmp.Or(dest.ContentType, model.DefaultContentType)
-		if bad := egress.CheckHeader("Content-Type", kind); bad != "" {
-			return egress.Request{}, refused(egress.RuleHeader, "The content type of the destination cannot be sent: "+bad)
+		if bad := egress.CheckHeader("Content-Type", kind); bad != nil {
+			return egress.Request{}, refused(egress.RuleHeader, fault.Say("The content type of the destination cannot be sent: %s", bad))
 		}
 		req.Header.Set("Content-Type", kind)
 	}
 	return req, nil
 }
 
-func refused(rule egress.Rule, message string) *egress.Error {
-	return &egress.Error{Class: model.ClassRefused, Message: message, Refusal: &egress.Refusal{Rule: rule, Message: message}}
+func refused(rule egress.Rule, words *fault.Words) *egress.Error {
+	message := words.String()
+	return &egress.Error{Class: model.ClassRefused, Message: message, Refusal: &egress.Refusal{Rule: rule, Words: words, Message: message}}
 }

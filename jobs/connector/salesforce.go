@@ -112,7 +112,7 @@ func buildSalesforce(conn model.Connection, dest model.Destination, r Rendered) 
 	if s.Text("write") == salesforceJourney {
 		dest.Method, r.Path = http.MethodPost, "/interaction/v1/events"
 		if len(r.Records) != 1 {
-			return egress.Request{}, refused(egress.RuleURL, "A journey entry event is one contact; set the batch size of the destination to 1.")
+			return egress.Request{}, refused(egress.RuleURL, fault.Say("A journey entry event is one contact; set the batch size of the destination to 1."))
 		}
 		record, bad := member(r.Records[0], "EventDefinitionKey", s.Text("event_definition_key"))
 		if bad != nil {

@@ -18,7 +18,7 @@ func Check(c *model.Connection, credential model.CredentialType) []fault.Field {
 	}
 	var bad fault.Check
 	c.Settings = c.Settings.Clean(t.Fields)
-	bad.Join("settings.", c.Settings.Check(t.Fields, "A connection of type "+string(c.Type)))
+	bad.Join("settings.", c.Settings.Check(t.Fields, fault.Say("A connection of type %s", c.Type)))
 	allowed := t.Kinds(c.Settings)
 	switch {
 	case credential == "" && t.NeedsCredential && c.CredentialID == "":
@@ -56,7 +56,7 @@ func CheckDestination(c model.Connection, d *model.Destination) []fault.Field {
 	}
 	fields := t.DestinationFields(c)
 	d.Settings = d.Settings.Clean(fields)
-	bad.Join("settings.", d.Settings.Check(fields, "A destination of type "+string(c.Type)))
+	bad.Join("settings.", d.Settings.Check(fields, fault.Say("A destination of type %s", c.Type)))
 	if t.check != nil && len(bad.Fields()) == 0 {
 		t.check(c, *d, &bad)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"code.dny.dev/ssrf"
+
+	"waybill/db/fault"
 )
 
 // table holds the IANA special-purpose registries; ports and networks are not its business here.
@@ -78,22 +80,22 @@ func (r Rules) allows(p place, ip netip.Addr) *Entry {
 }
 
 // kindOf says in words what sort of address is refused.
-func kindOf(ip netip.Addr) string {
+func kindOf(ip netip.Addr) *fault.Words {
 	switch {
 	case ip.IsLoopback():
-		return "it is this machine itself, not the public internet"
+		return fault.Say("it is this machine itself, not the public internet")
 	case ip.IsUnspecified():
-		return "it is the unspecified address, which means this machine"
+		return fault.Say("it is the unspecified address, which means this machine")
 	case ip.IsPrivate():
-		return "it is in a private network, not on the public internet"
+		return fault.Say("it is in a private network, not on the public internet")
 	case ip.IsLinkLocalUnicast():
-		return "it is a link-local address, not on the public internet"
+		return fault.Say("it is a link-local address, not on the public internet")
 	case ip.IsMulticast():
-		return "it is a multicast address"
+		return fault.Say("it is a multicast address")
 	case shared.Contains(ip):
-		return "it is in a provider's shared network, not on the public internet"
+		return fault.Say("it is in a provider's shared network, not on the public internet")
 	}
-	return "it is in a reserved range, not on the public internet"
+	return fault.Say("it is in a reserved range, not on the public internet")
 }
 
 var (

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+
+	"waybill/db/fault"
 )
 
 // Dial opens a connection to a host that does not speak HTTP, such as a mail server, by the rules that hold for all; a proxy for
@@ -15,8 +17,8 @@ func (c *Client) Dial(ctx context.Context, host string, port int, plain bool) (n
 	to := place{host: host, port: uint16(port), plain: plain}
 	if _, err := netip.ParseAddr(host); err != nil {
 		name, complaint := hostName(host)
-		if complaint != "" {
-			return nil, fmt.Errorf("the host name %q cannot be called: %s", host, complaint)
+		if complaint != nil {
+			return nil, fmt.Errorf("the host name %q cannot be called: %s.", host, complaint)
 		}
 		to.host = name
 	}
@@ -43,5 +45,5 @@ func spoken(r *Refusal) *Refusal {
 	if r.Rule != RulePlain {
 		return r
 	}
-	return refuse(RulePlain, r.Host, r.Address, fmt.Sprintf("A connection to %s without TLS is refused", r.Host), opens(r.Host))
+	return refuse(RulePlain, r.Host, r.Address, fault.Say("A connection to %s without TLS is refused", r.Host), opens(r.Host))
 }

@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -277,11 +278,11 @@ func (f *flight) fill(x *Exchange) {
 func checkHeaders(h http.Header) *Refusal {
 	for name, values := range h {
 		if textproto.CanonicalMIMEHeaderKey(name) != name {
-			return &Refusal{Rule: RuleHeader, Message: fmt.Sprintf("The header name %q is not valid.", name)}
+			return refusing(RuleHeader, fault.Say("The header name %q is not valid.", name))
 		}
 		for _, v := range values {
-			if bad := CheckHeader(name, v); bad != "" {
-				return &Refusal{Rule: RuleHeader, Message: fmt.Sprintf("Header %q: %s", name, bad)}
+			if bad := CheckHeader(name, v); bad != nil {
+				return refusing(RuleHeader, fault.Say("Header %q: %s", name, bad))
 			}
 		}
 	}

@@ -245,7 +245,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 		{"proxy-connection", "x"}, {"Expect", "100-continue"}, {":authority", "x"}, {"X A", "b"}, {"X:A", "b"}, {"X-A ", "b"}, {"", "b"}, {"X\r\nY", "b"}, {"Ü", "b"},
 		{"X-A", "b\r\nX-B: c"}, {"X-A", "b\nX-B: c"}, {"X-A", "b\rc"}, {"X-A", "b\x00c"}, {"X-A", "b\x7fc"}, {"X-A", strings.Repeat("v", maxHeaderValue+1)},
 	} {
-		if CheckHeader(h[0], h[1]) == "" {
+		if CheckHeader(h[0], h[1]) == nil {
 			t.Errorf("%q: want a complaint", h)
 		}
 		_, err := c.Do(context.Background(), Request{Method: "POST", URL: url, Header: http.Header{h[0]: {h[1]}}, Body: []byte("body")})
@@ -254,7 +254,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 		}
 	}
 	for _, h := range [][2]string{{"X-A", "b"}, {"X-A", "tab\tinside"}, {"X-U", "ä"}, {"Authorization", "Bearer x"}, {"X-Empty", ""}, {"Webhook-Id", "dlv_1"}} {
-		if bad := CheckHeader(h[0], h[1]); bad != "" {
+		if bad := CheckHeader(h[0], h[1]); bad != nil {
 			t.Errorf("%q: %s", h, bad)
 		}
 		if _, err := c.Do(context.Background(), Request{Method: "POST", URL: url, Header: http.Header{h[0]: {h[1]}}, Body: []byte("body")}); err != nil {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -41,7 +42,7 @@ func explain(err error, f *flight, timeout time.Duration, status int) *Error {
 	}
 	host := f.host
 	if d := f.open; d != nil && d.addr != "" {
-		host = leadsTo(f.host, d.addr)
+		host = leadsTo(f.host, d.addr).String()
 	}
 	var dns *net.DNSError
 	var op *net.OpError
@@ -72,14 +73,14 @@ func explain(err error, f *flight, timeout time.Duration, status int) *Error {
 	return say(model.ClassBroken, "%s", brokenWords(err, host, status))
 }
 
-func dnsWords(d *net.DNSError, host string) string {
+func dnsWords(d *net.DNSError, host string) *fault.Words {
 	switch {
 	case d.IsNotFound:
-		return fmt.Sprintf("The name %s does not resolve.", host)
+		return fault.Say("The name %s does not resolve.", host)
 	case d.IsTimeout:
-		return fmt.Sprintf("The name server did not answer in time when asked for %s.", host)
+		return fault.Say("The name server did not answer in time when asked for %s.", host)
 	}
-	return fmt.Sprintf("The name %s could not be looked up: the name server failed.", host)
+	return fault.Say("The name %s could not be looked up: the name server failed.", host)
 }
 
 func timeoutWords(f *flight, host string, timeout time.Duration, status int) string {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+
+	"waybill/db/fault"
 )
 
 // Look is what the rules say of a URL now. Nothing is called, and nothing of it is used for sending: whatever is sent is
@@ -16,10 +18,10 @@ type Look struct {
 	Host      string
 	Port      int
 	Plain     bool
-	Inside    bool     // it is answered in this process and never dialled
-	Refused   *Refusal // before a name server is asked, nil = nothing against it yet
-	By        *Entry   // the rule that decided by the name alone, nil = none did
-	Unknown   string   // why there is no address, in words; "" = there are some
+	Inside    bool         // it is answered in this process and never dialled
+	Refused   *Refusal     // before a name server is asked, nil = nothing against it yet
+	By        *Entry       // the rule that decided by the name alone, nil = none did
+	Unknown   *fault.Words // why there is no address; nil = there are some
 	Addresses []Looked
 }
 

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -39,21 +40,21 @@ func ParseProxy(text string) (Proxy, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Opaque != "":
-		return Proxy{}, errors.New("is no address of a proxy such as http://proxy.example.com:3128")
+		return Proxy{}, fault.Say("is no address of a proxy such as http://proxy.example.com:3128")
 	case u.User != nil:
-		return Proxy{}, errors.New("holds a user name or password; they have places of their own")
+		return Proxy{}, fault.Say("holds a user name or password; they have places of their own")
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return Proxy{}, errors.New("has more than a host and a port")
+		return Proxy{}, fault.Say("has more than a host and a port")
 	case !validPort(u):
-		return Proxy{}, errors.New("has no port between 1 and 65535")
+		return Proxy{}, fault.Say("has no port between 1 and 65535")
 	}
 	host := u.Hostname()
 	if ip, err := netip.ParseAddr(host); err == nil {
 		if r, _ := (Rules{}).judge(place{host: host}, ip); r != nil && r.Rule == RuleMetadata {
-			return Proxy{}, errors.New("is a metadata address of a cloud")
+			return Proxy{}, fault.Say("is a metadata address of a cloud")
 		}
-	} else if name, complaint := hostName(host); complaint != "" {
-		return Proxy{}, fmt.Errorf("cannot be called: %s", complaint)
+	} else if name, complaint := hostName(host); complaint != nil {
+		return Proxy{}, fault.Say("cannot be called: %s", complaint)
 	} else {
 		host = name
 	}

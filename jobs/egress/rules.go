@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"waybill/db/fault"
 )
 
 // Entry is one network rule: what may be reached although it is private, plain HTTP or a bare address, or what must not be.
@@ -124,7 +126,7 @@ func Metadata(pattern string) bool {
 func read(text string) (matcher, error) {
 	var m matcher
 	if strings.Contains(text, "://") {
-		return m, fmt.Errorf("is a URL; write only its host name, such as erp.example.com")
+		return m, fault.Say("is a URL; write only its host name, such as erp.example.com")
 	}
 	if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err == nil {
 		return within(netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen()), ip, 0)
@@ -132,10 +134,10 @@ func read(text string) (matcher, error) {
 	if strings.Contains(text, "/") {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return m, fmt.Errorf("is not a network such as 10.0.0.0/8")
+			return m, fault.Say("is not a network such as 10.0.0.0/8")
 		}
 		if p.Addr().Is4In6() {
-			return m, fmt.Errorf("is an IPv4 network written as IPv6; write it as IPv4")
+			return m, fault.Say("is an IPv4 network written as IPv6; write it as IPv4")
 		}
 		return within(p.Masked(), p.Addr(), 0)
 	}
@@ -148,8 +150,8 @@ func read(text string) (matcher, error) {
 	}
 	rest, below := strings.CutPrefix(host, "*.")
 	name, complaint := hostName(rest)
-	if complaint != "" {
-		return m, fmt.Errorf("is no host name, address or network: %s", complaint)
+	if complaint != nil {
+		return m, fault.Say("is no host name, address or network: %s", complaint)
 	}
 	m.name, m.below, m.port = strings.TrimSuffix(name, "."), below, port
 	m.Pattern = m.name
@@ -169,11 +171,11 @@ func cutPort(text string) (host string, port uint16, err error) {
 	}
 	host, digits, err := net.SplitHostPort(text)
 	if err != nil || host == "" {
-		return "", 0, fmt.Errorf("is no host with a port, such as erp.example.com:8443 or [fd12::1]:8443")
+		return "", 0, fault.Say("is no host with a port, such as erp.example.com:8443 or [fd12::1]:8443")
 	}
 	n, err := strconv.ParseUint(digits, 10, 16)
 	if err != nil || n == 0 {
-		return "", 0, fmt.Errorf("has no port between 1 and 65535")
+		return "", 0, fault.Say("has no port between 1 and 65535")
 	}
 	return host, uint16(n), nil
 }
@@ -181,7 +183,7 @@ func cutPort(text string) (host string, port uint16, err error) {
 func within(p netip.Prefix, ip netip.Addr, port uint16) (matcher, error) {
 	m := matcher{net: p, port: port, prefix: true}
 	if ip.Zone() != "" {
-		return m, fmt.Errorf("has a zone, which cannot be allowed")
+		return m, fault.Say("has a zone, which cannot be allowed")
 	}
 	switch {
 	case !p.IsSingleIP():

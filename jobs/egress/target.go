@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"waybill/db/fault"
 )
 
 // Check says, without asking a name server, why requests to the URL in a scope (nil = only the rules for all) would be
@@ -34,21 +36,21 @@ func (p *pool) target(raw string) (*url.URL, *Refusal) {
 
 // parse reads a URL as far as it needs no rules.
 func parse(raw string) (*url.URL, place, *Refusal) {
-	no := func(words string) (*url.URL, place, *Refusal) {
-		return nil, place{}, &Refusal{Rule: RuleURL, Why: words, Message: words}
+	no := func(words *fault.Words) (*url.URL, place, *Refusal) {
+		return nil, place{}, &Refusal{Rule: RuleURL, Why: words, Words: words, Message: words.String()}
 	}
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return no("The address cannot be read as a URL; it must look like https://api.example.com/path.")
+		return no(fault.Say("The address cannot be read as a URL; it must look like https://api.example.com/path."))
 	case u.Scheme != "https" && u.Scheme != "http":
-		return no("Only addresses that start with https:// (or http:// where it is allowed) are called.")
+		return no(fault.Say("Only addresses that start with https:// (or http:// where it is allowed) are called."))
 	case u.Opaque != "" || u.Hostname() == "":
-		return no("The address has no host name.")
+		return no(fault.Say("The address has no host name."))
 	case u.User != nil:
-		return no("The address holds a user name or password; put them into a credential.")
+		return no(fault.Say("The address holds a user name or password; put them into a credential."))
 	case !validPort(u):
-		return no("The port in the address must be a number between 1 and 65535.")
+		return no(fault.Say("The port in the address must be a number between 1 and 65535."))
 	}
 	u.RawQuery, u.Fragment, u.RawFragment = encodeQuery(u.RawQuery), "", ""
 	at := place{host: u.Hostname(), port: portOf(u), plain: u.Scheme == "http"}
@@ -56,8 +58,8 @@ func parse(raw string) (*url.URL, place, *Refusal) {
 		return u, at, nil
 	}
 	name, complaint := hostName(at.host)
-	if complaint != "" {
-		return no("The host name " + strconv.Quote(at.host) + " cannot be called: " + complaint)
+	if complaint != nil {
+		return no(fault.Say("The host name %q cannot be called: %s.", at.host, complaint))
 	}
 	if name != at.host {
 		u.Host = name
@@ -85,7 +87,7 @@ func (p *pool) checkPlace(at place) *Refusal {
 	case p.rules.allowsNetworks() && p.c.dial == nil:
 		return nil // the address that it resolves to decides
 	case local && p.c.dial == nil:
-		return refusePrivate(at.host, "", "it is this machine itself, not the public internet")
+		return refusePrivate(at.host, "", fault.Say("it is this machine itself, not the public internet"))
 	case at.plain:
 		return refusePlain(at.host, "")
 	}
@@ -112,28 +114,28 @@ func validPort(u *url.URL) bool {
 
 // hostName gives a host name as lower case ASCII, or a complaint. Names that other software reads as an address
 // (127.1, 0x7f.1, 2130706433) are not names.
-func hostName(s string) (name, complaint string) {
+func hostName(s string) (name string, complaint *fault.Words) {
 	name = strings.ToLower(s)
 	if strings.ContainsFunc(name, func(r rune) bool { return r >= 0x80 }) {
 		ascii, err := idna.Lookup.ToASCII(name)
 		if err != nil {
-			return "", "it is not a valid international domain name."
+			return "", fault.Say("it is not a valid international domain name")
 		}
 		name = ascii
 	}
 	if name == "" || len(name) > 254 {
-		return "", "a host name has between 1 and 253 characters."
+		return "", fault.Say("a host name has between 1 and 253 characters")
 	}
 	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
 	for _, l := range labels {
 		if l == "" || len(l) > 63 || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return "", "it may hold letters, digits, hyphens and single dots only."
+			return "", fault.Say("it may hold letters, digits, hyphens and single dots only")
 		}
 	}
 	if numeric(labels[len(labels)-1]) {
-		return "", "it is an address in an unusual spelling (rule bare_address); write it as 192.0.2.1, and allow it under Settings, Network, or in WAYBILL_ALLOW_HOSTS."
+		return "", fault.Say("it is an address in an unusual spelling (rule bare_address); write it as 192.0.2.1, and allow it under Settings, Network, or in WAYBILL_ALLOW_HOSTS")
 	}
-	return name, ""
+	return name, nil
 }
 
 // numeric is the rule by which browsers take a host for an IPv4 address: its last label is a number (WHATWG URL 3.5).

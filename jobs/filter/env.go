@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -49,7 +50,7 @@ func (e *Env) event(withData bool) (map[string]any, error) {
 	if e.whole == nil && e.err == nil {
 		data, err := parse(e.source.Data)
 		if err != nil {
-			e.err = words("The event's data is not JSON.")
+			e.err = fault.Say("The event's data is not JSON.")
 		} else {
 			e.whole = e.fields(data)
 		}

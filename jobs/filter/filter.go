@@ -21,6 +21,8 @@ import (
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
+
+	"waybill/db/fault"
 )
 
 // Bounds of an expression (SEMANTICS 1).
@@ -46,6 +48,11 @@ type Program struct {
 type Problem struct {
 	Line, Column int // from 1, in characters
 	Message      string
+	Words        *fault.Words // of Message
+}
+
+func problem(line, column int, w *fault.Words) *Problem {
+	return &Problem{line, column, w.String(), w}
 }
 
 func (p *Problem) Error() string {
@@ -53,22 +60,22 @@ func (p *Problem) Error() string {
 }
 
 // Compile checks an expression over an event and makes it ready to run. The empty one always holds.
-func Compile(source string) (p *Program, problem *Problem) { return compile(source, false) }
+func Compile(source string) (p *Program, bad *Problem) { return compile(source, false) }
 
 // CompileCondition is Compile for a condition of a workflow, which sees run and steps besides event.
-func CompileCondition(source string) (p *Program, problem *Problem) { return compile(source, true) }
+func CompileCondition(source string) (p *Program, bad *Problem) { return compile(source, true) }
 
-func compile(source string, run bool) (p *Program, problem *Problem) {
+func compile(source string, run bool) (p *Program, bad *Problem) {
 	defer func() {
 		if v := recover(); v != nil {
-			p, problem = nil, &Problem{Line: 1, Column: 1, Message: "The expression cannot be understood."}
+			p, bad = nil, problem(1, 1, fault.Say("The expression cannot be understood."))
 		}
 	}()
 	if strings.TrimSpace(source) == "" {
 		return &Program{}, nil
 	}
 	if len(source) > MaxSource || !utf8.ValidString(source) {
-		return nil, &Problem{Line: 1, Column: 1, Message: fmt.Sprintf("An expression is UTF-8 text of at most %d KiB.", MaxSource>>10)}
+		return nil, problem(1, 1, fault.Say("An expression is UTF-8 text of at most %d KiB.", MaxSource>>10))
 	}
 	plain := conf.CreateNew()
 	plain.MaxNodes = MaxNodes
@@ -77,15 +84,15 @@ func compile(source string, run bool) (p *Program, problem *Problem) {
 		return nil, problemOf(err)
 	}
 	found := &survey{source: source, run: run}
-	if problem := found.walk(tree.Node, scope{}); problem != nil {
-		return nil, problem
+	if bad := found.walk(tree.Node, scope{}); bad != nil {
+		return nil, bad
 	}
 	code, err := expr.Compile(source, options(run)...)
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	if words := neverBool(code.Node()); words != "" {
-		return nil, &Problem{Line: 1, Column: 1, Message: fmt.Sprintf("The expression gives %s, not true or false; compare it with something.", words)}
+	if kind := neverBool(code.Node()); kind != "" {
+		return nil, problem(1, 1, fault.Say("The expression gives %s, not true or false; compare it with something.", kind))
 	}
 	return &Program{source: source, paths: found.paths, data: found.data, run: run, code: code}, nil
 }
@@ -141,7 +148,7 @@ func (p *Program) eval(e *Env) (bool, error) {
 	}
 	ok, isBool := out.(bool)
 	if !isBool {
-		return false, words("The expression gives %s, not true or false.", kindOf(out))
+		return false, fault.Say("The expression gives %s, not true or false.", kindOf(out))
 	}
 	return ok, nil
 }
@@ -149,7 +156,7 @@ func (p *Program) eval(e *Env) (bool, error) {
 func problemOf(err error) *Problem {
 	var f *file.Error
 	if errors.As(err, &f) {
-		return &Problem{Line: max(1, f.Line), Column: f.Column + 1, Message: sentence(f.Message)}
+		return problem(max(1, f.Line), f.Column+1, sentence(f.Message))
 	}
-	return &Problem{Line: 1, Column: 1, Message: sentence(err.Error())}
+	return problem(1, 1, sentence(err.Error()))
 }

@@ -1,17 +1,18 @@
 package filter
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/expr-lang/expr"
+
+	"waybill/db/fault"
 )
 
 // meter counts the steps of one evaluation down.
 type meter struct{ left int }
 
-var errTooMuch = words("The expression takes too many steps for this event.")
+var errTooMuch = fault.Say("The expression takes too many steps for this event.")
 
 func (m *meter) use(n int) error {
 	if m.left -= 1 + n; m.left < 0 {
@@ -24,7 +25,6 @@ func (m *meter) use(n int) error {
 func text(s string) int { return len(s) >> 4 }
 
 // words makes an error that is a sentence for people.
-func words(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 func functions() []expr.Option {
 	fn := func(name string, f func(m *meter, a []any) (any, error), kind any) expr.Option {
@@ -139,7 +139,7 @@ func order(m *meter, a, b any, orEqual bool) (bool, error) {
 		c := strings.Compare(x, y)
 		return c < 0 || (orEqual && c == 0), m.use(text(x[:min(len(x), len(y))]))
 	}
-	return false, words("%s cannot be compared with %s.", upper(kindOf(a)), kindOf(b))
+	return false, fault.Say("%s cannot be compared with %s.", fault.Opening(kindOf(a)), kindOf(b))
 }
 
 // compareNumbers is exact: a whole number is not squeezed into a fraction when both are whole. 2 = not comparable (NaN).
@@ -197,27 +197,27 @@ func in(m *meter, a, b any) (bool, error) {
 		_, there := b[k]
 		return there, nil
 	}
-	return false, words("“in” needs a list or an object on its right side; this is %s.", kindOf(b))
+	return false, fault.Say("“in” needs a list or an object on its right side; this is %s.", kindOf(b))
 }
 
 // compilePattern gives a regular expression, or what is wrong with it. Its size times the length of a text bounds the
 // time that matching takes.
-func compilePattern(pattern string) (*regexp.Regexp, string) {
+func compilePattern(pattern string) (*regexp.Regexp, *fault.Words) {
 	if len(pattern) > maxPattern {
-		return nil, fmt.Sprintf("A pattern has at most %d characters.", maxPattern)
+		return nil, fault.Say("A pattern has at most %d characters.", maxPattern)
 	}
 	size := patternSize(pattern)
 	if size < 0 {
-		return nil, "The pattern is not a valid regular expression (RE2 syntax)."
+		return nil, fault.Say("The pattern is not a valid regular expression (RE2 syntax).")
 	}
 	if size > maxInstructions {
-		return nil, "The pattern is too large; avoid counted repetitions such as {1,100}."
+		return nil, fault.Say("The pattern is too large; avoid counted repetitions such as {1,100}.")
 	}
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		return nil, "The pattern is not a valid regular expression (RE2 syntax)."
+		return nil, fault.Say("The pattern is not a valid regular expression (RE2 syntax).")
 	}
-	return re, ""
+	return re, nil
 }
 
 const (
@@ -237,7 +237,7 @@ func matches(m *meter, a, b any) (bool, error) {
 	}
 	s, ok := a.(string)
 	if !ok {
-		return false, words("“matches” needs text on its left side; this is %s.", kindOf(a))
+		return false, fault.Say("“matches” needs text on its left side; this is %s.", kindOf(a))
 	}
 	p := b.(*pattern)
 	if err := m.use(len(s) * p.size >> 1); err != nil {
@@ -254,7 +254,7 @@ func contains(m *meter, operator string, a, b any) (bool, error) {
 	s, ok := a.(string)
 	part, both := b.(string)
 	if !ok || !both {
-		return false, words("“%s” needs text on both sides; these are %s and %s.", operator, kindOf(a), kindOf(b))
+		return false, fault.Say("“%s” needs text on both sides; these are %s and %s.", operator, kindOf(a), kindOf(b))
 	}
 	if err := m.use(text(s) + text(part)); err != nil {
 		return false, err
@@ -272,20 +272,20 @@ func truth(a any) (bool, error) {
 	if b, ok := a.(bool); ok {
 		return b, nil
 	}
-	return false, words("True or false is needed here, not %s; compare it with something, for instance == true.", kindOf(a))
+	return false, fault.Say("True or false is needed here, not %s; compare it with something, for instance == true.", kindOf(a))
 }
 
 func list(a any) ([]any, error) {
 	if l, ok := a.([]any); ok {
 		return l, nil
 	}
-	return nil, words("A list is needed here, not %s.", kindOf(a))
+	return nil, fault.Say("A list is needed here, not %s.", kindOf(a))
 }
 
 // given is the argument of a function: not null, and paid for, since the function reads all of it.
 func given(m *meter, a any) (any, error) {
 	if a == nil {
-		return nil, words("A function got null as its argument.")
+		return nil, fault.Say("A function got null as its argument.")
 	}
 	return a, weigh(m, a)
 }
@@ -312,5 +312,5 @@ func added(m *meter, a any) (any, error) {
 	case string:
 		return a, m.use(len(a))
 	}
-	return nil, words("%s cannot be added.", upper(kindOf(a)))
+	return nil, fault.Say("%s cannot be added.", fault.Opening(kindOf(a)))
 }

@@ -1,13 +1,14 @@
 package filter
 
 import (
-	"fmt"
 	"regexp/syntax"
 	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
+
+	"waybill/db/fault"
 )
 
 // closures and simple are the functions that an expression may use: those whose cost is bounded by their arguments.
@@ -30,7 +31,7 @@ type survey struct {
 
 func (s *survey) problem(n ast.Node, format string, args ...any) *Problem {
 	f := (&file.Error{Location: n.Location()}).Bind(file.NewSource(s.source))
-	return &Problem{Line: f.Line, Column: f.Column + 1, Message: fmt.Sprintf(format, args...)}
+	return problem(f.Line, f.Column+1, fault.Say(format, args...))
 }
 
 // scope is what surrounds a node: how many closures, and the names that let has given.
@@ -96,11 +97,10 @@ func (s *survey) refuse(n ast.Node, in scope) *Problem {
 		}
 	case *ast.IdentifierNode:
 		if n.Value != "null" && !slices.Contains(in.names, n.Value) {
-			more := ""
 			if s.run {
-				more = ", run (id, number, subject, data, initiator) and steps"
+				return s.problem(n, "There is no %s here; the expression sees event (id, name, subject, time, data), run (id, number, subject, data, initiator) and steps.", n.Value)
 			}
-			return s.problem(n, "There is no %s here; the expression sees event (id, name, subject, time, data)%s.", n.Value, more)
+			return s.problem(n, "There is no %s here; the expression sees event (id, name, subject, time, data).", n.Value)
 		}
 	case *ast.PointerNode:
 		if in.closures == 0 || (n.Name != "" && n.Name != "index") {
@@ -125,7 +125,7 @@ func (s *survey) refuseOperator(n *ast.BinaryNode) *Problem {
 		if !ok {
 			return s.problem(n.Right, "The pattern of matches must be written out as text.")
 		}
-		if _, words := compilePattern(pattern.Value); words != "" {
+		if _, words := compilePattern(pattern.Value); words != nil {
 			return s.problem(n.Right, "%s", words)
 		}
 	}

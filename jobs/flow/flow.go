@@ -117,7 +117,7 @@ func (w *walk) do(e Effect) { w.effects = append(w.effects, e) }
 func (w *walk) take(sig Signal) error {
 	if w.run.Status.Ended() {
 		if sig.byPerson() {
-			return fault.Coded(fault.Conflict, "run_ended", "This run has ended (%s).", w.run.Status)
+			return fault.Coded(fault.Conflict, "run_ended", "This run has ended (%s).", fault.State(w.run.Status))
 		}
 		return nil
 	}
@@ -181,7 +181,7 @@ func (w *walk) person(sig Signal) error {
 	case s == nil:
 		return fault.Absent("step of this run")
 	case s.Status != model.StepOpen:
-		return fault.Coded(fault.Conflict, "task_closed", "“%s” is already %s.", s.Name, s.Status)
+		return fault.Coded(fault.Conflict, "task_closed", "“%s” is already %s.", s.Name, fault.State(s.Status))
 	case w.run.Status == model.RunPaused:
 		return fault.Coded(fault.Conflict, "paused", "This run is paused; resume it first.")
 	case sig.What == Complete && s.Kind != model.StepTask:

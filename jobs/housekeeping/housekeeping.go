@@ -33,7 +33,7 @@ type Options struct {
 // Keeper is made by New and works while Run does.
 type Keeper struct {
 	o       Options
-	blocked atomic.Pointer[string]
+	blocked atomic.Pointer[fault.Words]
 	use     atomic.Pointer[model.DiskUse]
 	stop    <-chan struct{}
 
@@ -75,21 +75,18 @@ func (k *Keeper) Use() model.DiskUse {
 	return model.DiskUse{}
 }
 
-// Blocked is why nothing can be accepted, "" when it can.
-func (k *Keeper) Blocked() string {
-	if s := k.blocked.Load(); s != nil {
-		return *s
-	}
-	return ""
-}
+// Blocked is why nothing can be accepted, nil when it can.
+func (k *Keeper) Blocked() *fault.Words { return k.blocked.Load() }
 
 // Accepting is nil, or the fault that callers get.
 func (k *Keeper) Accepting() error {
 	why := k.Blocked()
-	if why == "" {
+	if why == nil {
 		return nil
 	}
-	return &fault.Fault{Kind: fault.Unavailable, Code: "disk_low", RetryAfter: 30, Message: why + " Nothing was accepted; deliveries go on."}
+	f := fault.Coded(fault.Unavailable, "disk_low", "%s Nothing was accepted; deliveries go on.", why)
+	f.RetryAfter = 30
+	return f
 }
 
 // Run works until stop is closed.
@@ -174,26 +171,26 @@ func (k *Keeper) watch() {
 		k.o.Log.Warn("the log of writes is long: something reads for very long", "bytes", use.Log)
 	}
 	why := k.judge(use, p.Fits(use.Disk, k.o.Fixed))
-	if before := k.Blocked(); before != why && (before == "" || why == "") {
-		k.o.Log.Warn("the disk: what is accepted changed", "blocked", why, "free", use.Free, "used", use.Used)
+	if before := k.Blocked(); (before == nil) != (why == nil) {
+		k.o.Log.Warn("the disk: what is accepted changed", "blocked", why.String(), "free", use.Free, "used", use.Used)
 	}
-	k.blocked.Store(&why)
+	k.blocked.Store(why)
 }
 
 // judge says why nothing can be accepted. Once closed, the door opens again only with some room.
-func (k *Keeper) judge(use model.DiskUse, p model.Storage) string {
+func (k *Keeper) judge(use model.DiskUse, p model.Storage) *fault.Words {
 	need := p.MinFree
-	if k.Blocked() != "" {
+	if k.Blocked() != nil {
 		need += need / 4
 	}
 	size := use.File - use.Spare
 	switch {
 	case use.Free < need:
-		return fmt.Sprintf("The disk of this server is nearly full (%d MiB are free).", use.Free>>20)
+		return fault.Say("The disk of this server is nearly full (%d MiB are free).", use.Free>>20)
 	case k.over.Load() && size > p.Budget+p.Budget/10:
-		return fmt.Sprintf("The database of this server has %d MiB, more than its budget of %d MiB, and nothing old is left to remove.", size>>20, p.Budget>>20)
+		return fault.Say("The database of this server has %d MiB, more than its budget of %d MiB, and nothing old is left to remove.", size>>20, p.Budget>>20)
 	}
-	return ""
+	return nil
 }
 
 // Pass does once what is to be done: by age, by size, and giving back.

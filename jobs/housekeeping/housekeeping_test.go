@@ -173,7 +173,7 @@ func TestBySize(t *testing.T) {
 func TestDoor(t *testing.T) {
 	h := newHouse(t, model.Storage{})
 	h.watch()
-	if why := h.Blocked(); why != "" || h.Accepting() != nil {
+	if why := h.Blocked(); why != nil || h.Accepting() != nil {
 		t.Fatalf("blocked at first: %s", why)
 	}
 	h.o.Fixed.MinFree = 1 << 50
@@ -183,7 +183,7 @@ func TestDoor(t *testing.T) {
 	}
 	h.o.Fixed.MinFree = 1 << 20
 	h.watch()
-	if why := h.Blocked(); why != "" {
+	if why := h.Blocked(); why != nil {
 		t.Errorf("still blocked: %s", why)
 	}
 }
@@ -197,7 +197,7 @@ func TestOverBudget(t *testing.T) {
 	h.ahead = 48 * time.Hour
 	h.pass()
 	h.watch()
-	if h.Blocked() == "" {
+	if h.Blocked() == nil {
 		t.Error("more is accepted")
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -119,18 +120,18 @@ func (c *checking) keys() ([]any, error) {
 }
 
 // CheckPublicKey says what is wrong with the public key of a verification by tokens, "" when it will do.
-func CheckPublicKey(v model.Verification) string {
+func CheckPublicKey(v model.Verification) *fault.Words {
 	if v.PublicKey == "" || v.Preset != model.PresetJWT || len(v.Algorithm) < 2 {
-		return ""
+		return nil
 	}
 	if strings.HasPrefix(v.Algorithm, "HS") {
-		return "Tokens of " + v.Algorithm + " are verified by a secret, not by a public key."
+		return fault.Say("Tokens of %s are verified by a secret, not by a public key.", v.Algorithm)
 	}
 	c := &checking{v: v}
 	if _, err := c.keys(); err != nil {
-		return "This is not the PEM text of a public key for " + v.Algorithm + "."
+		return fault.Say("This is not the PEM text of a public key for %s.", v.Algorithm)
 	}
-	return ""
+	return nil
 }
 
 func tokenWords(err error) string {

@@ -92,7 +92,7 @@ func (in typed) checkField(bad *fault.Check, f model.Field) {
 		there = f.Check(bad, in.config)
 	}
 	if f.Required && !there && !in.has(f.Name) {
-		bad.Add(f.Name, "%s is needed.", f.Label)
+		bad.Add(f.Name, "%s is needed.", fault.Noun(f.Label))
 	}
 }
 

@@ -22,7 +22,7 @@ func header() Kind {
 		},
 		check: func(in typed, bad *fault.Check) {
 			name, value := in.config.Text("header_name"), in.secrets["header_value"].Reveal()
-			if words := egress.CheckHeader(name, ""); words != "" {
+			if words := egress.CheckHeader(name, ""); words != nil {
 				bad.Add("header_name", "%s", words)
 			} else if Owned(name) {
 				bad.Add("header_name", "Waybill sets %s itself.", http.CanonicalHeaderKey(name))

@@ -134,8 +134,8 @@ func unusable(message string) *egress.Error {
 
 // set puts a secret into a header, in place of what stood there.
 func set(req *egress.Request, name, value string) (Applied, error) {
-	if bad := egress.CheckHeader(name, value); bad != "" {
-		return Applied{}, unusable("The credential cannot be sent as the header " + name + ": " + bad)
+	if bad := egress.CheckHeader(name, value); bad != nil {
+		return Applied{}, unusable("The credential cannot be sent as the header " + name + ": " + bad.String())
 	}
 	req.Header.Set(name, value)
 	return Applied{Headers: []string{http.CanonicalHeaderKey(name)}}, nil

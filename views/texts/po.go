@@ -12,6 +12,8 @@ type Entry struct {
 	Many  string   // the id for several, "" where nothing is counted
 	Texts []string // in the language: one, or one a plural form; empty = not yet
 	From  []string // files that use it, sorted
+
+	Format bool // a format of package fmt, which has its values by their place: %[2]s
 }
 
 // Text is the i-th form, "" where there is none.
@@ -26,6 +28,9 @@ func (e Entry) Text(i int) string {
 func (e Entry) Browser() bool {
 	return slices.ContainsFunc(e.From, func(f string) bool { return strings.HasSuffix(f, ".js") })
 }
+
+// formatFlag is how gettext marks them.
+const formatFlag = "go-format"
 
 // Parse reads a PO file. Lines that it does not know are passed over.
 func Parse(file string) []Entry {
@@ -45,6 +50,8 @@ func Parse(file string) []Entry {
 		switch {
 		case line == "":
 			end()
+		case word == "#,":
+			e.Format = strings.Contains(rest, formatFlag)
 		case word == "#:":
 			e.From = append(e.From, strings.Fields(rest)...)
 		case word == "msgid":
@@ -59,7 +66,7 @@ func Parse(file string) []Entry {
 		default:
 			rest = line
 		}
-		if text, err := strconv.Unquote(rest); err == nil && into != nil && word != "#:" {
+		if text, err := strconv.Unquote(rest); err == nil && into != nil && !strings.HasPrefix(word, "#") {
 			*into += text
 		}
 	}
@@ -76,6 +83,9 @@ func Write(entries []Entry) string {
 		}
 		for _, f := range e.From {
 			b.WriteString("#: " + f + "\n")
+		}
+		if e.Format {
+			b.WriteString("#, " + formatFlag + "\n")
 		}
 		field(&b, "msgid", e.ID)
 		if e.Many == "" {

@@ -57,6 +57,9 @@ var fields = map[string][]string{
 	"Finding":       {"Label"},
 }
 
+// told are the slots of what is said by all of the program, not by pages alone.
+var told = map[string][]string{"Fault": {"Message"}, "Use": {"Kind"}, "Problem": {"Message"}, "scanError": {"text"}}
+
 // places are the fields of types whose literals name none.
 var places = map[string][]string{
 	"Mark":    {"", "", "Word"},
@@ -64,6 +67,7 @@ var places = map[string][]string{
 	"source":  {"label", "", ""},
 	"Crumb":   {"Label", ""},
 	"Pair":    {"", "", ""},
+	"Use":     {"Kind", "", ""},
 	"Option":  {"", "Label", ""},
 }
 
@@ -76,20 +80,34 @@ var args = map[string][]int{
 	"Done": {2}, "Flash": {2}, "crumb": {0}, "under": {1}, "shortcut": {0},
 }
 
-// faults are those that make complaints; one with values in it cannot be looked up.
-var faults = map[string]int{"New": 1, "Coded": 2, "Add": 1}
+// faults are those that make complaints, with the argument that is their format (package fmt).
+var faults = map[string]int{"fault.New": 1, "fault.Coded": 2, "fault.Say": 0, "fault.Complaint": 1, "Add": 1, "complain": 1, "problem": 1}
+
+// kinds are the arguments that name a kind of thing, which stands in a sentence as one of its values.
+var kinds = map[string]int{"fault.Noun": 0, "fault.Text": 0, "current": 0, "duplicate": 1, "inUse": 0, "vacate": 0}
+
+// absent are the arguments that name a kind of thing, of which it is said that there is none.
+var absent = map[string]int{"fault.Absent": 0, "one": 1}
 
 // nouns are those whose count has a plural of its own form.
 var nouns = map[string]int{"Many": 2, "Plural": 1}
 
+// inner are what queries call what no person asks for by its name.
+var inner = []string{"count", "counts", "day", "hour", "mark", "sequence", "size", "throttle", "timer"}
+
 // gathered is what the sources say: id to where, and plural ids.
 type gathered struct {
-	from map[string][]string
-	many map[string]string
+	from    map[string][]string
+	many    map[string]string
+	formats map[string]bool // of package fmt
+}
+
+func nothing() gathered {
+	return gathered{map[string][]string{}, map[string]string{}, map[string]bool{}}
 }
 
 func gather(root string) (gathered, error) {
-	g := gathered{map[string][]string{}, map[string]string{}}
+	g := nothing()
 	for _, folder := range folders {
 		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
@@ -165,12 +183,14 @@ func (v visitor) file(f *ast.File) {
 		case *ast.CallExpr:
 			v.call(n)
 		case *ast.CompositeLit:
-			if v.pages {
-				v.literal(n, typeName(n.Type))
-			}
+			v.literal(n, typeName(n.Type))
 		case *ast.ReturnStmt:
-			if v.pages && len(n.Results) == 1 {
-				v.sentence(n.Results[0])
+			v.returned(n)
+		case *ast.ValueSpec:
+			for _, e := range n.Values {
+				if !v.pages {
+					v.whole(e)
+				}
 			}
 		}
 		return true
@@ -184,9 +204,34 @@ func (v visitor) add(e ast.Expr) {
 	}
 }
 
-var sentence = regexp.MustCompile(`^\p{Lu}\p{Ll}`)
+var (
+	sentence = regexp.MustCompile(`^\p{Lu}\p{Ll}`)
+	whole    = regexp.MustCompile(`(?s)^\p{Lu}\p{Ll}* .*[.?]$`)
+)
 
-// sentence keeps what a function gives back when it reads like a text for people: such functions choose between texts.
+// returned keeps what a function gives back when it reads like a text for people: such functions choose between texts.
+// Below the pages these are whole sentences.
+func (v visitor) returned(r *ast.ReturnStmt) {
+	if v.pages && len(r.Results) == 1 {
+		v.sentence(r.Results[0])
+	}
+	if v.pages {
+		return
+	}
+	for _, e := range r.Results {
+		v.whole(e)
+	}
+}
+
+func (v visitor) whole(e ast.Expr) {
+	for _, s := range said(e) {
+		if whole.MatchString(s) {
+			v.g.add(s, v.name)
+			v.mark(e)
+		}
+	}
+}
+
 func (v visitor) sentence(e ast.Expr) {
 	for _, s := range said(e) {
 		if sentence.MatchString(s) {
@@ -207,9 +252,7 @@ func (v visitor) call(c *ast.CallExpr) {
 			of = x.Name
 		}
 	}
-	if i, ok := faults[name]; ok && (of == "fault" || name == "Add") && len(c.Args) == i+1 {
-		v.add(c.Args[i])
-	}
+	v.told(c, name, of)
 	if !v.pages {
 		return
 	}
@@ -232,6 +275,35 @@ func (v visitor) call(c *ast.CallExpr) {
 	}
 }
 
+// told reads the calls that make what all of the program says to people.
+func (v visitor) told(c *ast.CallExpr, name, of string) {
+	if of == "fault" || of == "" && strings.HasPrefix(v.name, "db/fault/") {
+		name = "fault." + name
+	}
+	if i, ok := faults[name]; ok && i < len(c.Args) {
+		for _, s := range said(c.Args[i]) {
+			v.g.format(s, v.name)
+			v.mark(c.Args[i])
+		}
+	}
+	if i, ok := kinds[name]; ok && i < len(c.Args) {
+		v.add(c.Args[i])
+	}
+	if i, ok := absent[name]; ok && i < len(c.Args) && !counts(c.Args) {
+		for _, noun := range said(c.Args[i]) {
+			if !slices.Contains(inner, noun) {
+				v.g.add("There is no such "+noun+".", v.name)
+			}
+			v.mark(c.Args[i])
+		}
+	}
+}
+
+// counts reports whether a query's scan function is that of a number, which there always is.
+func counts(args []ast.Expr) bool {
+	return len(args) > 2 && typeName(args[2]) == "number"
+}
+
 // literal reads a composite literal of a type; elements of lists and maps that name no type have that of the list.
 func (v visitor) literal(c *ast.CompositeLit, kind string) {
 	elem := elemName(c.Type)
@@ -249,7 +321,10 @@ func (v visitor) literal(c *ast.CompositeLit, kind string) {
 			v.literal(inner, elem)
 			continue
 		}
-		if key != "" && (slices.Contains(fields[kind], key) || slices.Contains(places[kind], key)) {
+		if key == "" {
+			continue
+		}
+		if slices.Contains(told[kind], key) || v.pages && (slices.Contains(fields[kind], key) || slices.Contains(places[kind], key)) {
 			v.add(value)
 		}
 	}
@@ -318,6 +393,23 @@ func (g gathered) add(text, from string) {
 	}
 }
 
+var verbs = regexp.MustCompile(`%(\[\d\])?[a-z]`)
+
+// format keeps a format with words in it; what is no format in any language is a text like others.
+func (g gathered) format(text, from string) {
+	if !letters.MatchString(verbs.ReplaceAllString(text, "")) && !strings.Contains(text, "“") {
+		return
+	}
+	if strings.Contains(text, "%") {
+		g.formats[text] = true
+		if !slices.Contains(g.from[text], from) {
+			g.from[text] = append(g.from[text], from)
+		}
+		return
+	}
+	g.add(text, from)
+}
+
 func (g gathered) count(one, many, from string) {
 	g.many[one] = many
 	if !slices.Contains(g.from[one], from) {
@@ -336,7 +428,7 @@ func (g gathered) entries(head texts.Entry, said map[string]texts.Entry) []texts
 	for _, id := range ids {
 		from := slices.Clone(g.from[id])
 		slices.Sort(from)
-		e := texts.Entry{ID: id, Many: g.many[id], From: from}
+		e := texts.Entry{ID: id, Many: g.many[id], From: from, Format: g.formats[id]}
 		if old := said[id]; (old.Many == "") == (e.Many == "") {
 			e.Texts = old.Texts
 		}

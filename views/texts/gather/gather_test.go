@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,6 +46,25 @@ func lines(file string) (out []string) {
 	return out
 }
 
+var verb = regexp.MustCompile(`%(\[\d\])?([a-z%])`)
+
+// inPlaces are the values of a format, each with the place of its argument: "[1]%s", whether it is written so or not.
+func inPlaces(format string) (out []string) {
+	next := 1
+	for _, m := range verb.FindAllStringSubmatch(format, -1) {
+		switch {
+		case m[2] == "%":
+		case m[1] != "":
+			out = append(out, m[1]+"%"+m[2])
+			next = int(m[1][1]-'0') + 1
+		default:
+			out = append(out, fmt.Sprintf("[%d]%%%s", next, m[2]))
+			next++
+		}
+	}
+	return out
+}
+
 var place = regexp.MustCompile(`\{\w+\}`)
 
 // TestLanguagesAreWhole: a language has every text, and none loses a value or makes one up.
@@ -53,8 +73,11 @@ func TestLanguagesAreWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := func(s string) []string {
+	values := func(s string, format bool) []string {
 		v := place.FindAllString(s, -1)
+		if format {
+			v = append(v, inPlaces(s)...)
+		}
 		slices.Sort(v)
 		return slices.Compact(v)
 	}
@@ -81,7 +104,7 @@ func TestLanguagesAreWhole(t *testing.T) {
 					continue
 				}
 				told++
-				if diff := cmp.Diff(values(id), values(text)); diff != "" {
+				if diff := cmp.Diff(values(id, e.Format), values(text, e.Format)); diff != "" {
 					t.Errorf("%s: %q: values differ (-id +text):\n%s", filepath.Base(name), id, diff)
 				}
 			}
@@ -109,6 +132,9 @@ func page(ctx C, x X) {
 	ui.CellText("Column", "mono", "what somebody entered")
 	fault.New(fault.Conflict, "A complaint.")
 	fault.New(fault.Conflict, "A complaint of %d bytes.", 3)
+	fault.Absent("widget")
+	bad.Add("name", "%s", words)
+	return current("gadget", 1, 2)
 	ui.Note(ui.Bad, "Composed " + x.Name)
 	ui.Input(ui.FieldProps{Placeholder: "https://example.com/path"})
 }
@@ -128,8 +154,8 @@ func key() string { return "not_a_text" }`
 	for _, e := range g.entries(texts.Entry{}, nil)[1:] {
 		got = append(got, e.ID+" < "+strings.Join(e.From, " "))
 	}
-	want := []string{"A complaint. < views/page.templ", "A label < views/page.templ", "A lead. < views/page.templ", "Chosen elsewhere < views/page.templ", "Column < views/page.templ",
-		"Copied {n} < static/src/js/a.js", "Delete {name}? < views/page.templ", "First tab < views/page.templ", "Joined hint. < views/page.templ", "Some tabs < views/page.templ", "{n} delivery < views/page.templ"}
+	want := []string{"A complaint of %d bytes. < views/page.templ", "A complaint. < views/page.templ", "A label < views/page.templ", "A lead. < views/page.templ", "Chosen elsewhere < views/page.templ", "Column < views/page.templ",
+		"Copied {n} < static/src/js/a.js", "Delete {name}? < views/page.templ", "First tab < views/page.templ", "Joined hint. < views/page.templ", "Some tabs < views/page.templ", "There is no such widget. < views/page.templ", "gadget < views/page.templ", "{n} delivery < views/page.templ"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("gathered (-want +got):\n%s", diff)
 	}

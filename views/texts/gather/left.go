@@ -137,7 +137,7 @@ func code(root, name string) (out []Left, err error) {
 	if err != nil {
 		return nil, err
 	}
-	g := gathered{map[string][]string{}, map[string]string{}}
+	g := nothing()
 	v := visitor{g: g, name: at, pages: true, known: map[token.Pos]bool{}}
 	v.file(file)
 	ast.Inspect(file, func(n ast.Node) bool {
