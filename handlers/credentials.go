@@ -105,15 +105,6 @@ func (h *Handlers) listCredentials(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	around, err := h.Store.Routing(ctx)
-	if err != nil {
-		return err
-	}
-	users := map[model.CredentialID]int{}
-	for _, x := range around.Connections {
-		users[x.CredentialID]++
-		users[x.ClientCertificateID]++ // never the same as the one before
-	}
 	props := views.CredentialsProps{Query: q, CanEdit: h.may(c, model.Credentials.Manage()), Now: h.Now()}
 	lives, err := h.Store.CredentialLives(ctx)
 	if err != nil {
@@ -121,7 +112,15 @@ func (h *Handlers) listCredentials(c echo.Context) error {
 	}
 	for _, x := range list {
 		kind, _ := scheme.ByType(x.Type)
-		props.Items = append(props.Items, views.CredentialItem{Credential: x, Kind: kind.Title, Users: users[x.ID], Life: lives[x.ID]})
+		item := views.CredentialItem{Credential: x, Kind: kind.Title, Users: map[string]int{}, Life: lives[x.ID]}
+		uses, err := h.Store.CredentialUsage(ctx, x.ID)
+		if err != nil {
+			return err
+		}
+		for _, u := range uses {
+			item.Users[u.Kind]++
+		}
+		props.Items = append(props.Items, item)
 	}
 	props.Next, props.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "Credentials", Section: "credentials"}, views.Credentials(props))

@@ -156,7 +156,7 @@ func (p ConnectionProps) retries() string {
 	if p.Item.Alone != "" {
 		return ""
 	}
-	return Schedule(model.Destination{}.Schedule(p.Item.Connection))
+	return together(Schedule(model.Destination{}.Schedule(p.Item.Connection)))
 }
 
 // TestStep is one request of the test of a connection.

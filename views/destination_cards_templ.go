@@ -144,9 +144,9 @@ func (p DestinationProps) templateRows() int {
 // emptyTemplate says what a destination without a template of its own sends.
 func (p DestinationProps) emptyTemplate() string {
 	if p.Makes {
-		return "Empty: the message of the form above. One of your own goes before it."
+		return "Left empty, it is the message of the form above."
 	}
-	return "Empty: the event’s data as it is."
+	return "Left empty, the event’s data goes out as it is."
 }
 
 // previewButton is for those without htmx.
@@ -709,7 +709,7 @@ func destinationFacts(p DestinationProps) templ.Component {
 					{Label: "Path", Text: p.Saved.Path, Mono: true},
 					{Label: "Content type", Text: p.Saved.ContentType, Mono: true},
 					{Label: "Signed", Text: yesNo(p.Saved.Sign)},
-					{Label: "Retry schedule", Text: Schedule(p.Saved.Schedule(p.Connection.Connection))},
+					{Label: "Retry schedule", Text: together(Schedule(p.Saved.Schedule(p.Connection.Connection)))},
 					{Label: "Answers to retry", Text: string(p.Saved.RetryOn), Mono: true},
 					{Label: "At once", Text: ui.Many(ctx, p.Saved.MaxInFlight, "request")},
 					{Label: "Rate", Text: rateWords(p.Saved.Rate)},

@@ -1163,7 +1163,7 @@ func revokeText(k model.APIKey) templ.Component {
 
 func revokeKey(k model.APIKey) ui.ConfirmProps {
 	return ui.ConfirmProps{ID: "revoke-" + string(k.ID), Page: href.RevokeAPIKey(k.ID), Action: href.RevokeAPIKey(k.ID), Cancel: href.APIKeys(),
-		Label: "Revoke", Icon: "ban", Small: true, Title: "Revoke " + k.Name + "?", Confirm: "Revoke key"}
+		Label: "Revoke", Icon: "ban", Title: "Revoke " + k.Name + "?", Confirm: "Revoke key"}
 }
 
 func userOptions(users []model.User) []ui.Option {

@@ -21,6 +21,11 @@ func Schedule(seconds []int) string {
 	return strings.Join(parts, ", ")
 }
 
+// together is a schedule whose numbers stay beside their units where a line breaks.
+func together(schedule string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(schedule, " ", "\u00a0"), ",\u00a0", ", ")
+}
+
 // wait writes seconds in the largest unit that they are a whole number of; up to two days as hours.
 func wait(s int) string {
 	switch {
