@@ -139,6 +139,9 @@ func TestTraces(t *testing.T) {
 	f.start()
 	f.must(200, "POST", "deliveries/"+first["id"].(string)+"/retry", nil)
 	f.settled(event, "delivered")
+	f.route("http://203.0.113.9", "never.sent", map[string]any{"name": "Nobody"}, map[string]any{"name": "Later", "retry_schedule": []int{3600}})
+	given := f.must(202, "POST", "events", `{"name":"never.sent","data":{}}`, "Traceparent", "00-"+sentTrace+"-00f067aa0ba902b7-01").str("id")
+	f.must(200, "POST", "deliveries/"+f.settled(given, "pending")["id"].(string)+"/cancel", nil)
 	if err := f.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +165,9 @@ func TestTraces(t *testing.T) {
 	}
 	if call.Kind != wire.Span_SPAN_KIND_SERVER || says(call, "http.response.status_code") != "202" || says(call, "waybill.endpoint.name") != "Door" || strings.Contains(call.String(), "wbi_") {
 		t.Errorf("the call is told of as %v", call)
+	}
+	if given := c.one("deliver Later", c.one("publish never.sent", caller).SpanId); says(given, "waybill.delivery.status") != "cancelled" || says(given, "waybill.attempts") != "0" {
+		t.Errorf("what was cancelled is told of as %v", given)
 	}
 	run := c.one("run Told", published.SpanId)
 	step := c.one("step ask", run.SpanId)

@@ -95,6 +95,11 @@ func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, 
 	return work, next, err
 }
 
+// Work are deliveries with their events as a dispatcher sees them, those of ids that are there.
+func (s *Store) Work(ctx context.Context, ids ...model.DeliveryID) ([]model.Work, error) {
+	return all(s.reader(ctx), scanWork, workOf, encode(ids))
+}
+
 func scanWork(r row) (model.Work, error) {
 	var w model.Work
 	e := &w.Event

@@ -35,9 +35,26 @@ func (s *Service) Cancel(ctx context.Context, actor model.Actor, id model.Delive
 	})
 	if err == nil {
 		s.dispatch.Forget(d.TargetID, d.ID)
+		s.traceEnds(d.ID)
 		s.watchers.tell()
 	}
 	return d, err
+}
+
+// traceEnds tells of deliveries that ended without an attempt, on its own time.
+func (s *Service) traceEnds(ids ...model.DeliveryID) {
+	if s.tracer == nil {
+		return
+	}
+	s.telling.Go(func() {
+		list, err := s.o.Store.Work(context.Background(), ids...)
+		if err != nil {
+			s.o.Log.Warn("deliveries that were cancelled are not traced", "error", err)
+		}
+		for _, w := range list {
+			s.tracer.Settled(w.Delivery, w.Event, w.Delivery.Attempts, w.Delivery.Status, "", w.Delivery.UpdatedAt)
+		}
+	})
 }
 
 // WaitsOutcome is why a delivery waits whose message the other side took without telling what becomes of it.

@@ -49,6 +49,7 @@ type Service struct {
 	routing  routing
 	dispatch *dispatch.Dispatcher
 	tracer   *tracing.Tracer
+	telling  sync.WaitGroup // of what was cancelled, to the tracer
 	pool     *script.Pool
 	egress   *egress.Client
 	keeper   *scheme.Keeper
@@ -255,6 +256,7 @@ func (s *Service) Stop(grace time.Duration) error {
 	s.writeStats()
 	s.writeNotes()
 	s.writeLives(true)
+	s.telling.Wait()
 	return s.o.Store.EndNode(context.Background(), s.o.Node)
 }
 

@@ -383,5 +383,6 @@ func (s *Service) forget(ctx context.Context, ids []model.DeliveryID) error {
 	for _, d := range list {
 		s.dispatch.Forget(d.TargetID, d.ID)
 	}
+	s.traceEnds(ids...)
 	return err
 }

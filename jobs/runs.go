@@ -278,7 +278,10 @@ func (s *Service) recall(tx *db.Tx, id model.DeliveryID) error {
 		return nil
 	}
 	if err == nil {
-		tx.After(func() { s.dispatch.Forget(d.TargetID, d.ID) })
+		tx.After(func() {
+			s.dispatch.Forget(d.TargetID, d.ID)
+			s.traceEnds(d.ID)
+		})
 	}
 	return err
 }
