@@ -142,6 +142,7 @@ func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
 		if err != nil {
 			return x, explain(err, f, r.Timeout, 0)
 		}
+		defer resp.Body.Close()
 		return x, x.take(resp, resp.Body, r, f, func(time.Duration) {}, func(err error) error { return err })
 	}
 	t, err := at.ask(ctx, f, u, r)
