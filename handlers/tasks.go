@@ -84,6 +84,7 @@ func (h *Handlers) task(c echo.Context) (p views.TaskProps, err error) {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return p, err
 	}
+	p.Definition = v.Definition
 	p.Step, _ = v.Definition.Step(p.Task.Step)
 	switch {
 	case p.Task.Status == model.TaskAbandoned:

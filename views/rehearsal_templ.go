@@ -369,7 +369,7 @@ func triedStep(s model.StepRun) templ.Component {
 			}
 		}
 		if len(s.Fields) > 0 {
-			templ_7745c5c3_Err = fieldValues(s.Fields).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fieldValues(s.Fields, nil).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

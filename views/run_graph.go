@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,6 +65,38 @@ func fileOf(f model.FieldValue) (model.FileValue, bool) {
 		return v, false
 	}
 	return v, v.ID != ""
+}
+
+// fieldsOf are the fields that a step asks for.
+func fieldsOf(d model.Definition, key string) []model.FormField {
+	s, _ := d.Step(key)
+	return s.Fields
+}
+
+// labelled is a value with the words that people chose in place of what stands for them.
+func labelled(f model.FieldValue, form []model.FormField) model.FieldValue {
+	i := slices.IndexFunc(form, func(x model.FormField) bool { return x.Key == f.Key })
+	if i < 0 || len(form[i].Options) == 0 {
+		return f
+	}
+	word := func(v any) any {
+		for _, o := range form[i].Options {
+			if o.Value == v && o.Label != "" {
+				return o.Label
+			}
+		}
+		return v
+	}
+	if list, is := f.Value.([]any); is {
+		words := make([]any, len(list))
+		for j, v := range list {
+			words[j] = word(v)
+		}
+		f.Value = words
+		return f
+	}
+	f.Value = word(f.Value)
+	return f
 }
 
 // fieldText is what a field holds, for people.

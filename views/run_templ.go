@@ -863,7 +863,7 @@ func runStart(p RunProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(p.Run.Form) > 0 {
-			templ_7745c5c3_Err = fieldValues(p.Run.Form).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fieldValues(p.Run.Form, p.Definition.Trigger.Fields).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1055,7 +1055,7 @@ func runStep(p RunProps, s model.StepRun) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(s.Fields) > 0 {
-			templ_7745c5c3_Err = fieldValues(s.Fields).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fieldValues(s.Fields, fieldsOf(p.Definition, s.Key)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1245,7 +1245,7 @@ func decisions(list []model.Decision, now time.Time) templ.Component {
 }
 
 // fieldValues are a form as it was filled in.
-func fieldValues(list []model.FieldValue) templ.Component {
+func fieldValues(list []model.FieldValue, form []model.FormField) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1334,9 +1334,9 @@ func fieldValues(list []model.FieldValue) templ.Component {
 				}
 			} else {
 				var templ_7745c5c3_Var57 string
-				templ_7745c5c3_Var57, templ_7745c5c3_Err = templ.JoinStringErrs(orDash(fieldText(f)))
+				templ_7745c5c3_Var57, templ_7745c5c3_Err = templ.JoinStringErrs(orDash(fieldText(labelled(f, form))))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/run.templ`, Line: 297, Col: 28}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/run.templ`, Line: 297, Col: 44}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var57))
 				if templ_7745c5c3_Err != nil {

@@ -141,7 +141,7 @@ func tokenLines(u *url.URL, how string, headers, form []string) string {
 	default:
 		lines = append(lines, "Content-Type: application/x-www-form-urlencoded", "", strings.Join(form, "\n&"))
 	}
-	path := cmp.Or(u.EscapedPath(), "/")
+	path := strings.ReplaceAll(cmp.Or(u.EscapedPath(), "/"), url.PathEscape(unset), unset)
 	if query != "" {
 		path += "?" + strings.ReplaceAll(query, "&", "\n  &")
 	}
