@@ -104,3 +104,14 @@ onReady((root) => root.querySelectorAll("[data-rows]").forEach((box) => {
   const keep = empty.length === rowsOf(box).length ? 1 : 0;
   empty.slice(keep).forEach((r) => r.remove());
 }));
+
+// Of choices in a row that is wider than the screen, the chosen one is in view.
+const shown = new WeakSet(); // rows that were looked at: what the reader moves afterwards stays
+onReady((root) => {
+  root.querySelectorAll(".segmented > [aria-current], .tabs > [aria-current]").forEach((el) => {
+    const row = el.parentElement;
+    if (shown.has(row)) return;
+    shown.add(row);
+    if (row.scrollWidth > row.clientWidth) row.scrollLeft += el.getBoundingClientRect().x - row.getBoundingClientRect().x - 16;
+  });
+});
