@@ -94,6 +94,7 @@ func TestCommandsFailInOneLine(t *testing.T) {
 
 // TestCommandsBesideAServer runs every small command on the data folder of a running server.
 func TestCommandsBesideAServer(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	made := p.command("", "user", "create", "--email", "grace@example.com", "--name", "Grace", "--role", "Operator")

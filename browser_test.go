@@ -15,6 +15,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -28,8 +29,7 @@ type browser struct {
 	base    string
 	scripts bool // the pages' own scripts run
 
-	thorough bool // pages are checked by axe, once each
-	seen     map[string]bool
+	thorough bool // pages are checked by axe, once for each thing that they are made of
 
 	mu       sync.Mutex
 	troubles []string
@@ -62,7 +62,7 @@ func newBrowser(t *testing.T, base string, scripts bool) *browser {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	b := &browser{T: t, ctx: ctx, base: base, scripts: scripts, seen: map[string]bool{}}
+	b := &browser{T: t, ctx: ctx, base: base, scripts: scripts}
 	if err := chromedp.Listen(ctx, b.listen); err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +132,7 @@ func (b *browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	ctx, cancel := context.WithTimeout(b.ctx, within)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.failed()
 		b.Fatalf("%s: %v at %s\n%s", what, err, b.where(), tail(b.text(), 2000))
 	}
 }
@@ -178,13 +179,36 @@ func (b *browser) scheme(name string) {
 		{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 }
 
-// fill types into the field of that name, in place of what stands there.
+// fill puts text into the field of that name as a paste does, in place of what stands there.
 func (b *browser) fill(name, value string) {
 	b.Helper()
-	sel := chromedp.CSS("[name=\"" + name + "\"]")
-	b.do("fill "+name, chromedp.WaitVisible(sel))
-	eval[bool](b, fmt.Sprintf("document.querySelector('[name=\"%s\"]').value = '', true", name))
-	b.do("fill "+name, chromedp.SendKeys(sel, value))
+	b.until("a field is called "+name, fmt.Sprintf(`(() => {
+		const e = document.querySelector('[name="%s"]');
+		if (!e?.checkVisibility()) return false;
+		e.focus();
+		e.value = "";
+		return document.activeElement === e;
+	})()`, name))
+	if value != "" {
+		call(b, input.InsertText, input.InsertTextParams{Text: value})
+	}
+}
+
+// until waits for a condition on the page; what fails, between two pages for instance, does not hold yet.
+func (b *browser) until(what, js string) {
+	b.Helper()
+	for end := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(b.ctx, within)
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+js+")"))
+		cancel()
+		if err == nil && holds {
+			return
+		}
+		if time.Now().After(end) {
+			b.failed()
+			b.Fatalf("never: %s at %s (%v)\n%s", what, b.where(), err, tail(b.text(), 2000))
+		}
+	}
 }
 
 // named is the name of the field with that label.
@@ -255,14 +279,13 @@ func (b *browser) hit(what, element string) chromedp.Action[chromedp.Void] {
 	})
 }
 
+// follow waits for what a click leads to: another document, or another place on this one. (What a page does to its own history
+// in the meantime is no arrival.)
 func (b *browser) follow(what string, click chromedp.Action[chromedp.Void]) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, within)
-	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, click); err != nil {
-		b.failed()
-		b.Fatalf("press %s: %v at %s\n%s", what, err, b.where(), tail(b.text(), 2000))
-	}
+	from := eval[string](b, "window.left = location.href")
+	b.do("press "+what, click)
+	b.until("there is a page after "+what, fmt.Sprintf("(!window.left || location.href !== %q) && document.readyState === 'complete'", from))
 }
 
 // click is press without waiting for a page.
@@ -300,63 +323,6 @@ func (b *browser) still() {
 	eval[bool](b, `document.getAnimations().forEach(a => a.animationName === "leave" && a.finish()),
 		Promise.all(document.getAnimations().filter(a => a.effect?.getComputedTiming().endTime !== Infinity).map(a => a.finished.catch(() => {}))).then(() =>
 		new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
-}
-
-// axe is the path of the accessibility checker, "" when it is not fetched.
-func axe() string {
-	path := filepath.Join("static", "node_modules", "axe-core", "axe.min.js")
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
-}
-
-// inspect checks the page at hand: accessibility, and no sideways scrolling on a desktop and on phones.
-func (b *browser) inspect() {
-	b.Helper()
-	widths := []int64{1280, 390, 320}
-	if !b.thorough {
-		widths = []int64{1280, 320}
-	}
-	for _, width := range widths {
-		if width != 1280 { // as pages are opened
-			b.size(width, 860)
-		}
-		b.still()
-		if over := eval[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
-			b.Errorf("%s scrolls sideways by %d px at %d px: %s", b.where(), over, width, eval[string](b,
-				"[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML.slice(0, 120)).slice(-3).join(' | ')"))
-		}
-	}
-	b.size(1280, 860)
-	b.still() // a click at once would land where things were on the phone
-	if !b.thorough || b.seen[b.where()] {
-		return
-	}
-	b.seen[b.where()] = true
-	b.shoot()
-	path := axe()
-	if path == "" {
-		if os.Getenv("E2E") == "require" {
-			b.Fatal("axe is not fetched: go run ./static/fetch -dev")
-		}
-		return
-	}
-	source, err := os.ReadFile(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, scheme := range []string{"light", "dark"} {
-		b.scheme(scheme)
-		b.still()
-		eval[bool](b, string(source)+"; true")
-		found := eval[string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r =>
-			r.violations.map(v => v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")).join("\n"))`)
-		if found != "" {
-			b.Errorf("axe at %s (%s):\n%s", b.where(), scheme, found)
-		}
-	}
-	b.scheme("light")
 }
 
 // failed keeps a picture of a page at which a step failed.

@@ -54,6 +54,7 @@ func (p *program) killedAt(x *s3test.Server, fits func(*http.Request) bool, n in
 // TestBucketKilled kills the program with signal 9 while it writes an hour, at each of its objects and at the manifest, before
 // and after the store has taken it, and while it moves files. In the end there is one whole object each.
 func TestBucketKilled(t *testing.T) {
+	t.Parallel()
 	x := s3test.New(t)
 	p := newProgram(t, "")
 	p.start()

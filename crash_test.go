@@ -73,6 +73,7 @@ func rounds() int {
 // TestKill kills the program with signal 9 at random points under load, again and again on the same data folder.
 // Every event that was answered 202 must arrive, redeliveries keep their webhook-id, and nothing is stuck.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	rx := newCatcher(t)
 	rx.fail = func(n int) int { // one in nine fails at first; those of all rounds failing together would open the breaker
 		if n%9 == 0 {
@@ -214,6 +215,7 @@ func TestDiskFull(t *testing.T) {
 
 // TestStop ends the program in order under load: what was accepted and not sent is sent by the next one, uncounted.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	rx := newCatcher(t)
 	p := newProgram(t, "")
 	p.start()

@@ -14,6 +14,7 @@ import (
 // TestPlatformKey has a delivery call this server's own API in the name of one of its keys: what it publishes is one
 // deeper each time, and the chain is cut; a revoked key opens nothing.
 func TestPlatformKey(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	key := p.must(http.StatusOK, http.MethodGet, "api-keys", nil).items()[0]["id"]
@@ -87,6 +88,7 @@ func (p *program) jwks() string {
 
 // TestClientSecret is kept for step webhooks; what sends other requests cannot pick it.
 func TestClientSecret(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	body := map[string]any{"name": "Shared word", "type": "client_secret", "config": map[string]any{"secret": strings.Repeat("x", 251)}}
@@ -107,6 +109,7 @@ func TestClientSecret(t *testing.T) {
 
 // TestKeyRotate kills changes of the master key beside a running server until one comes through.
 func TestKeyRotate(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	for i := range 4 {

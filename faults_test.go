@@ -53,6 +53,7 @@ func upTo(n int) (all []int) {
 // TestInjectedFaults puts the server through every injection under load, on one data folder: what was answered 202
 // arrives under one webhook-id, nothing is stuck, the database stays whole, and a server that cannot write says so.
 func TestInjectedFaults(t *testing.T) {
+	t.Parallel()
 	strace, err := exec.LookPath("strace")
 	if err == nil {
 		err = exec.Command(strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace=fsync", "true").Run()

@@ -61,6 +61,7 @@ func (g *guard) calls() int {
 // TestMasterKey takes the master key away from a server that has sealed something and has deliveries waiting, then
 // gives it another one, and then the right one again.
 func TestMasterKey(t *testing.T) {
+	t.Parallel()
 	rx := newGuard(t, "token-of-the-shop")
 	p := newProgram(t, "")
 	p.start()
@@ -170,6 +171,7 @@ func (p *program) withoutKey(name, credential, destination string) {
 
 // TestOneServerAFolder starts a second server on a data folder, uses it beside commands, and ends it while it has work.
 func TestOneServerAFolder(t *testing.T) {
+	t.Parallel()
 	entered, leave := make(chan struct{}, 9), make(chan struct{})
 	rx := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

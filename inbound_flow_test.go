@@ -47,6 +47,7 @@ func newCarrier(t *testing.T) *carrier {
 // An inbound call starts a run, whose step asks a third party, which answers later on another inbound URL; that
 // completes the waiting step, whose webhook is delivered, and the first caller gets the result.
 func TestInboundRoundTrip(t *testing.T) {
+	t.Parallel()
 	f, third := newFlowing(t), newCarrier(t)
 	id := f.publishes(strings.ReplaceAll(`{"name":"Ship","trigger":{"kind":"inbound"},"steps":[
 	 {"key":"ask","kind":"outgoing","request":{"url":"CARRIER/ask","body":"{\"order\": {{ it.data[0].order }}}"},"next":[{"to":"shipped"}]},
@@ -90,6 +91,7 @@ func TestInboundRoundTrip(t *testing.T) {
 
 // A call does all that it is for, or nothing and can be done again; what answers it is made by its template, in time.
 func TestInboundAllOrNothing(t *testing.T) {
+	t.Parallel()
 	f := newFlowing(t)
 	by := f.must(201, "POST", "workflows", `{"name":"By hand","trigger":{"kind":"manual"},"steps":[{"key":"end","kind":"end"}]}`)
 	f.must(200, "POST", "workflows/"+by.str("id")+"/publish", `{}`)

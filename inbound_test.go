@@ -97,6 +97,7 @@ func signedWith(secret, body string) string {
 
 // A third party calls; the call is verified, raises an event, and that is delivered.
 func TestInboundCallsAreVerifiedAndDelivered(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var bodies []string
 	rx := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -214,6 +215,7 @@ func (p *program) refusals(e answer, url, byHeader, key, body, secret string) {
 
 // What was answered 202 is there after the process was killed; what was still to be mapped is mapped then.
 func TestInboundCallsOutliveTheProcess(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "")
 	p.start()
 	plain, slow := p.endpoint("Plain", nil).str("url"), p.endpoint("Mapped", map[string]any{"mapping": `{{! let end = Date.now(); for (let i = 0; i < 1e5; i++) { end += i; } return {n: it.data[0].n, end: 1}; }}`}).str("url")

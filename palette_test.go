@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -24,22 +22,6 @@ func (b *browser) keys(what string, keys ...string) {
 func (b *browser) chord(key string) {
 	b.Helper()
 	b.do("Ctrl-"+key, chromedp.KeyEvent(key, chromedp.KeyModifiers(2)))
-}
-
-// until waits for a condition on the page; what fails, between two pages for instance, does not hold yet.
-func (b *browser) until(what, js string) {
-	b.Helper()
-	for end := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(b.ctx, within)
-		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+js+")"))
-		cancel()
-		if err == nil && holds {
-			return
-		}
-		if time.Now().After(end) {
-			b.Fatalf("never: %s at %s (%v)\n%s", what, b.where(), err, tail(b.text(), 2000))
-		}
-	}
 }
 
 func (b *browser) at(path string) {
@@ -83,7 +65,6 @@ func TestPalette(t *testing.T) {
 	if got := eval[string](b, list+".querySelector('a[href*=\"/destinations/\"] .hit-label').innerHTML"); got != "<mark>Or</mark>der events to ERP" {
 		t.Errorf("the label is marked as %q", got)
 	}
-	b.seen["/connections"] = false
 	b.inspect()
 	b.keys("down and up", kb.ArrowDown, kb.ArrowDown, kb.ArrowUp)
 	active := eval[string](b, "document.getElementById(document.querySelector('#palette-input').getAttribute('aria-activedescendant')).innerText")
@@ -118,7 +99,6 @@ func TestPalette(t *testing.T) {
 	b.until("what was looked at is offered", opened+" && "+list+".innerText.startsWith('Recent\\nNorthwind ERP')")
 	b.keys("nothing", "zzzz")
 	b.until("nothing is found", "document.querySelector('#palette').innerText.includes('Nothing is called')")
-	b.seen["/"] = false
 	b.inspect()
 	b.keys("erase", kb.Backspace, kb.Backspace, kb.Backspace, kb.Backspace)
 	b.keys("dark", "dark")

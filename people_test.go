@@ -25,12 +25,16 @@ func TestPeople(t *testing.T) {
 			b.thorough = mode.scripts
 			b.signIn("ada@example.com", password)
 			b.role()
-			b.rotate()
+			if mode.scripts { // what these look at is the same without
+				b.rotate()
+			}
 			link := b.invite("grace@example.com", "Night shift")
 			b.signOut()
 			b.accept(link, "Grace Hopper")
 			b.secondFactor("grace@example.com")
-			b.limited()
+			if mode.scripts {
+				b.limited()
+			}
 		})
 	}
 }

@@ -81,6 +81,7 @@ func (s *market) says(event, status, words string, attempts int) map[string]any 
 
 // TestNamedSystems sends to Marketo and Salesforce Marketing Cloud as they answer, well and badly, and reads what is said of it.
 func TestNamedSystems(t *testing.T) {
+	t.Parallel()
 	s := newMarket(t)
 	key := s.connect()
 	s.salesforceTests()

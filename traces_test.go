@@ -117,6 +117,7 @@ func saysOf(list []*common.KeyValue, key string) string {
 // The trace of a third party goes on through the call, the event, its delivery over two processes, a run and its step, to
 // the requests that are sent; a collector hears of all of it, and nothing waits for one that is away.
 func TestTraces(t *testing.T) {
+	t.Parallel()
 	c := newCollecting(t)
 	f := &flowing{newProgram(t, "", "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL, "OTEL_EXPORTER_OTLP_HEADERS=x-key=a%20key", "OTEL_SERVICE_NAME=desk", "OTEL_RESOURCE_ATTRIBUTES=team=orders"), newListener(t), t}
 	f.say = func(path string, n int) (int, string) {

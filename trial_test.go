@@ -20,6 +20,7 @@ const (
 // page marks as its next step, fills in what a form requires and leaves the rest, until an event is delivered. How long a
 // person would read and type on the way is logged.
 func TestNewUser(t *testing.T) {
+	t.Parallel()
 	bin, err := binary()
 	if err != nil {
 		t.Fatal(err)

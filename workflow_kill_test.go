@@ -19,6 +19,7 @@ const killed = `{"name":"Kill","trigger":{"kind":"event","event":"kill.run"},"st
 // TestKillRuns kills the program with signal 9 while runs are under way, again and again. No run and no step is lost or done
 // twice, and every message of every step arrives under one id, that of its only delivery, however often it was sent.
 func TestKillRuns(t *testing.T) {
+	t.Parallel()
 	f := newFlowing(t)
 	begun := time.Now()
 	f.say = func(path string, n int) (int, string) {

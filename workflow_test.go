@@ -142,6 +142,7 @@ func (f *flowing) says(h heard, pairs ...string) {
 
 // A form is submitted, a chat is told, the run ends. The first two tries fail; the events tell of the outcome once.
 func TestFormToChat(t *testing.T) {
+	t.Parallel()
 	f := newFlowing(t)
 	f.say = func(path string, n int) (int, string) {
 		if path == "/chat" && n == 1 {
@@ -200,6 +201,7 @@ const purchase = `{"name":"Purchase","trigger":{"kind":"manual"},"steps":[
 
 // A purchase is rejected by one of the board, asked for again, approved by all, and ordered; every step tells others.
 func TestPurchase(t *testing.T) {
+	t.Parallel()
 	f := newFlowing(t)
 	f.say = func(path string, n int) (int, string) {
 		if path == "/broken" {
@@ -314,6 +316,7 @@ func lastStep(state map[string]any) any {
 
 // A wait step goes on with an event that fits, a script reshapes data, a schedule starts runs.
 func TestWaitsScriptsSchedules(t *testing.T) {
+	t.Parallel()
 	f := newFlowing(t)
 	id := f.publishes(`{"name":"Waiter","trigger":{"kind":"manual"},"steps":[
 	 {"key":"sum","kind":"script","script":"return {total: it.data[0].a + it.data[0].b}","next":[{"to":"paid","when":"steps.sum.output.total == 5"}]},
@@ -340,6 +343,7 @@ func TestWaitsScriptsSchedules(t *testing.T) {
 
 // A partner's call starts a run; a second one decides its approval, a third completes a waiting step.
 func TestInboundMovesRuns(t *testing.T) {
+	t.Parallel()
 	f := newFlowing(t)
 	id := f.publishes(`{"name":"Parcel","trigger":{"kind":"inbound"},"steps":[
 	 {"key":"check","kind":"approval","assignees":["ada@example.com"],"next":[{"to":"moved"}],"webhooks":[{"name":"New","trigger":"created","url":"RX/new"}]},
