@@ -107,7 +107,7 @@ func (b *browser) writes(name string, settings map[string]string, needed, told s
 	}
 	b.press("Create destination")
 	b.sees("Send test")
-	b.press("Send test")
+	b.click("Send test")
 	b.sees(told)
 	b.inspect()
 }
