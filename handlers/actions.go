@@ -235,7 +235,7 @@ func (h *Handlers) askDeleteAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: "Delete " + a.Name, Section: "actions", Crumbs: []ui.Crumb{actionsCrumb, crumb(a.Name, href.Action(a.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Title: h.T(c, "Delete {name}", "name", a.Name), Section: "actions", Crumbs: []ui.Crumb{actionsCrumb, crumb(a.Name, href.Action(a.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(h.actionDeletion(c, a)))
 }
 

@@ -268,7 +268,7 @@ func (h *Handlers) askDeleteAlert(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: "Delete " + r.Name, Section: "settings", Crumbs: []ui.Crumb{settingsCrumb, alertsCrumb, crumb(r.Name, href.AlertRule(r.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Title: h.T(c, "Delete {name}", "name", r.Name), Section: "settings", Crumbs: []ui.Crumb{settingsCrumb, alertsCrumb, crumb(r.Name, href.AlertRule(r.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(alertDeletion(r)))
 }
 

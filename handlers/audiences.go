@@ -230,7 +230,7 @@ func (h *Handlers) askDeleteAudience(c echo.Context) error {
 func (h *Handlers) askAudience(c echo.Context, status int, a model.Audience, conflict string) error {
 	p := h.audienceDeletion(c, a)
 	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: "Delete " + a.Name, Section: "audiences", Crumbs: []ui.Crumb{audiencesCrumb, crumb(a.Name, href.Audience(a.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", a.Name), Section: "audiences", Crumbs: []ui.Crumb{audiencesCrumb, crumb(a.Name, href.Audience(a.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(p))
 }
 

@@ -265,7 +265,7 @@ func (h *Handlers) askConnection(c echo.Context, status int, x model.Connection,
 		return err
 	}
 	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: "Delete " + x.Name, Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", x.Name), Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(p))
 }
 

@@ -352,7 +352,7 @@ func (h *Handlers) askCredential(c echo.Context, status int, x model.Credential,
 		return err
 	}
 	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: "Delete " + x.Name, Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb(x.Name, href.Credential(x.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", x.Name), Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb(x.Name, href.Credential(x.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(p))
 }
 

@@ -190,7 +190,7 @@ func (h *Handlers) askDeleteEventDefinition(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: "Delete " + d.Name, Section: "events", Crumbs: []ui.Crumb{eventsCrumb, definitionsCrumb, crumb(d.Name, href.EventDefinition(d.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Title: h.T(c, "Delete {name}", "name", d.Name), Section: "events", Crumbs: []ui.Crumb{eventsCrumb, definitionsCrumb, crumb(d.Name, href.EventDefinition(d.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(eventDefinitionDeletion(d)))
 }
 

@@ -262,7 +262,7 @@ func (h *Handlers) askDestination(c echo.Context, status int, e *editor, conflic
 		return err
 	}
 	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: "Delete " + e.saved.Name, Section: "connections",
+	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", e.saved.Name), Section: "connections",
 		Crumbs: destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Delete"})}
 	return h.Page(c, bits, views.Delete(p))
 }

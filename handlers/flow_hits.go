@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"waybill/db"
+	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/handlers/web"
 	"waybill/views"
@@ -24,8 +25,10 @@ func definitionHit(x model.EventDefinition) views.Hit {
 	return views.Hit{Icon: "book", Label: x.Name, URL: href.EventDefinition(x.ID), Also: x.Description + " " + string(x.ID), Aside: "Definition"}
 }
 
-func audienceHit(x model.Audience) views.Hit {
-	return views.Hit{Icon: "users", Label: x.Name, URL: href.Audience(x.ID), Also: string(x.ID), Aside: ui.Plural(x.Count, "record")}
+func audienceHit(ctx context.Context) func(model.Audience) views.Hit {
+	return func(x model.Audience) views.Hit {
+		return views.Hit{Icon: "users", Label: x.Name, URL: href.Audience(x.ID), Also: string(x.ID), Aside: ui.Many(ctx, x.Count, "record")}
+	}
 }
 
 func (h *Handlers) definitionHits(ctx context.Context, q query) ([]views.Hit, error) {
@@ -35,7 +38,7 @@ func (h *Handlers) definitionHits(ctx context.Context, q query) ([]views.Hit, er
 
 func (h *Handlers) audienceHits(ctx context.Context, q query) ([]views.Hit, error) {
 	list, _, err := h.Store.Audiences(ctx, db.AudienceFilter{Query: q.widest()}, many)
-	return h.orByID(ctx, q, "adn_")(hitsOf(list, err, audienceHit))
+	return h.orByID(ctx, q, "adn_")(hitsOf(list, err, audienceHit(ctx)))
 }
 
 func integrationHit(x model.Integration) views.Hit {
@@ -79,7 +82,7 @@ func (h *Handlers) workflowHits(ctx context.Context, q query) ([]views.Hit, erro
 }
 
 func runHit(x model.Run) views.Hit {
-	return views.Hit{Icon: "play", Label: x.Workflow + " #" + itoa(x.Number), URL: href.Run(x.ID), Also: x.Subject + " " + string(x.ID), Aside: string(x.Status)}
+	return views.Hit{Icon: "play", Label: x.Workflow + " #" + itoa(x.Number), URL: href.Run(x.ID), Also: x.Subject + " " + string(x.ID), Aside: fault.Capital(string(x.Status))}
 }
 
 // runHits are the newest runs whose subject fits, and one by its id.

@@ -311,7 +311,7 @@ func (h *Handlers) askDeleteInbound(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: "Delete " + e.Name, Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(e.Name, href.InboundEndpoint(e.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Title: h.T(c, "Delete {name}", "name", e.Name), Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(e.Name, href.InboundEndpoint(e.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(inboundDeletion(e)))
 }
 
@@ -398,7 +398,7 @@ func (h *Handlers) askRevokeInbound(c echo.Context) error {
 	}
 	for _, k := range e.Keys {
 		if string(k.ID) == c.QueryParam("key_id") {
-			bits := web.Bits{Title: "Revoke " + k.Hint, Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(e.Name, href.InboundEndpoint(e.ID)), {Label: "Revoke"}}}
+			bits := web.Bits{Title: h.T(c, "Revoke {name}", "name", k.Hint), Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(e.Name, href.InboundEndpoint(e.ID)), {Label: "Revoke"}}}
 			return h.Page(c, bits, views.RevokeInboundKey(views.InboundItem{InboundEndpoint: e}, k))
 		}
 	}

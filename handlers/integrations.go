@@ -239,7 +239,7 @@ func (h *Handlers) publishIntegrationPage(c echo.Context, status int, n model.In
 		return err
 	}
 	props.Uses = d.Needs
-	bits := web.Bits{Status: status, Title: "Publish " + n.Name, Section: "integrations", Crumbs: []ui.Crumb{integrationsCrumb, crumb(n.Name, href.Integration(n.ID)), {Label: "Publish"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Publish {name}", "name", n.Name), Section: "integrations", Crumbs: []ui.Crumb{integrationsCrumb, crumb(n.Name, href.Integration(n.ID)), {Label: "Publish"}}}
 	return h.Page(c, bits, views.PublishIntegration(props))
 }
 
@@ -292,7 +292,7 @@ func (h *Handlers) askIntegration(c echo.Context, status int, n model.Integratio
 		return err
 	}
 	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: "Delete " + n.Name, Section: "integrations", Crumbs: []ui.Crumb{integrationsCrumb, crumb(n.Name, href.Integration(n.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", n.Name), Section: "integrations", Crumbs: []ui.Crumb{integrationsCrumb, crumb(n.Name, href.Integration(n.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(p))
 }
 

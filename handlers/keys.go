@@ -230,7 +230,7 @@ func (h *Handlers) askRevokeAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: "Revoke " + k.Name, Section: "api-keys", Crumbs: under(crumb("API keys", href.APIKeys()), k.Name)}
+	bits := web.Bits{Title: h.T(c, "Revoke {name}", "name", k.Name), Section: "api-keys", Crumbs: under(crumb("API keys", href.APIKeys()), k.Name)}
 	return h.Page(c, bits, views.RevokeAPIKey(k))
 }
 

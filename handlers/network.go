@@ -220,7 +220,7 @@ func (h *Handlers) askDeleteNetworkRule(c echo.Context) error {
 	if r.Effect == model.NetworkDeny {
 		p.Consequence = "From the next request on, what it denied may be called again, as far as nothing else is against it."
 	}
-	return h.Page(c, web.Bits{Title: "Delete " + r.Pattern, Section: "settings", Crumbs: under(settingsCrumb, "Delete a rule")}, views.Delete(p))
+	return h.Page(c, web.Bits{Title: h.T(c, "Delete {name}", "name", r.Pattern), Section: "settings", Crumbs: under(settingsCrumb, "Delete a rule")}, views.Delete(p))
 }
 
 func (h *Handlers) deleteNetworkRule(c echo.Context) error {

@@ -71,7 +71,7 @@ type ranked struct {
 // find is what fits the query, at most most of a kind, the kind with the best fit first. An empty query finds commands
 // and pages.
 func (h *Handlers) find(c echo.Context, q query, most int) ([]views.HitGroup, error) {
-	ctx, rights := c.Request().Context(), h.Actor(c).Rights
+	ctx, rights := h.Reader(c), h.Actor(c).Rights
 	var groups []views.HitGroup
 	best := map[string]int{}
 	add := func(label string, most int, hits []views.Hit) {
@@ -200,7 +200,7 @@ func pagesOf(rights model.Rights) []views.Hit {
 // recall is what was looked at last, by its paths as the browser remembers them. Names are not kept in the browser: what
 // is gone, or may no longer be seen, is left out, and what was renamed has its new name.
 func (h *Handlers) recall(c echo.Context, paths []string) ([]views.Hit, error) {
-	ctx, rights := c.Request().Context(), h.Actor(c).Rights
+	ctx, rights := h.Reader(c), h.Actor(c).Rights
 	var out []views.Hit
 	for _, p := range paths[:min(len(paths), 4*recentHits)] {
 		i := strings.LastIndexByte(p, '/')

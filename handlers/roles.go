@@ -172,7 +172,7 @@ func (h *Handlers) deleteRolePage(c echo.Context, status int, conflict string) e
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Status: status, Title: "Delete " + r.Name, Section: "users", Crumbs: under(rolesCrumb, r.Name)}
+	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", r.Name), Section: "users", Crumbs: under(rolesCrumb, r.Name)}
 	return h.Page(c, bits, views.Delete(views.RoleDeletion(h.Reader(c), r, needsOf(have), conflict)))
 }
 

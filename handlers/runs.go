@@ -168,7 +168,7 @@ func (h *Handlers) askStartRun(c echo.Context) error {
 }
 
 func (h *Handlers) startPage(c echo.Context, status int, p views.StartProps) error {
-	bits := web.Bits{Status: status, Title: "Start " + p.Workflow.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Start a run"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Start {name}", "name", p.Workflow.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Start a run"}}}
 	return h.Page(c, bits, views.StartRun(p))
 }
 

@@ -9,6 +9,7 @@ import (
 	"waybill/db/model"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -68,12 +69,17 @@ func userHit(x model.User) views.Hit {
 	return views.Hit{Icon: "user", Label: x.Name, URL: href.User(x.ID), Also: x.Email + " " + string(x.ID), Aside: switchedOff(!x.Disabled, x.Email)}
 }
 
-func (h *Handlers) eventHit(x model.Event) views.Hit {
-	return views.Hit{Icon: "pulse", Label: x.Name, URL: href.Event(x.ID), Also: string(x.ID) + " " + x.Subject, Aside: ui.Ago(x.CreatedAt, h.Now())}
+func (h *Handlers) eventHit(ctx context.Context) func(model.Event) views.Hit {
+	return func(x model.Event) views.Hit {
+		return views.Hit{Icon: "pulse", Label: x.Name, URL: href.Event(x.ID), Also: string(x.ID) + " " + x.Subject, Aside: ui.AgoIn(ctx, x.CreatedAt, h.Now())}
+	}
 }
 
-func (h *Handlers) deliveryHit(x model.Delivery) views.Hit {
-	return views.Hit{Icon: "truck", Label: x.EventName + " to " + x.Destination, URL: href.Delivery(x.ID), Also: string(x.ID), Aside: string(x.Status)}
+func deliveryHit(ctx context.Context) func(model.Delivery) views.Hit {
+	return func(x model.Delivery) views.Hit {
+		label := texts.T(ctx, "{event} to {destination}", "event", x.EventName, "destination", x.Destination)
+		return views.Hit{Icon: "truck", Label: label, URL: href.Delivery(x.ID), Also: string(x.ID), Aside: fault.Capital(string(x.Status))}
+	}
 }
 
 func inboundHit(x model.InboundEndpoint) views.Hit {
@@ -190,13 +196,13 @@ func (h *Handlers) lookUp(ctx context.Context, id string) (hit views.Hit, err er
 	case "crd":
 		hit, err = hitOf(h.Store.Credential, credentialHit)(ctx, model.CredentialID(id))
 	case "evt":
-		hit, err = hitOf(h.Store.Event, h.eventHit)(ctx, model.EventID(id))
+		hit, err = hitOf(h.Store.Event, h.eventHit(ctx))(ctx, model.EventID(id))
 	case "dlv":
-		hit, err = hitOf(h.Store.Delivery, h.deliveryHit)(ctx, model.DeliveryID(id))
+		hit, err = hitOf(h.Store.Delivery, deliveryHit(ctx))(ctx, model.DeliveryID(id))
 	case "evd":
 		hit, err = hitOf(h.Store.EventDefinition, definitionHit)(ctx, model.EventDefID(id))
 	case "adn":
-		hit, err = hitOf(h.Store.Audience, audienceHit)(ctx, model.AudienceID(id))
+		hit, err = hitOf(h.Store.Audience, audienceHit(ctx))(ctx, model.AudienceID(id))
 	case "wfl":
 		hit, err = hitOf(h.Store.Workflow, workflowHit)(ctx, model.WorkflowID(id))
 	case "run":

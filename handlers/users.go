@@ -148,7 +148,7 @@ func (h *Handlers) askDisableUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Page(c, web.Bits{Title: "Disable " + u.Name, Section: "users", Crumbs: under(usersCrumb, u.Name)}, views.DisableUser(u, stops))
+	return h.Page(c, web.Bits{Title: h.T(c, "Disable {name}", "name", u.Name), Section: "users", Crumbs: under(usersCrumb, u.Name)}, views.DisableUser(u, stops))
 }
 
 // everything is what somebody holds, or would hold if he were not disabled.

@@ -39,7 +39,7 @@ func (h *Handlers) publishPage(c echo.Context, status int, w model.Workflow, p v
 		before = v.Definition
 	}
 	p.Changes = views.Changes(before, w.Draft)
-	bits := web.Bits{Status: status, Title: "Publish " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Publish"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Publish {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Publish"}}}
 	return h.Page(c, bits, views.Publish(p))
 }
 

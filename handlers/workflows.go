@@ -235,7 +235,7 @@ func (h *Handlers) enableTarget(c echo.Context) error {
 	words := "It is on again."
 	switch {
 	case n > 0 && drop:
-		words = ui.Plural(n, "delivery") + " are dropped. It is on again."
+		words = h.T(c, "{deliveries} are dropped. It is on again.", "deliveries", ui.Many(h.Reader(c), n, "delivery"))
 		if n == 1 {
 			words = "One delivery is dropped. It is on again."
 		}
@@ -258,7 +258,7 @@ func (h *Handlers) editWorkflow(c echo.Context) error {
 }
 
 func (h *Handlers) workflowNameForm(c echo.Context, status int, p views.WorkflowFormProps) error {
-	bits := web.Bits{Status: status, Title: "Edit " + p.Workflow.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Edit"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Edit {name}", "name", p.Workflow.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Edit"}}}
 	return h.Page(c, bits, views.EditWorkflow(p))
 }
 
@@ -346,7 +346,7 @@ func (h *Handlers) askWorkflow(c echo.Context, status int, w model.Workflow, con
 		p.Force = true
 		p.Needs = append(p.Needs, views.Need{Kind: "Runs", Name: h.T(c, "{runs} that go on; they are cancelled", "runs", ui.Many(h.Reader(c), n, "run")), URL: href.RunsOf(w.ID)})
 	}
-	bits := web.Bits{Status: status, Title: "Delete " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Delete"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Delete"}}}
 	return h.Page(c, bits, views.Delete(p))
 }
 

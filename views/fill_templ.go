@@ -331,11 +331,11 @@ func multiField(x model.FormField, f Fill, err string) templ.Component {
 }
 
 // fileHelp is what stands under the input of a file: its help and how large the file may be.
-func fileHelp(x model.FormField) string {
+func fileHelp(ctx context.Context, x model.FormField) string {
 	if x.Max == nil {
 		return x.Help
 	}
-	return strings.TrimSpace(x.Help + " At most " + ui.Bytes(int64(*x.Max)) + ".")
+	return strings.TrimSpace(x.Help + " " + say(ctx, "At most {size}.", "size", ui.Size(ctx, int64(*x.Max))))
 }
 
 func fileField(x model.FormField, f Fill, err string) templ.Component {
@@ -359,7 +359,7 @@ func fileField(x model.FormField, f Fill, err string) templ.Component {
 			templ_7745c5c3_Var11 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		x.Help = fileHelp(x)
+		x.Help = fileHelp(ctx, x)
 		templ_7745c5c3_Var12 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 			templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 			templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)

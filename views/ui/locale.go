@@ -164,12 +164,15 @@ func (f Format) Decimal(n float64, places int) string {
 
 // Count is a number with its thousands separated as the reader is used to.
 func (f Format) Count(n int64) string {
-	plain := Count(n)
-	l := f.locale()
-	if l.group == "," {
-		return plain
+	digits, sign := strconv.FormatInt(n, 10), ""
+	if n < 0 {
+		digits, sign = digits[1:], "-"
 	}
-	return strings.ReplaceAll(plain, ",", l.group)
+	group := f.locale().group
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + group + digits[i:]
+	}
+	return sign + digits
 }
 
 // Example is how this locale writes, for a list to choose from.

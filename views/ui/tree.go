@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strconv"
 	"waybill/views/texts"
@@ -45,13 +46,13 @@ func (t *treeReader) value(key, path string, depth int) TreeNode {
 	case json.Delim:
 		t.inside(&n, v, depth)
 	case string:
-		n.Kind, n.Text = "text", jsonText(v)
+		n.Kind, n.Text = texts.ID("text"), jsonText(v)
 	case json.Number:
-		n.Kind, n.Text = "number", v.String()
+		n.Kind, n.Text = texts.ID("number"), v.String()
 	case bool:
 		n.Kind, n.Text = texts.ID("yes or no"), strconv.FormatBool(v)
 	default:
-		n.Kind, n.Text = "nothing", "null"
+		n.Kind, n.Text = texts.ID("nothing"), "null"
 	}
 	return n
 }
@@ -103,12 +104,20 @@ func jsonText(s string) string {
 	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
-// sum says how much an object or list holds.
-func (n TreeNode) sum() string {
+// sum says what it is, an object or a list, and how much it holds.
+func (n TreeNode) sum(ctx context.Context) string {
 	if n.Kind == "list" {
-		return Plural(len(n.Children), "element")
+		return say(ctx, "list, {elements}", "elements", Many(ctx, len(n.Children), "element"))
 	}
-	return Plural(len(n.Children), "field")
+	return say(ctx, "object, {fields}", "fields", Many(ctx, len(n.Children), "field"))
+}
+
+// none says that there is nothing in it.
+func (n TreeNode) none(ctx context.Context) string {
+	if n.Kind == "list" {
+		return say(ctx, "empty list")
+	}
+	return say(ctx, "empty object")
 }
 
 func (n TreeNode) plain() bool { return n.Kind != "object" && n.Kind != "list" }

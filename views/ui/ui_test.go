@@ -211,24 +211,25 @@ func TestDiffLines(t *testing.T) {
 }
 
 func TestTextForPeople(t *testing.T) {
+	ctx := context.Background()
 	for _, c := range []struct{ got, want string }{
-		{ui.Ago(time.Time{}, now), "never"},
-		{ui.Ago(now.Add(-2*time.Second), now), "just now"},
-		{ui.Ago(now.Add(-90*time.Second), now), "1 min ago"},
-		{ui.Ago(now.Add(40*time.Second), now), "in 40 s"},
-		{ui.Ago(now.Add(-47*time.Hour), now), "47 h ago"},
-		{ui.Ago(now.Add(-50*time.Hour), now), "2 d ago"},
-		{ui.Took(870 * time.Microsecond), "870 µs"},
-		{ui.Took(247 * time.Millisecond), "247 ms"},
-		{ui.Took(3100 * time.Millisecond), "3.1 s"},
-		{ui.Count(2481), "2,481"},
-		{ui.Count(-1234567), "-1,234,567"},
-		{ui.Count(999), "999"},
-		{ui.Bytes(196), "196 B"},
-		{ui.Bytes(1536), "1.5 KiB"},
-		{ui.Plural(1, "delivery"), "1 delivery"},
-		{ui.Plural(3, "delivery"), "3 deliveries"},
-		{ui.Plural(1200, "key"), "1,200 keys"},
+		{ui.AgoIn(ctx, time.Time{}, now), "never"},
+		{ui.AgoIn(ctx, now.Add(-2*time.Second), now), "just now"},
+		{ui.AgoIn(ctx, now.Add(-90*time.Second), now), "1 min ago"},
+		{ui.AgoIn(ctx, now.Add(40*time.Second), now), "in 40 s"},
+		{ui.AgoIn(ctx, now.Add(-47*time.Hour), now), "47 h ago"},
+		{ui.AgoIn(ctx, now.Add(-50*time.Hour), now), "2 d ago"},
+		{ui.Lasted(ctx, 870*time.Microsecond), "870 µs"},
+		{ui.Lasted(ctx, 247*time.Millisecond), "247 ms"},
+		{ui.Lasted(ctx, 3100*time.Millisecond), "3.1 s"},
+		{ui.Number(ctx, 2481), "2,481"},
+		{ui.Number(ctx, -1234567), "-1,234,567"},
+		{ui.Number(ctx, 999), "999"},
+		{ui.Size(ctx, 196), "196 B"},
+		{ui.Size(ctx, 1536), "1.5 KiB"},
+		{ui.Many(ctx, 1, "delivery"), "1 delivery"},
+		{ui.Many(ctx, 3, "delivery"), "3 deliveries"},
+		{ui.Many(ctx, 1200, "key"), "1,200 keys"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

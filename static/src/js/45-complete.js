@@ -149,7 +149,7 @@ class Completer {
     this.box.showPopover();
     this.place(at);
     this.list.scrollTop = 0;
-    this.status.textContent = found.length === 1 ? "1 suggestion" : found.length + " suggestions";
+    this.status.textContent = found.length === 1 ? tell("1 suggestion") : tell("{n} suggestions", { n: found.length.toLocaleString(reader.locale) });
   }
 
   // place puts the list under the word, or above it where there is no room.

@@ -9,7 +9,7 @@ document.addEventListener("click", async (e) => {
   const words = label.textContent;
   link.setAttribute("aria-disabled", "true");
   try {
-    await fetchExport(link, (rows) => (label.textContent = rows.toLocaleString() + " rows…"));
+    await fetchExport(link, (rows) => (label.textContent = tell("{n} rows…", { n: rows.toLocaleString(reader.locale) })));
   } catch {
     toast("bad", tell("The export broke off. Try again, or narrow the list."));
   }
