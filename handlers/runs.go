@@ -108,12 +108,12 @@ func (h *Handlers) askRun(c echo.Context, pause bool) error {
 	if err != nil {
 		return err
 	}
-	word := "Cancel"
-	if pause {
-		word = "Pause"
-	}
 	name := r.Workflow + " #" + itoa(r.Number)
-	return h.Page(c, web.Bits{Title: word + " " + name, Section: "runs", Crumbs: []ui.Crumb{runsCrumb, crumb(name, href.Run(r.ID)), {Label: word}}}, views.AskRun(r, pause))
+	word, title := "Cancel", h.T(c, "Cancel {name}", "name", name)
+	if pause {
+		word, title = "Pause", h.T(c, "Pause {name}", "name", name)
+	}
+	return h.Page(c, web.Bits{Title: title, Section: "runs", Crumbs: []ui.Crumb{runsCrumb, crumb(name, href.Run(r.ID)), {Label: word}}}, views.AskRun(r, pause))
 }
 
 // moved answers after a person paused, resumed or cancelled a run; that it had ended meanwhile is said, and shown.
