@@ -171,7 +171,7 @@ func Guide(p GuideProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if s.Code != "" {
-					templ_7745c5c3_Err = ui.CodeBlock(ui.CodeProps{Label: say(ctx, "Example"), Lang: "text", Text: s.Code, Copy: true}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.CodeBlock(ui.CodeProps{Label: s.Title, Lang: "text", Text: s.Code, Copy: true}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
