@@ -157,7 +157,7 @@ func (h *Handlers) updateRole(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Role(r.ID), "Saved. It holds from the next click of whoever has it.")
+	return h.Done(c, href.Role(r.ID), h.T(c, "{name} is saved. It holds from the next click of whoever has it.", "name", r.Name))
 }
 
 func (h *Handlers) askDeleteRole(c echo.Context) error { return h.deleteRolePage(c, http.StatusOK, "") }
@@ -177,12 +177,16 @@ func (h *Handlers) deleteRolePage(c echo.Context, status int, conflict string) e
 }
 
 func (h *Handlers) deleteRole(c echo.Context) error {
-	err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteRole(web.ID[model.RoleID](c)) })
+	r, err := h.Store.Role(c.Request().Context(), web.ID[model.RoleID](c))
+	if err != nil {
+		return err
+	}
+	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteRole(r.ID) })
 	if words, yes := h.inTheWay(c, err); yes {
 		return h.deleteRolePage(c, http.StatusConflict, words)
 	}
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Roles(), "The role was deleted.")
+	return h.Done(c, href.Roles(), h.T(c, "{name} is deleted.", "name", r.Name))
 }

@@ -136,7 +136,7 @@ func (h *Handlers) updateUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.User(u.ID), "Saved.")
+	return h.Done(c, href.User(u.ID), h.T(c, "{name} is saved.", "name", u.Name))
 }
 
 func (h *Handlers) askDisableUser(c echo.Context) error {
