@@ -232,17 +232,17 @@ func (h *Handlers) enableTarget(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	words := "It is on again."
+	words := h.T(c, "It is on again.")
 	switch {
 	case n > 0 && drop:
 		words = h.T(c, "{deliveries} are dropped. It is on again.", "deliveries", ui.Many(h.Reader(c), n, "delivery"))
 		if n == 1 {
-			words = "One delivery is dropped. It is on again."
+			words = h.T(c, "One delivery is dropped. It is on again.")
 		}
 	case n > 0:
 		words = h.T(c, "It is on again. {deliveries} that waited go out now.", "deliveries", ui.Many(h.Reader(c), n, "delivery"))
 		if n == 1 {
-			words = "It is on again. The delivery that waited goes out now."
+			words = h.T(c, "It is on again. The delivery that waited goes out now.")
 		}
 	}
 	return h.Done(c, href.Workflow(w.ID), words)
