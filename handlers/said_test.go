@@ -43,4 +43,11 @@ func TestRefusalsAreInTheReadersLanguage(t *testing.T) {
 			t.Errorf("%s: status %d, want %d and %q; it says: %s", name, x.got.StatusCode, x.status, x.says, x.got.text(".field-error, [role=alert]"))
 		}
 	}
+	program := s.browser()
+	_, key := s.key(ada)
+	program.header.Set("Authorization", "Bearer "+key)
+	program.header.Set("Accept-Language", "de-DE,de")
+	if got := program.get("/api/v1/actions/act_0000000000000000"); got.StatusCode != http.StatusNotFound || !strings.Contains(got.doc.Text(), "There is no such action.") {
+		t.Errorf("a program was told %d %s", got.StatusCode, got.doc.Text())
+	}
 }
