@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -117,6 +118,14 @@ type FieldValue struct {
 	Name  string    `json:"name"`
 	Type  FieldType `json:"type"`
 	Value any       `json:"value"`
+}
+
+// UnmarshalJSON keeps numbers as they were typed (json.Number): a float64 holds no order number of twenty digits.
+func (v *FieldValue) UnmarshalJSON(text []byte) error {
+	type plain FieldValue
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	return dec.Decode((*plain)(v))
 }
 
 // Decision is what one person decided at an approval.
