@@ -192,7 +192,7 @@ func (h *Handlers) updateAlert(c echo.Context) error {
 	}
 	if p, status, ok := h.wrong(c, err, href.AlertRule(old.ID)); ok {
 		if p.Theirs != "" {
-			if err := h.conflict(c, &p, collision{noun: "alert rule", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.AlertRuleDiff(old, r)}); err != nil {
+			if err := h.conflict(c, &p, collision{noun: "alert", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.AlertRuleDiff(old, r)}); err != nil {
 				return err
 			}
 			f.Version = old.Version
