@@ -152,6 +152,8 @@ func (p *program) movesKilled(x *s3test.Server, bucket string) {
 	p.killedAt(x, files, 2, true, func() {})
 	p.start()
 	p.eventually("all files are in the bucket", func() bool { return p.must(200, "GET", "settings/files", nil).json["moving"] != true })
+	key := p.must(200, "GET", "connections/"+bucket, nil).str("credential_id")
+	p.eventually("the key of the bucket is told to be used", func() bool { return p.must(200, "GET", "credentials/"+key, nil).json["last_used_at"] != nil })
 	inside := 0
 	for key := range x.Objects() {
 		if strings.Contains(key, "/files/") {

@@ -45,7 +45,13 @@ func (s *Service) bucketOf(ctx context.Context, c model.Connection) (*s3.Bucket,
 	if err != nil {
 		return nil, err
 	}
-	return s3.New(s3.Wire{Egress: s.egress, Keeper: s.keeper, Now: s.o.Now, Handshake: shake, Scope: scope}, c, key)
+	note := func(failure string) {
+		if failure != "" {
+			failure = c.Name + ": " + failure
+		}
+		s.lives.note(c.CredentialID, failure, s.o.Now())
+	}
+	return s3.New(s3.Wire{Egress: s.egress, Keeper: s.keeper, Now: s.o.Now, Handshake: shake, Scope: scope, Note: note}, c, key)
 }
 
 // material is a credential, opened.

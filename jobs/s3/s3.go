@@ -60,6 +60,7 @@ type Bucket struct {
 	keeper                *scheme.Keeper
 	rest                  func(context.Context, time.Duration) error // between tries; tests make it short
 	now                   func() time.Time
+	note                  func(failure string)
 	partSize, partsAtMost int
 }
 
@@ -70,6 +71,8 @@ type Wire struct {
 	Now       func() time.Time
 	Handshake scheme.Handshake // what the connection shows and trusts in TLS; zero = nothing of its own
 	Scope     *egress.Scope    // network rules of the connection, nil = only those for all
+	// Note hears how each use of the key went, "" = well; nil = nobody asks. It must be quick.
+	Note func(failure string)
 }
 
 // Sizes of multipart uploads: S3 takes parts of 5 MiB to 5 GiB, at most 10,000 of them.
@@ -90,7 +93,7 @@ func New(w Wire, c model.Connection, key scheme.Material) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.shake, b.scope, b.egress, b.keeper, b.now = w.Handshake, w.Scope, w.Egress, w.Keeper, w.Now
+	b.shake, b.scope, b.egress, b.keeper, b.now, b.note = w.Handshake, w.Scope, w.Egress, w.Keeper, w.Now, w.Note
 	b.region = cmp.Or(b.region, key.Config.Text("region"))
 	b.key = key
 	b.key.Config = model.Config{"access_key_id": key.Config.Text("access_key_id"), "service": "s3", "region": b.region}
@@ -297,6 +300,7 @@ func (b *Bucket) do(ctx context.Context, c call) (x egress.Exchange, err error) 
 	wait := firstRest
 	for n := 1; ; n++ {
 		x, err = b.once(ctx, c)
+		b.noted(x.Status, err)
 		var e *Error
 		if !errors.As(err, &e) || !e.Retry || n == tries || c.sink != nil {
 			return x, err
@@ -305,6 +309,17 @@ func (b *Bucket) do(ctx context.Context, c call) (x egress.Exchange, err error) 
 			return x, err
 		}
 		wait *= 3
+	}
+}
+
+// noted tells how the key fared: it was refused, or something else was answered.
+func (b *Bucket) noted(status int, err error) {
+	switch {
+	case b.note == nil || status == 0:
+	case err != nil && (status == http.StatusUnauthorized || status == http.StatusForbidden):
+		b.note(err.Error())
+	default:
+		b.note("")
 	}
 }
 

@@ -266,7 +266,12 @@ func TestRefusals(t *testing.T) {
 		{"nobody there", func(c *model.Connection, _ *scheme.Material) { c.BaseURL = "http://127.0.0.1:1" }, put, []string{"Nothing listens"}, true},
 		{"refused by our rules", func(c *model.Connection, _ *scheme.Material) { c.BaseURL = "http://192.168.7.7" }, put, []string{"WAYBILL_ALLOW_HOSTS"}, false},
 	} {
-		err := tc.do(wired(t, s.URL, tc.change, time.Now))
+		b, failure := wired(t, s.URL, tc.change, time.Now), ""
+		b.note = func(f string) { failure = f }
+		err := tc.do(b)
+		if want := slices.Contains([]string{"wrong key", "wrong secret", "clock", "not allowed"}, tc.name); (failure != "") != want {
+			t.Errorf("%s: the key is told to have failed with %q", tc.name, failure)
+		}
 		var e *Error
 		if !errors.As(err, &e) {
 			t.Errorf("%s: %v", tc.name, err)
