@@ -157,7 +157,7 @@ func (h *Handlers) updateRole(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Role(r.ID), h.T(c, "{name} is saved.", "name", r.Name))
+	return h.Done(c, href.Role(r.ID), h.T(c, "{name} is saved. It holds from the next click of whoever has it.", "name", r.Name))
 }
 
 func (h *Handlers) askDeleteRole(c echo.Context) error { return h.deleteRolePage(c, http.StatusOK, "") }
