@@ -280,7 +280,7 @@ func Connections(p ConnectionsProps) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						if p.CanEdit && p.Query == "" && p.State == "" && p.Next == "" {
-							templ_7745c5c3_Err = ui.AddCard(href.NewConnection(), "Add a connection", "Webhook or any HTTP API").Render(ctx, templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = ui.AddCard(href.NewConnection(), "Add a connection", "A webhook, an HTTP API, a bucket, a chat …").Render(ctx, templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}

@@ -129,7 +129,7 @@ func Features(p FeaturesProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "What people can use", Lead: "What exists of a part that is off stays and can be seen. Deliveries to it are held until it is on again, and nothing new of it is made."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "What people can use", Lead: "When a part is off, what exists of it stays and can still be seen; its deliveries are held until it is on again, and nothing new of it is made."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

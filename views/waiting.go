@@ -14,7 +14,7 @@ func waitingShort(ctx context.Context, why string) string {
 	case "order":
 		return say(ctx, "waits for its turn")
 	case "breaker":
-		return say(ctx, "paused: target fails")
+		return say(ctx, "paused: it fails too often")
 	case "rate":
 		return say(ctx, "waits for the rate limit")
 	case "concurrency":

@@ -357,7 +357,7 @@ func refusalWords(status int, code, told string) string {
 		out += " with the error " + code
 	}
 	if told != "" {
-		out += " (" + told + ")"
+		out += " (" + strings.TrimRight(told, ". ") + ")"
 	}
 	return out + "." + advice(status, code)
 }

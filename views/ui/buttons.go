@@ -64,8 +64,24 @@ func kindIcon(kind string) string {
 		return path
 	}
 	switch kind {
-	case "basic", "bearer", "header", "oauth2", "aws_sigv4", "platform_api_key", "client_secret", "client_certificate":
+	case "basic":
+		return "user"
+	case "bearer":
 		return "key"
+	case "header":
+		return "code"
+	case "oauth2":
+		return "clock"
+	case "aws_sigv4":
+		return "edit"
+	case "secret_url":
+		return "link"
+	case "client_certificate":
+		return "shield"
+	case "platform_api_key":
+		return "bolt"
+	case "client_secret":
+		return "lock"
 	}
 	return kind
 }

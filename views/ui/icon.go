@@ -140,7 +140,7 @@ func hueOf(kind string) string {
 		return "hue-pink"
 	case "teams":
 		return "hue-indigo"
-	case "basic", "bearer", "header", "oauth2", "aws_sigv4", "platform_api_key", "client_secret", "client_certificate":
+	case "basic", "bearer", "header", "oauth2", "aws_sigv4", "platform_api_key", "client_secret", "client_certificate", "secret_url":
 		return "hue-amber"
 	}
 	return "hue-blue"
