@@ -66,7 +66,7 @@ func TestCredentialJourney(t *testing.T) {
 	b.open("/credentials/" + id)
 	b.press("Test")
 	b.sees("The endpoint granted a token that lives 1 h")
-	b.sees(`"access_token":"•••"`)
+	b.sees(`"access_token": "•••"`)
 	b.misses("canary")
 	b.shoot()
 

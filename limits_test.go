@@ -31,7 +31,7 @@ func TestLimitsJourney(t *testing.T) {
 	b.open("/")
 	b.sees("Nothing goes to Northwind ERP → Orders for now")
 	b.open("/deliveries")
-	b.sees("paused: it fails too often")
+	b.sees("paused: keeps failing")
 	b.open("/deliveries/" + waits["id"].(string))
 	b.sees("Nothing is sent there for now")
 	b.picture("limits-delivery", "light")

@@ -14,7 +14,7 @@ func waitingShort(ctx context.Context, why string) string {
 	case "order":
 		return say(ctx, "waits for its turn")
 	case "breaker":
-		return say(ctx, "paused: it fails too often")
+		return say(ctx, "paused: keeps failing")
 	case "rate":
 		return say(ctx, "waits for the rate limit")
 	case "concurrency":
@@ -50,7 +50,7 @@ func waitingText(why string) string {
 	case "order":
 		return "The destination gets messages in order, and an earlier one of the same subject is not settled. Retry it by hand to send it now; that breaks the order."
 	case "breaker":
-		return "The target failed too often, so it is left alone for a while; then one message tries whether it works again. Waiting uses up no attempt."
+		return "The other side failed too often, so it is left alone for a while; then one message tries whether it works again. Waiting uses up no attempt."
 	case "rate":
 		return "The destination takes only so many messages a second. Waiting uses up no attempt."
 	case "concurrency":
@@ -65,6 +65,6 @@ func waitingText(why string) string {
 
 // waitedWords say how long a message was kept waiting before an attempt, and for what.
 func waitedWords(ctx context.Context, t model.Timings) string {
-	what := map[string]string{"order": texts.ID("its turn"), "breaker": texts.ID("the breaker"), "rate": texts.ID("the rate limit"), "concurrency": texts.ID("a free place"), "batch": texts.ID("others to go along")}[t.WaitedFor]
-	return ui.Lasted(ctx, micros(t.Waited)) + " for " + what
+	what := map[string]string{"order": texts.ID("its turn"), "breaker": texts.ID("the other side to recover"), "rate": texts.ID("the rate limit"), "concurrency": texts.ID("a free place"), "batch": texts.ID("others to go along")}[t.WaitedFor]
+	return say(ctx, "{time} for {what}", "time", ui.Lasted(ctx, micros(t.Waited)), "what", say(ctx, what))
 }

@@ -95,6 +95,18 @@ func statusText(s int) string {
 	return strconv.Itoa(s)
 }
 
+// spell writes a time to wait for people: whole hours and minutes as such.
+func spell(d time.Duration) string {
+	d = d.Round(time.Second)
+	if d >= 2*time.Hour && d%time.Hour == 0 {
+		return strconv.Itoa(int(d/time.Hour)) + " h"
+	}
+	if d >= 2*time.Minute && d%time.Minute == 0 {
+		return strconv.Itoa(int(d/time.Minute)) + " min"
+	}
+	return strconv.Itoa(int(d/time.Second)) + " s"
+}
+
 // advice ends the sentence with what a person can do about it.
 func advice(x egress.Exchange, v Verdict) string {
 	switch s := x.Status; {
@@ -104,7 +116,7 @@ func advice(x egress.Exchange, v Verdict) string {
 		}
 		return ". Redirects are not followed; put the final address into the connection or destination."
 	case v.RetryAfter > 0:
-		return fmt.Sprintf(" and asks to wait %s.", v.RetryAfter.Round(time.Second))
+		return " and asks to wait " + spell(v.RetryAfter) + "."
 	case s == 401 || s == 403:
 		return ". Check the credential of the connection and what it may do."
 	case s == 404 || s == 405:

@@ -186,7 +186,7 @@ func slackRefusal(a Answer, v Verdict, word string) Verdict {
 		out.Words += " " + advice
 	}
 	if out.RetryAfter > 0 {
-		out.Words += " It asks to wait " + out.RetryAfter.Round(time.Second).String() + "."
+		out.Words += " It asks to wait " + spell(out.RetryAfter) + "."
 	}
 	return out
 }

@@ -211,7 +211,7 @@ func TestTokenAnswers(t *testing.T) {
 		{"form as text", "text/plain", "access_token=t&expires=3600\n", 200, "t", 45 * time.Second, ""},
 		{"error with 200", "", `{"error":"invalid_client","error_description":"who?"}`, 200, "", 0, "answered 200 OK with the error invalid_client (who?). Check client id and secret"},
 		{"error with 200 and a token", "", `{"error":"x","access_token":"t"}`, 200, "", 0, "with the error x."},
-		{"form error", form, "error=bad_verification_code&error_description=The+code+is+wrong.", 200, "", 0, "with the error bad_verification_code (The code is wrong.)"},
+		{"form error", form, "error=bad_verification_code&error_description=The+code+is+wrong.", 200, "", 0, "with the error bad_verification_code (The code is wrong)"},
 		{"nested error", "", `{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"bad\nassertion"}}`, 400, "", 0, "answered 400 Bad Request with the error INVALID_ARGUMENT (bad assertion)."},
 		{"long error", "", `{"error":"invalid_grant","error_description":"` + strings.Repeat("x", 500) + `"}`, 400, "", 0, strings.Repeat("x", 300) + "…). Check user name and password"},
 		{"down", "text/html", "<html>Bad gateway</html>", 502, "", 0, "answered 502 Bad Gateway."},

@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"html"
 	"strconv"
@@ -17,6 +19,18 @@ type CodeProps struct {
 	Lang  string // json, headers, http (a start line, headers, a body), curl, text
 	Text  string
 	Copy  bool
+}
+
+// shown is the text for eyes: JSON on one line is indented, with every digit and key as it stands. What is copied is the text itself.
+func (p CodeProps) shown() string {
+	if p.Lang != "json" || len(p.Text) > plainAbove || strings.Contains(strings.TrimSpace(p.Text), "\n") {
+		return p.Text
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, []byte(strings.TrimSpace(p.Text)), "", "  "); err != nil {
+		return p.Text // cut off, or no JSON
+	}
+	return out.String()
 }
 
 // EditorProps describe a code editor. ErrorLine counts from 1; 0 = none.

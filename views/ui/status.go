@@ -27,6 +27,14 @@ func (t Tone) icon() string {
 	return "minus"
 }
 
+// noteIcon is the mark of a note: one that is neither good nor bad tells something.
+func (t Tone) noteIcon() string {
+	if t == Neutral {
+		return "info"
+	}
+	return t.icon()
+}
+
 func (t Tone) class(prefix string) string {
 	if t == Neutral {
 		return prefix
