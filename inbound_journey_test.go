@@ -32,7 +32,7 @@ func TestInboundJourney(t *testing.T) {
 	b.fill("v.github.secret", "journey-secret")
 	b.fill("event", "parcel.moved")
 	b.press("Save and show the URL")
-	b.sees("Parcel service is ready")
+	b.sees("Parcel service is created")
 	e := p.must(200, "GET", "inbound-endpoints", nil).items()[0]
 	url, id := e["url"].(string), e["id"].(string)
 

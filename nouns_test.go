@@ -178,7 +178,7 @@ func (b *browser) noun(p *program, n noun) {
 		b.Fatalf("no %s was made:\n%s", n.name, tail(b.text(), 2000))
 	}
 	id := made["id"].(string)
-	b.sees(made[field].(string))
+	b.sees(made[field].(string) + " is created")
 
 	b.open(fmt.Sprintf(n.edit, id))
 	single := n.api[:len(n.api)-len("s")]

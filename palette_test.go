@@ -162,7 +162,7 @@ func TestKeys(t *testing.T) {
 	b.open("/account")
 	b.fill("name", "Ada Byron")
 	b.chord("s")
-	b.sees("Name saved.")
+	b.sees("Your name is saved.")
 
 	b.open("/account")
 	b.press("Turn single letters off")

@@ -54,7 +54,7 @@ func (h *Handlers) updateAccount(c echo.Context) error {
 	}
 	u, _ := h.User(c)
 	u.Name, u.Version = f.Name, f.Version
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
+	err = h.write(c, func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
 	if fields, ok := h.Fields(c, err); ok {
 		f.Locale, f.Zone, f.Language = u.Locale, u.Zone, u.Language
 		return h.accountPage(c, http.StatusUnprocessableEntity, f, fields)
@@ -62,7 +62,7 @@ func (h *Handlers) updateAccount(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Account(), "Name saved.")
+	return h.Done(c, href.Account(), "Your name is saved.")
 }
 
 // setFormat stores the language of the pages, and how one reads dates and numbers.
@@ -83,7 +83,7 @@ func (h *Handlers) setFormat(c echo.Context) error {
 		f := views.AccountForm{Name: u.Name, Version: u.Version, Locale: locale, Zone: zone, Language: language}
 		return h.accountPage(c, http.StatusUnprocessableEntity, f, errors)
 	}
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.SetFormat(u.ID, locale, zone, language) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.SetFormat(u.ID, locale, zone, language) }); err != nil {
 		return err
 	}
 	return h.Done(c, href.Account(), "Saved. Pages are written that way from now on.")
@@ -111,7 +111,7 @@ func (h *Handlers) changePassword(c echo.Context) error {
 	if err := h.SignIn(c, u); err != nil {
 		return err
 	}
-	return h.Done(c, href.Account(), "Password changed. You are signed out everywhere else.")
+	return h.Done(c, href.Account(), "Your password is changed. You are signed out everywhere else.")
 }
 
 // setPassword stores a new password and ends all sessions of the user but keep.
@@ -124,13 +124,13 @@ func (h *Handlers) setPassword(c echo.Context, u model.User, password string, ke
 	if err != nil {
 		return err
 	}
-	return h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.SetPassword(u.ID, hash, keep) })
+	return h.write(c, func(tx *db.Tx) error { return tx.SetPassword(u.ID, hash, keep) })
 }
 
 func (h *Handlers) endOtherSessions(c echo.Context) error {
 	u, _ := h.User(c)
 	keep := h.Session(c).ID
-	err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.EndSessions(u.ID, keep) })
+	err := h.write(c, func(tx *db.Tx) error { return tx.EndSessions(u.ID, keep) })
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (h *Handlers) endSession(c echo.Context) error {
 	id := web.ID[model.SessionID](c)
 	for _, s := range own {
 		if s.ID == id {
-			if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.EndSession(id) }); err != nil {
+			if err := h.write(c, func(tx *db.Tx) error { return tx.EndSession(id) }); err != nil {
 				return err
 			}
 			return h.Done(c, href.Account(), "That session is signed out.")

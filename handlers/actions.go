@@ -19,7 +19,7 @@ import (
 
 func (h *Handlers) actionRoutes() []web.Route {
 	view, manage := model.Connections.View(), model.Connections.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Actions(), h.listActions),
 		web.Get(manage, href.NewAction(), h.newAction),
 		web.Post(manage, href.Actions(), h.createAction),
@@ -27,9 +27,7 @@ func (h *Handlers) actionRoutes() []web.Route {
 		web.Get(manage, href.EditAction(href.Pattern), h.editAction),
 		web.Post(manage, href.Action(href.Pattern), h.updateAction),
 		web.Post(manage, href.ToggleAction(href.Pattern), h.toggleAction),
-		web.Get(manage, href.DeleteAction(href.Pattern), h.askDeleteAction),
-		web.Post(manage, href.DeleteAction(href.Pattern), h.deleteAction),
-	}
+	}, deletes(h, manage, href.DeleteAction(href.Pattern), h.action, h.actionDeletion)...)
 }
 
 var actionsCrumb = crumb("Actions", href.Actions())
@@ -105,7 +103,7 @@ func (h *Handlers) actionForm(c echo.Context, status int, p views.ActionFormProp
 	}
 	bits := web.Bits{Status: status, Title: "New action", Section: "actions", Crumbs: under(actionsCrumb, "New")}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{actionsCrumb, crumb(p.Saved, href.Action(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{actionsCrumb, crumb(p.Saved, href.Action(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditAction(p))
 }
@@ -127,7 +125,7 @@ func (h *Handlers) actionTyped(c echo.Context, old model.Action) (views.ActionFo
 func (h *Handlers) createAction(c echo.Context) error {
 	f, a, filter, err := h.actionTyped(c, model.Action{})
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateAction(&a) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateAction(&a) })
 	}
 	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.actionForm(c, status, views.ActionFormProps{Form: f, Filter: withProblem(filter, p), Problems: p})
@@ -135,7 +133,7 @@ func (h *Handlers) createAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Action(a.ID), h.T(c, "{name} is made.", "name", a.Name))
+	return h.Done(c, href.Action(a.ID), h.T(c, "{name} is created.", "name", a.Name))
 }
 
 func (h *Handlers) action(c echo.Context) (model.Action, error) {
@@ -151,7 +149,7 @@ func (h *Handlers) showAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	props := views.ActionProps{Item: actionItem(around, a), Delete: h.actionDeletion(c, a), CanEdit: h.may(c, model.Connections.Manage()),
+	props := views.ActionProps{Item: actionItem(around, a), Delete: h.actionDeletion(c, a).DeleteProps, CanEdit: h.may(c, model.Connections.Manage()),
 		SeeDeliveries: h.may(c, model.Deliveries.View()), Now: h.Now()}
 	if props.SeeDeliveries {
 		if props.Lately, _, err = h.deliveries(c, around, db.DeliveryFilter{DestinationID: a.DestinationID}, db.Page{Limit: 5}); err != nil {
@@ -181,7 +179,7 @@ func (h *Handlers) updateAction(c echo.Context) error {
 	}
 	f, a, filter, err := h.actionTyped(c, old)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAction(&a) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateAction(&a) })
 	}
 	if p, status, ok := h.wrong(c, err, href.EditAction(old.ID)); ok {
 		if p.Theirs != "" {
@@ -215,7 +213,7 @@ func (h *Handlers) toggleAction(c echo.Context) error {
 		return err
 	}
 	a.Enabled = switchedOn(c)
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAction(&a) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.UpdateAction(&a) }); err != nil {
 		return err
 	}
 	words := h.T(c, "{name} is on.", "name", a.Name)
@@ -225,27 +223,8 @@ func (h *Handlers) toggleAction(c echo.Context) error {
 	return h.Done(c, href.Action(a.ID), words)
 }
 
-func (h *Handlers) actionDeletion(c echo.Context, a model.Action) views.DeleteProps {
-	return views.DeleteProps{Noun: "action", Name: a.Name, Action: href.DeleteAction(a.ID), Cancel: href.Action(a.ID),
-		Consequence: h.T(c, "Events named “{event}” are no longer sent by it. Deliveries that it has caused go on. This cannot be undone.", "event", a.Event)}
-}
-
-func (h *Handlers) askDeleteAction(c echo.Context) error {
-	a, err := h.action(c)
-	if err != nil {
-		return err
-	}
-	bits := web.Bits{Title: h.T(c, "Delete {name}", "name", a.Name), Section: "actions", Crumbs: []ui.Crumb{actionsCrumb, crumb(a.Name, href.Action(a.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(h.actionDeletion(c, a)))
-}
-
-func (h *Handlers) deleteAction(c echo.Context) error {
-	a, err := h.action(c)
-	if err != nil {
-		return err
-	}
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteAction(a.ID) }); err != nil {
-		return err
-	}
-	return h.Done(c, href.Actions(), h.T(c, "{name} is deleted.", "name", a.Name))
+func (h *Handlers) actionDeletion(c echo.Context, a model.Action) deletion {
+	words := h.T(c, "Events named “{event}” are no longer sent by it. Deliveries that it has caused go on. This cannot be undone.", "event", a.Event)
+	return deletion{section: "actions", above: []ui.Crumb{actionsCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteAction(a.ID) },
+		DeleteProps: views.DeleteProps{Noun: "action", Name: a.Name, Action: href.DeleteAction(a.ID), Cancel: href.Action(a.ID), Consequence: words}}
 }

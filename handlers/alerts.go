@@ -19,7 +19,7 @@ import (
 
 func (h *Handlers) alertRoutes() []web.Route {
 	view, manage := model.Settings.View(), model.Settings.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Alerts(), h.listAlerts),
 		web.Get(view, href.AlertHistory(), h.listAlertHistory),
 		web.Get(manage, href.NewAlert(), h.newAlert),
@@ -29,12 +29,10 @@ func (h *Handlers) alertRoutes() []web.Route {
 		web.Post(manage, href.TestAlert(href.Pattern), h.testAlert),
 		web.Post(manage, href.SnoozeAlert(href.Pattern), h.snoozeAlert),
 		web.Post(manage, href.ToggleAlert(href.Pattern), h.toggleAlert),
-		web.Get(manage, href.DeleteAlert(href.Pattern), h.askDeleteAlert),
-		web.Post(manage, href.DeleteAlert(href.Pattern), h.deleteAlert),
 		web.Get(view, href.MailSettings(), h.showMail),
 		web.Post(manage, href.MailSettings(), h.updateMail),
 		web.Post(manage, href.TestMail(), h.testMail),
-	}
+	}, deletes(h, manage, href.DeleteAlert(href.Pattern), h.alertRule, alertDeletion)...)
 }
 
 var alertsCrumb = crumb("Alerts", href.Alerts())
@@ -99,7 +97,7 @@ func alertTyped(r model.AlertRule) views.AlertForm {
 
 func (h *Handlers) alertForm(c echo.Context, status int, saved model.AlertRule, f views.AlertForm, problems views.Problems) error {
 	ctx := c.Request().Context()
-	p := views.AlertFormProps{ID: saved.ID, Saved: saved, Form: f, Problems: problems, CanEdit: h.may(c, model.Settings.Manage()), Delete: alertDeletion(saved), Now: h.Now()}
+	p := views.AlertFormProps{ID: saved.ID, Saved: saved, Form: f, Problems: problems, CanEdit: h.may(c, model.Settings.Manage()), Delete: alertDeletion(c, saved).DeleteProps, Now: h.Now()}
 	p.Type, _ = model.AlertTypeOf(model.AlertKind(f.Kind))
 	around, err := h.Store.Routing(ctx)
 	if err != nil {
@@ -158,7 +156,7 @@ func (h *Handlers) typedAlert(c echo.Context, old model.AlertRule) (views.AlertF
 func (h *Handlers) createAlert(c echo.Context) error {
 	f, r, err := h.typedAlert(c, model.AlertRule{})
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateAlertRule(&r) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateAlertRule(&r) })
 	}
 	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.alertForm(c, status, model.AlertRule{}, f, p)
@@ -166,7 +164,7 @@ func (h *Handlers) createAlert(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.AlertRule(r.ID), h.T(c, "{name} is made. Send a test to see that its messages arrive.", "name", r.Name))
+	return h.Done(c, href.AlertRule(r.ID), h.T(c, "{name} is created. Send a test to see that its messages arrive.", "name", r.Name))
 }
 
 func (h *Handlers) alertRule(c echo.Context) (model.AlertRule, error) {
@@ -188,7 +186,7 @@ func (h *Handlers) updateAlert(c echo.Context) error {
 	}
 	f, r, err := h.typedAlert(c, old)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAlertRule(&r) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateAlertRule(&r) })
 	}
 	if p, status, ok := h.wrong(c, err, href.AlertRule(old.ID)); ok {
 		if p.Theirs != "" {
@@ -212,7 +210,7 @@ func (h *Handlers) changeAlert(c echo.Context, words func(model.AlertRule) strin
 		return err
 	}
 	change(&r)
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAlertRule(&r) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.UpdateAlertRule(&r) }); err != nil {
 		return err
 	}
 	return h.Done(c, href.AlertRule(r.ID), words(r))
@@ -223,7 +221,7 @@ func (h *Handlers) toggleAlert(c echo.Context) error {
 		if r.Enabled {
 			return h.T(c, "{name} is on.", "name", r.Name)
 		}
-		return h.T(c, "{name} is off: nobody is told.", "name", r.Name)
+		return h.T(c, "{name} is off. Nobody is told.", "name", r.Name)
 	}, func(r *model.AlertRule) { r.Enabled = switchedOn(c) })
 }
 
@@ -258,27 +256,8 @@ func (h *Handlers) testAlert(c echo.Context) error {
 	return h.Done(c, href.AlertRule(r.ID), h.T(c, "A test is on its way to everybody that {name} tells.", "name", r.Name))
 }
 
-func alertDeletion(r model.AlertRule) views.DeleteProps {
-	return views.DeleteProps{Noun: "alert", Name: r.Name, Action: href.DeleteAlert(r.ID), Cancel: href.AlertRule(r.ID),
-		Consequence: "Nobody is told any more. What it found stays in the history. This cannot be undone."}
-}
-
-func (h *Handlers) askDeleteAlert(c echo.Context) error {
-	r, err := h.alertRule(c)
-	if err != nil {
-		return err
-	}
-	bits := web.Bits{Title: h.T(c, "Delete {name}", "name", r.Name), Section: "settings", Crumbs: []ui.Crumb{settingsCrumb, alertsCrumb, crumb(r.Name, href.AlertRule(r.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(alertDeletion(r)))
-}
-
-func (h *Handlers) deleteAlert(c echo.Context) error {
-	r, err := h.alertRule(c)
-	if err != nil {
-		return err
-	}
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteAlertRule(r.ID) }); err != nil {
-		return err
-	}
-	return h.Done(c, href.Alerts(), h.T(c, "{name} is deleted.", "name", r.Name))
+func alertDeletion(_ echo.Context, r model.AlertRule) deletion {
+	return deletion{section: "settings", above: []ui.Crumb{settingsCrumb, alertsCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteAlertRule(r.ID) },
+		DeleteProps: views.DeleteProps{Noun: "alert", Name: r.Name, Action: href.DeleteAlert(r.ID), Cancel: href.AlertRule(r.ID),
+			Consequence: "Nobody is told any more. What it found stays in the history. This cannot be undone."}}
 }

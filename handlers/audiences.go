@@ -23,7 +23,7 @@ const mostFile = 64<<20 + 64<<10
 
 func (h *Handlers) audienceRoutes() []web.Route {
 	view, manage := model.Workflows.View(), model.Workflows.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Audiences(), h.listAudiences),
 		web.Get(manage, href.NewAudience(), h.newAudience),
 		web.Post(manage, href.Audiences(), h.createAudience).Up(mostFile),
@@ -31,9 +31,7 @@ func (h *Handlers) audienceRoutes() []web.Route {
 		web.Get(manage, href.EditAudience(href.Pattern), h.editAudience),
 		web.Post(manage, href.Audience(href.Pattern), h.updateAudience),
 		web.Post(manage, href.AudienceRecords(href.Pattern), h.addRecords).Up(mostFile),
-		web.Get(manage, href.DeleteAudience(href.Pattern), h.askDeleteAudience),
-		web.Post(manage, href.DeleteAudience(href.Pattern), h.deleteAudience),
-	}
+	}, deletes(h, manage, href.DeleteAudience(href.Pattern), h.audience, h.audienceDeletion)...)
 }
 
 var audiencesCrumb = crumb("Audiences", href.Audiences())
@@ -56,7 +54,7 @@ func (h *Handlers) newAudience(c echo.Context) error {
 func (h *Handlers) audienceForm(c echo.Context, status int, p views.AudienceFormProps) error {
 	bits := web.Bits{Status: status, Title: "New audience", Section: "audiences", Crumbs: under(audiencesCrumb, "New")}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{audiencesCrumb, crumb(p.Saved, href.Audience(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{audiencesCrumb, crumb(p.Saved, href.Audience(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditAudience(p))
 }
@@ -94,7 +92,7 @@ func (h *Handlers) createAudience(c echo.Context) error {
 	list, bad := records(c)
 	ctx, n := c.Request().Context(), int64(0)
 	if err = both(err, bad); err == nil {
-		err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.CreateAudience(&a) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateAudience(&a) })
 	}
 	if err == nil {
 		n, err = h.o.Jobs.AddMembers(ctx, h.Actor(c), a.ID, list, false)
@@ -105,7 +103,7 @@ func (h *Handlers) createAudience(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Audience(a.ID), h.T(c, "{name} is made, with {records}.", "name", a.Name, "records", ui.Many(h.Reader(c), n, "record")))
+	return h.Done(c, href.Audience(a.ID), h.T(c, "{name} is created, with {records}.", "name", a.Name, "records", ui.Many(h.Reader(c), n, "record")))
 }
 
 func (h *Handlers) audience(c echo.Context) (model.Audience, error) {
@@ -131,7 +129,7 @@ func (h *Handlers) audiencePage(c echo.Context, status int, a model.Audience, ba
 	if err != nil {
 		return err
 	}
-	props := views.AudienceProps{Audience: a, Members: list, From: from, Problems: bad, Delete: h.audienceDeletion(c, a), CanEdit: h.may(c, model.Workflows.Manage()), Now: h.Now()}
+	props := views.AudienceProps{Audience: a, Members: list, From: from, Problems: bad, Delete: h.audienceDeletion(c, a).DeleteProps, CanEdit: h.may(c, model.Workflows.Manage()), Now: h.Now()}
 	next := ""
 	if end < a.Count {
 		next = strconv.FormatInt(end, 10)
@@ -171,7 +169,7 @@ func (h *Handlers) updateAudience(c echo.Context) error {
 	}
 	f, a, err := h.audienceTyped(c, old)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateAudience(&a) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateAudience(&a) })
 	}
 	if p, status, ok := h.wrong(c, err, href.EditAudience(old.ID)); ok {
 		if p.Theirs != "" {
@@ -214,37 +212,8 @@ func (h *Handlers) addRecords(c echo.Context) error {
 	return h.Done(c, href.Audience(a.ID), h.T(c, "{records} stored; {name} holds {n} now.", "records", ui.Many(h.Reader(c), int64(len(list)), "record"), "name", a.Name, "n", ui.Number(h.Reader(c), n)))
 }
 
-func (h *Handlers) audienceDeletion(c echo.Context, a model.Audience) views.DeleteProps {
-	return views.DeleteProps{Noun: "audience", Name: a.Name, Action: href.DeleteAudience(a.ID), Cancel: href.Audience(a.ID),
-		Consequence: h.T(c, "Its {records} are deleted with it. Runs that were started for them go on. This cannot be undone.", "records", ui.Many(h.Reader(c), a.Count, "record"))}
-}
-
-func (h *Handlers) askDeleteAudience(c echo.Context) error {
-	a, err := h.audience(c)
-	if err != nil {
-		return err
-	}
-	return h.askAudience(c, http.StatusOK, a, "")
-}
-
-func (h *Handlers) askAudience(c echo.Context, status int, a model.Audience, conflict string) error {
-	p := h.audienceDeletion(c, a)
-	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", a.Name), Section: "audiences", Crumbs: []ui.Crumb{audiencesCrumb, crumb(a.Name, href.Audience(a.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(p))
-}
-
-func (h *Handlers) deleteAudience(c echo.Context) error {
-	a, err := h.audience(c)
-	if err != nil {
-		return err
-	}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteAudience(a.ID, false) })
-	if words, yes := h.inTheWay(c, err); yes {
-		return h.askAudience(c, http.StatusConflict, a, words)
-	}
-	if err != nil {
-		return err
-	}
-	return h.Done(c, href.Audiences(), h.T(c, "{name} is deleted.", "name", a.Name))
+func (h *Handlers) audienceDeletion(c echo.Context, a model.Audience) deletion {
+	words := h.T(c, "Its {records} are deleted with it. Runs that were started for them go on. This cannot be undone.", "records", ui.Many(h.Reader(c), a.Count, "record"))
+	return deletion{section: "audiences", above: []ui.Crumb{audiencesCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteAudience(a.ID, false) },
+		DeleteProps: views.DeleteProps{Noun: "audience", Name: a.Name, Action: href.DeleteAudience(a.ID), Cancel: href.Audience(a.ID), Consequence: words}}
 }

@@ -76,7 +76,7 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 	p.Proxied = network.ProxyURL != ""
 	bits := web.Bits{Status: status, Title: "New connection", Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb("New", href.NewConnection()), {Label: t.Title}}}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{connectionsCrumb, crumb(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{connectionsCrumb, crumb(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditConnection(p))
 }
@@ -177,7 +177,7 @@ func newHost(old, x model.Connection) string {
 func (h *Handlers) createConnection(c echo.Context) error {
 	f, x, auth, err := h.connectionTyped(c, model.Connection{})
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+		err = h.write(c, func(tx *db.Tx) error {
 			if err := auth.storeAll(tx, &x); err != nil {
 				return err
 			}
@@ -193,7 +193,7 @@ func (h *Handlers) createConnection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.connectionSaved(c, f, x, strings.TrimSpace(h.T(c, "{name} is connected.", "name", x.Name)+" "+h.T(c, afterwards(x))))
+	return h.connectionSaved(c, f, x, strings.TrimSpace(h.T(c, "{name} is created.", "name", x.Name)+" "+h.T(c, afterwards(x))))
 }
 
 // afterwards is what to do with a new connection.
@@ -242,7 +242,7 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 	}
 	f, x, auth, err := h.connectionTyped(c, old)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+		err = h.write(c, func(tx *db.Tx) error {
 			if err := auth.storeAll(tx, &x); err != nil {
 				return err
 			}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ import (
 
 func (h *Handlers) connectionRoutes() []web.Route {
 	view, manage := model.Connections.View(), model.Connections.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Connections(), h.listConnections),
 		web.Get(manage, href.NewConnection(), h.pickConnectionType),
 		web.Get(manage, href.NewConnectionOf(":type"), h.newConnection),
@@ -34,9 +33,7 @@ func (h *Handlers) connectionRoutes() []web.Route {
 		web.Post(manage, href.Connection(href.Pattern), h.updateConnection),
 		web.Post(manage, href.ToggleConnection(href.Pattern), h.toggleConnection),
 		web.Post(manage, href.TestConnection(href.Pattern), h.testConnection),
-		web.Get(manage, href.DeleteConnection(href.Pattern), h.askDeleteConnection),
-		web.Post(manage, href.DeleteConnection(href.Pattern), h.deleteConnection),
-	}
+	}, deletes(h, manage, href.DeleteConnection(href.Pattern), h.connection, h.connectionDeletion)...)
 }
 
 var connectionsCrumb = crumb("Connections", href.Connections())
@@ -193,7 +190,7 @@ func (h *Handlers) connectionPage(c echo.Context, x model.Connection, steps []jo
 	for _, p := range steps {
 		props.Test = append(props.Test, views.TestStep{Title: p.Title, Attempt: p.Attempt})
 	}
-	if props.Delete, err = h.connectionDeletion(c, x); err != nil {
+	if props.Delete, err = h.connectionDeletion(c, x).question(); err != nil {
 		return err
 	}
 	if err := h.connectionInbound(c, x.ID, &props); err != nil {
@@ -219,7 +216,7 @@ func (h *Handlers) toggleConnection(c echo.Context) error {
 		return err
 	}
 	x.Enabled = switchedOn(c)
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateConnection(&x) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.UpdateConnection(&x) }); err != nil {
 		return err
 	}
 	around, err := h.Store.Routing(c.Request().Context())
@@ -229,18 +226,23 @@ func (h *Handlers) toggleConnection(c echo.Context) error {
 	return h.switched(c, href.Connection(x.ID), x.Name, x.Enabled, len(actionsOf(around, destinationsOf(around, x.ID)...)))
 }
 
-// connectionDeletion is what deleting a connection means.
-func (h *Handlers) connectionDeletion(c echo.Context, x model.Connection) (views.DeleteProps, error) {
-	p := views.DeleteProps{Noun: "connection", Name: x.Name, Action: href.DeleteConnection(x.ID), Cancel: href.Connection(x.ID), Force: true,
-		OpenURL: href.Deliveries(), Consequence: "Nothing uses it. This cannot be undone."}
+func (h *Handlers) connectionDeletion(c echo.Context, x model.Connection) deletion {
+	return deletion{section: "connections", above: []ui.Crumb{connectionsCrumb}, drop: func(tx *db.Tx, force bool) error { return tx.DeleteConnection(x.ID, force) },
+		needs: func(p *views.DeleteProps) error { return h.connectionNeeds(c, x.ID, p) },
+		DeleteProps: views.DeleteProps{Noun: "connection", Name: x.Name, Action: href.DeleteConnection(x.ID), Cancel: href.Connection(x.ID), Force: true,
+			OpenURL: href.Deliveries(), Consequence: "Nothing uses it. This cannot be undone."}}
+}
+
+// connectionNeeds adds what goes with a connection.
+func (h *Handlers) connectionNeeds(c echo.Context, id model.ConnectionID, p *views.DeleteProps) error {
 	around, err := h.Store.Routing(c.Request().Context())
 	if err != nil {
-		return p, err
+		return err
 	}
-	destinations := destinationsOf(around, x.ID)
-	if e, err := h.Store.InboundOfConnection(c.Request().Context(), x.ID); err == nil {
+	if e, err := h.Store.InboundOfConnection(c.Request().Context(), id); err == nil {
 		p.Needs = append(p.Needs, views.Need{Kind: "Inbound URL", Name: e.Name, URL: href.InboundEndpoint(e.ID)})
 	}
+	destinations := destinationsOf(around, id)
 	var ids []model.DestID
 	for _, d := range destinations {
 		p.Needs = append(p.Needs, views.Need{Kind: "Destination", Name: d.Name, URL: href.Destination(d.ID)})
@@ -248,39 +250,5 @@ func (h *Handlers) connectionDeletion(c echo.Context, x model.Connection) (views
 	}
 	p.Needs = append(p.Needs, actionNeeds(actionsOf(around, destinations...))...)
 	p.Open, err = h.open(c.Request().Context(), ids...)
-	return p, err
-}
-
-func (h *Handlers) askDeleteConnection(c echo.Context) error {
-	x, err := h.connection(c)
-	if err != nil {
-		return err
-	}
-	return h.askConnection(c, http.StatusOK, x, "")
-}
-
-func (h *Handlers) askConnection(c echo.Context, status int, x model.Connection, conflict string) error {
-	p, err := h.connectionDeletion(c, x)
-	if err != nil {
-		return err
-	}
-	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", x.Name), Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(p))
-}
-
-func (h *Handlers) deleteConnection(c echo.Context) error {
-	x, err := h.connection(c)
-	if err != nil {
-		return err
-	}
-	force := typed(c, "force") == "true"
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteConnection(x.ID, force) })
-	if words, yes := h.inTheWay(c, err); yes {
-		return h.askConnection(c, http.StatusConflict, x, words)
-	}
-	if err != nil {
-		return err
-	}
-	return h.Done(c, href.Connections(), h.T(c, "{name} is deleted.", "name", x.Name))
+	return err
 }

@@ -20,7 +20,7 @@ import (
 
 func (h *Handlers) credentialRoutes() []web.Route {
 	view, manage := model.Credentials.View(), model.Credentials.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Credentials(), h.listCredentials),
 		web.Get(manage, href.NewCredential(), h.pickCredentialType),
 		web.Get(manage, href.NewCredentialOf(":type"), h.newCredential),
@@ -28,8 +28,6 @@ func (h *Handlers) credentialRoutes() []web.Route {
 		web.Get(view, href.Credential(href.Pattern), h.showCredential),
 		web.Get(manage, href.EditCredential(href.Pattern), h.editCredential),
 		web.Post(manage, href.Credential(href.Pattern), h.updateCredential),
-		web.Get(manage, href.DeleteCredential(href.Pattern), h.askDeleteCredential),
-		web.Post(manage, href.DeleteCredential(href.Pattern), h.deleteCredential),
 		web.Post(manage, "/credentials/sample", h.showSample),
 		web.Post(manage, href.TestCredential(href.Pattern), h.testCredential),
 		web.Get(manage, href.RotateCredential(href.Pattern), h.newRotation),
@@ -38,7 +36,7 @@ func (h *Handlers) credentialRoutes() []web.Route {
 		web.Post(manage, href.RotationStep(href.Pattern, "apply"), h.applyRotation),
 		web.Post(manage, href.RotationStep(href.Pattern, "rollback"), h.rollBackRotation),
 		web.Post(manage, href.RotationStep(href.Pattern, "drop"), h.dropRotation),
-	}
+	}, deletes(h, manage, href.DeleteCredential(href.Pattern), h.credential, h.credentialDeletion)...)
 }
 
 var credentialsCrumb = crumb("Credentials", href.Credentials())
@@ -157,7 +155,7 @@ func (h *Handlers) credentialForm(c echo.Context, status int, p views.Credential
 	p.Wire = h.wire(k.Type, config, p.Stored)
 	bits := web.Bits{Status: status, Title: "New credential", Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb("New", href.NewCredential()), {Label: k.Title}}}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{credentialsCrumb, crumb(p.Saved, href.Credential(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{credentialsCrumb, crumb(p.Saved, href.Credential(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditCredential(p))
 }
@@ -235,7 +233,7 @@ func fieldsUnder(err error, k scheme.Kind, prefix string) error {
 func (h *Handlers) createCredential(c echo.Context) error {
 	f, x, secrets, err := h.credentialTyped(c, model.Credential{})
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateCredential(&x, secrets) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateCredential(&x, secrets) })
 	}
 	k, _ := scheme.ByType(x.Type)
 	if p, status, ok := h.wrong(c, fieldsUnder(err, k, "config."), ""); ok {
@@ -244,7 +242,7 @@ func (h *Handlers) createCredential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Credential(x.ID), h.T(c, "{name} is stored.", "name", x.Name))
+	return h.Done(c, href.Credential(x.ID), h.T(c, "{name} is created.", "name", x.Name))
 }
 
 func (h *Handlers) credential(c echo.Context) (model.Credential, error) {
@@ -265,7 +263,7 @@ func (h *Handlers) credentialPage(c echo.Context, status int, x model.Credential
 	k, _ := scheme.ByType(x.Type)
 	props := views.CredentialProps{Credential: x, Kind: credentialKind(k), CanEdit: h.may(c, model.Credentials.Manage()), Now: h.Now()}
 	var err error
-	if props.Delete, err = h.credentialDeletion(c, x); err != nil {
+	if props.Delete, err = h.credentialDeletion(c, x).question(); err != nil {
 		return err
 	}
 	props.Users = props.Delete.Needs
@@ -308,7 +306,7 @@ func (h *Handlers) updateCredential(c echo.Context) error {
 	}
 	f, x, secrets, err := h.credentialTyped(c, old)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateCredential(&x, secrets) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateCredential(&x, secrets) })
 	}
 	k, _ := scheme.ByType(old.Type)
 	if p, status, ok := h.wrong(c, fieldsUnder(err, k, "config."), href.EditCredential(old.ID)); ok {
@@ -328,45 +326,13 @@ func (h *Handlers) updateCredential(c echo.Context) error {
 }
 
 // credentialDeletion is what deleting a credential means: nothing may use it.
-func (h *Handlers) credentialDeletion(c echo.Context, x model.Credential) (views.DeleteProps, error) {
-	p := views.DeleteProps{Noun: "credential", Name: x.Name, Action: href.DeleteCredential(x.ID), Cancel: href.Credential(x.ID),
-		Consequence: "Nothing uses it. Its secrets are gone for good."}
-	users, err := h.Store.CredentialUsage(c.Request().Context(), x.ID)
-	for _, u := range users {
-		p.Needs = append(p.Needs, useNeed(u))
-	}
-	return p, err
-}
-
-func (h *Handlers) askDeleteCredential(c echo.Context) error {
-	x, err := h.credential(c)
-	if err != nil {
-		return err
-	}
-	return h.askCredential(c, http.StatusOK, x, "")
-}
-
-func (h *Handlers) askCredential(c echo.Context, status int, x model.Credential, conflict string) error {
-	p, err := h.credentialDeletion(c, x)
-	if err != nil {
-		return err
-	}
-	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", x.Name), Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb(x.Name, href.Credential(x.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(p))
-}
-
-func (h *Handlers) deleteCredential(c echo.Context) error {
-	x, err := h.credential(c)
-	if err != nil {
-		return err
-	}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteCredential(x.ID) })
-	if words, yes := h.inTheWay(c, err); yes {
-		return h.askCredential(c, http.StatusConflict, x, words)
-	}
-	if err != nil {
-		return err
-	}
-	return h.Done(c, href.Credentials(), h.T(c, "{name} is deleted.", "name", x.Name))
+func (h *Handlers) credentialDeletion(c echo.Context, x model.Credential) deletion {
+	return deletion{section: "credentials", above: []ui.Crumb{credentialsCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteCredential(x.ID) },
+		needs: func(p *views.DeleteProps) error {
+			users, err := h.Store.CredentialUsage(c.Request().Context(), x.ID)
+			p.Needs = needsOf(users)
+			return err
+		},
+		DeleteProps: views.DeleteProps{Noun: "credential", Name: x.Name, Action: href.DeleteCredential(x.ID), Cancel: href.Credential(x.ID),
+			Consequence: "Nothing uses it. Its secrets are gone for good."}}
 }

@@ -19,16 +19,14 @@ import (
 
 func (h *Handlers) definitionRoutes() []web.Route {
 	view, manage := model.Events.View(), model.Events.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.EventDefinitions(), h.listEventDefinitions),
 		web.Get(manage, href.NewEventDefinition(), h.newEventDefinition),
 		web.Post(manage, href.EventDefinitions(), h.createEventDefinition),
 		web.Get(view, href.EventDefinition(href.Pattern), h.showEventDefinition),
 		web.Get(manage, href.EditEventDefinition(href.Pattern), h.editEventDefinition),
 		web.Post(manage, href.EventDefinition(href.Pattern), h.updateEventDefinition),
-		web.Get(manage, href.DeleteEventDefinition(href.Pattern), h.askDeleteEventDefinition),
-		web.Post(manage, href.DeleteEventDefinition(href.Pattern), h.deleteEventDefinition),
-	}
+	}, deletes(h, manage, href.DeleteEventDefinition(href.Pattern), h.eventDefinition, eventDefinitionDeletion)...)
 }
 
 var definitionsCrumb = crumb("Definitions", href.EventDefinitions())
@@ -63,7 +61,7 @@ func (h *Handlers) eventDefinitionForm(c echo.Context, status int, p views.Event
 	}
 	bits := web.Bits{Status: status, Title: "New event definition", Section: "events", Crumbs: []ui.Crumb{eventsCrumb, definitionsCrumb, {Label: "New"}}}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{eventsCrumb, definitionsCrumb, crumb(p.Saved, href.EventDefinition(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{eventsCrumb, definitionsCrumb, crumb(p.Saved, href.EventDefinition(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditEventDefinition(p))
 }
@@ -83,7 +81,7 @@ func (h *Handlers) eventDefinitionTyped(c echo.Context, old model.EventDefinitio
 func (h *Handlers) createEventDefinition(c echo.Context) error {
 	f, d, err := h.eventDefinitionTyped(c, model.EventDefinition{})
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateEventDefinition(&d) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateEventDefinition(&d) })
 	}
 	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.eventDefinitionForm(c, status, views.EventDefinitionFormProps{Form: f, Problems: p})
@@ -91,7 +89,7 @@ func (h *Handlers) createEventDefinition(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.EventDefinition(d.ID), h.T(c, "{name} is defined.", "name", d.Name))
+	return h.Done(c, href.EventDefinition(d.ID), h.T(c, "{name} is created.", "name", d.Name))
 }
 
 func (h *Handlers) eventDefinition(c echo.Context) (model.EventDefinition, error) {
@@ -111,7 +109,7 @@ func (h *Handlers) showEventDefinition(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	props := views.EventDefinitionProps{Definition: d, Delete: eventDefinitionDeletion(d), CanEdit: h.may(c, model.Events.Manage()), Now: h.Now()}
+	props := views.EventDefinitionProps{Definition: d, Delete: eventDefinitionDeletion(c, d).DeleteProps, CanEdit: h.may(c, model.Events.Manage()), Now: h.Now()}
 	for _, row := range rows {
 		e, err := h.Store.Event(ctx, row.ID)
 		if err != nil {
@@ -162,7 +160,7 @@ func (h *Handlers) updateEventDefinition(c echo.Context) error {
 	}
 	f, d, err := h.eventDefinitionTyped(c, old)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateEventDefinition(&d) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateEventDefinition(&d) })
 	}
 	if p, status, ok := h.wrong(c, err, href.EditEventDefinition(old.ID)); ok {
 		if p.Theirs != "" {
@@ -180,27 +178,8 @@ func (h *Handlers) updateEventDefinition(c echo.Context) error {
 	return h.Done(c, href.EventDefinition(d.ID), h.T(c, "{name} is saved.", "name", d.Name))
 }
 
-func eventDefinitionDeletion(d model.EventDefinition) views.DeleteProps {
-	return views.DeleteProps{Noun: "definition", Name: d.Name, Action: href.DeleteEventDefinition(d.ID), Cancel: href.EventDefinition(d.ID),
-		Consequence: "Events of this name stay, and go on being accepted. Only what is said about them is deleted."}
-}
-
-func (h *Handlers) askDeleteEventDefinition(c echo.Context) error {
-	d, err := h.eventDefinition(c)
-	if err != nil {
-		return err
-	}
-	bits := web.Bits{Title: h.T(c, "Delete {name}", "name", d.Name), Section: "events", Crumbs: []ui.Crumb{eventsCrumb, definitionsCrumb, crumb(d.Name, href.EventDefinition(d.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(eventDefinitionDeletion(d)))
-}
-
-func (h *Handlers) deleteEventDefinition(c echo.Context) error {
-	d, err := h.eventDefinition(c)
-	if err != nil {
-		return err
-	}
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteEventDefinition(d.ID) }); err != nil {
-		return err
-	}
-	return h.Done(c, href.EventDefinitions(), h.T(c, "The definition of {name} is deleted.", "name", d.Name))
+func eventDefinitionDeletion(_ echo.Context, d model.EventDefinition) deletion {
+	return deletion{section: "events", above: []ui.Crumb{eventsCrumb, definitionsCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteEventDefinition(d.ID) },
+		DeleteProps: views.DeleteProps{Noun: "definition", Name: d.Name, Action: href.DeleteEventDefinition(d.ID), Cancel: href.EventDefinition(d.ID),
+			Consequence: "Events of this name stay, and go on being accepted. Only what is said about them is deleted."}}
 }

@@ -151,7 +151,8 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 		if e.Held, err = h.Store.Held(ctx, e.saved.Target()); err != nil {
 			return err
 		}
-		if e.Delete, err = h.destinationDeletion(c, e.saved, e.Actions); err != nil {
+		e.Delete = h.destinationDeletion(c, e).DeleteProps
+		if err := h.destinationNeeds(ctx, e.saved.ID, e.Actions, &e.Delete); err != nil {
 			return err
 		}
 	}

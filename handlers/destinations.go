@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -12,12 +13,13 @@ import (
 	"waybill/jobs/scheme"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
 func (h *Handlers) destinationRoutes() []web.Route {
 	view, manage := model.Connections.View(), model.Connections.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Destinations(href.Pattern), h.listDestinations),
 		web.Get(manage, href.NewDestination(href.Pattern), h.newDestination),
 		web.Post(manage, href.Destinations(href.Pattern), h.createDestination),
@@ -31,9 +33,7 @@ func (h *Handlers) destinationRoutes() []web.Route {
 		web.Post(manage, href.EndSecrets(href.Pattern), h.endSecrets),
 		web.Post(manage, href.ToggleDestination(href.Pattern), h.toggleDestination),
 		web.Post(manage, href.DropHeld(href.Pattern), h.dropHeld),
-		web.Get(manage, href.DeleteDestination(href.Pattern), h.askDeleteDestination),
-		web.Post(manage, href.DeleteDestination(href.Pattern), h.deleteDestination),
-	}
+	}, deletes(h, manage, href.DeleteDestination(href.Pattern), h.savedEditor, h.destinationDeletion)...)
 }
 
 func destinationCrumbs(x model.Connection, more ...ui.Crumb) []ui.Crumb {
@@ -90,9 +90,9 @@ func (h *Handlers) createDestination(c echo.Context) error {
 		return err
 	}
 	if err = both(e.typed(c), h.o.Jobs.CheckDestination(&e.draft)); err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateDestination(&e.draft, scheme.NewSigningSecret()) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateDestination(&e.draft, scheme.NewSigningSecret()) })
 	}
-	return h.destinationSaved(c, e, err, " is ready. An action decides which events go there.")
+	return h.destinationSaved(c, e, err, texts.ID("{name} is created. An action decides which events go there."))
 }
 
 func (h *Handlers) updateDestination(c echo.Context) error {
@@ -101,9 +101,9 @@ func (h *Handlers) updateDestination(c echo.Context) error {
 		return err
 	}
 	if err = both(e.typed(c), h.o.Jobs.CheckDestination(&e.draft)); err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateDestination(&e.draft) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateDestination(&e.draft) })
 	}
-	return h.destinationSaved(c, e, err, " is saved.")
+	return h.destinationSaved(c, e, err, texts.ID("{name} is saved."))
 }
 
 // destinationSaved leads on, or shows the editor again with what was typed.
@@ -121,7 +121,7 @@ func (h *Handlers) destinationSaved(c echo.Context, e *editor, err error, words 
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Destination(e.draft.ID), e.draft.Name+words)
+	return h.Done(c, href.Destination(e.draft.ID), h.T(c, words, "name", e.draft.Name))
 }
 
 func (h *Handlers) previewNewDestination(c echo.Context) error {
@@ -206,7 +206,7 @@ func (h *Handlers) toggleDestination(c echo.Context) error {
 	}
 	d := e.saved
 	d.Enabled = switchedOn(c)
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateDestination(&d) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.UpdateDestination(&d) }); err != nil {
 		return err
 	}
 	around, err := h.Store.Routing(c.Request().Context())
@@ -229,7 +229,7 @@ func (h *Handlers) dropHeld(c echo.Context) error {
 	words := h.T(c, "{deliveries} dropped.", "deliveries", ui.Many(h.Reader(c), int(n), "delivery"))
 	if d := e.saved; switchedOn(c) {
 		d.Enabled = true
-		if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateDestination(&d) }); err != nil {
+		if err := h.write(c, func(tx *db.Tx) error { return tx.UpdateDestination(&d) }); err != nil {
 			return err
 		}
 		words += " " + h.T(c, "{name} is on.", "name", d.Name)
@@ -237,48 +237,23 @@ func (h *Handlers) dropHeld(c echo.Context) error {
 	return h.Done(c, href.Destination(e.saved.ID), words)
 }
 
-// destinationDeletion is what deleting a destination means.
-func (h *Handlers) destinationDeletion(c echo.Context, d model.Destination, users []model.Action) (views.DeleteProps, error) {
-	n, err := h.open(c.Request().Context(), d.ID)
-	return views.DeleteProps{Noun: "destination", Name: d.Name, Action: href.DeleteDestination(d.ID), Cancel: href.Destination(d.ID), Needs: actionNeeds(users),
-		Open: n, OpenURL: href.DeliveriesOfDestination(d.ID), Force: true, Consequence: "No action sends to it. This cannot be undone."}, err
+func (h *Handlers) destinationDeletion(c echo.Context, e *editor) deletion {
+	d := e.saved
+	return deletion{section: "connections", above: destinationCrumbs(e.connection), drop: func(tx *db.Tx, force bool) error { return tx.DeleteDestination(d.ID, force) },
+		needs: func(p *views.DeleteProps) error {
+			around, err := h.Store.Routing(c.Request().Context())
+			if err != nil {
+				return err
+			}
+			return h.destinationNeeds(c.Request().Context(), d.ID, actionsOf(around, d), p)
+		},
+		DeleteProps: views.DeleteProps{Noun: "destination", Name: d.Name, Action: href.DeleteDestination(d.ID), Cancel: href.Destination(d.ID),
+			OpenURL: href.DeliveriesOfDestination(d.ID), Force: true, Consequence: "No action sends to it. This cannot be undone."}}
 }
 
-func (h *Handlers) askDeleteDestination(c echo.Context) error {
-	e, err := h.savedEditor(c)
-	if err != nil {
-		return err
-	}
-	return h.askDestination(c, http.StatusOK, e, "")
-}
-
-func (h *Handlers) askDestination(c echo.Context, status int, e *editor, conflict string) error {
-	around, err := h.Store.Routing(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	p, err := h.destinationDeletion(c, e.saved, actionsOf(around, e.saved))
-	if err != nil {
-		return err
-	}
-	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", e.saved.Name), Section: "connections",
-		Crumbs: destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Delete"})}
-	return h.Page(c, bits, views.Delete(p))
-}
-
-func (h *Handlers) deleteDestination(c echo.Context) error {
-	e, err := h.savedEditor(c)
-	if err != nil {
-		return err
-	}
-	force := typed(c, "force") == "true"
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteDestination(e.saved.ID, force) })
-	if words, yes := h.inTheWay(c, err); yes {
-		return h.askDestination(c, http.StatusConflict, e, words)
-	}
-	if err != nil {
-		return err
-	}
-	return h.Done(c, href.Destinations(e.connection.ID), h.T(c, "{name} is deleted.", "name", e.saved.Name))
+// destinationNeeds adds what goes with a destination: users are the actions that send to it.
+func (h *Handlers) destinationNeeds(ctx context.Context, id model.DestID, users []model.Action, p *views.DeleteProps) (err error) {
+	p.Needs = actionNeeds(users)
+	p.Open, err = h.open(ctx, id)
+	return err
 }

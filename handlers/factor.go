@@ -94,7 +94,7 @@ func (h *Handlers) beginFactor(c echo.Context) error {
 		return err
 	}
 	secret := model.Secret(key.Secret())
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.BeginSecondFactor(u.ID, secret) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.BeginSecondFactor(u.ID, secret) }); err != nil {
 		return err
 	}
 	return web.Redirect(c, href.SecondFactor())
@@ -128,7 +128,6 @@ func (h *Handlers) drawFactor(c echo.Context) error {
 }
 
 func (h *Handlers) confirmFactor(c echo.Context) error {
-	ctx := c.Request().Context()
 	u, _ := h.User(c)
 	step, err := h.checkCode(c, u, typed(c, "code"), 0)
 	if f := h.Said(c, err); f != nil && (f.Kind == fault.SignedOut || f.Kind == fault.Throttled) {
@@ -138,7 +137,7 @@ func (h *Handlers) confirmFactor(c echo.Context) error {
 		return err
 	}
 	codes, hashes := db.NewCodes(u.ID)
-	if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.ConfirmSecondFactor(u.ID, step, hashes) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.ConfirmSecondFactor(u.ID, step, hashes) }); err != nil {
 		return err
 	}
 	return h.factorPage(c, http.StatusCreated, views.FactorProps{Codes: codes, Added: true})
@@ -154,7 +153,7 @@ func (h *Handlers) renewCodes(c echo.Context) error {
 	}
 	u, _ := h.User(c)
 	codes, hashes := db.NewCodes(u.ID)
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.RenewRecoveryCodes(u.ID, hashes) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.RenewRecoveryCodes(u.ID, hashes) }); err != nil {
 		return err
 	}
 	return h.factorPage(c, http.StatusCreated, views.FactorProps{Codes: codes})
@@ -185,7 +184,7 @@ func (h *Handlers) removeFactor(c echo.Context) error {
 		}
 	}
 	keep := h.Session(c).ID
-	err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error {
+	err = h.write(c, func(tx *db.Tx) error {
 		if err := tx.DropSecondFactor(u.ID); err != nil || hash == "" {
 			return err
 		}

@@ -145,7 +145,7 @@ func (h *Handlers) prepareWay(c echo.Context, f views.FirstEventForm, event stri
 		return false
 	})}
 	secret := scheme.NewSigningSecret()
-	return h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error {
+	return h.write(c, func(tx *db.Tx) error {
 		x, d, a := x, d, a
 		if err := tx.CreateConnection(&x); err != nil {
 			return err

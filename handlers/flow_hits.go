@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"waybill/db"
 	"waybill/db/fault"
@@ -52,24 +51,6 @@ func integrationHit(x model.Integration) views.Hit {
 func (h *Handlers) integrationHits(ctx context.Context, q query) ([]views.Hit, error) {
 	list, _, err := h.Store.Integrations(ctx, db.IntegrationFilter{Query: q.widest()}, many)
 	return h.orByID(ctx, q, "int_")(hitsOf(list, err, integrationHit))
-}
-
-// useNeed is what stands in the way of deleting something, as a link.
-func useNeed(u db.Use) views.Need {
-	n := views.Need{Kind: strings.ToUpper(u.Kind[:1]) + u.Kind[1:], Name: u.Name}
-	switch u.Kind {
-	case "connection":
-		n.URL = href.Connection(u.ID)
-	case "destination":
-		n.URL = href.Destination(u.ID)
-	case "action":
-		n.URL = href.Action(u.ID)
-	case "integration":
-		n.URL = href.Integration(u.ID)
-	case "workflow":
-		n.URL = href.Workflow(u.ID)
-	}
-	return n
 }
 
 func workflowHit(x model.Workflow) views.Hit {

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -10,10 +9,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"waybill/db/fault"
-	"waybill/db/model"
 	"waybill/handlers/web"
 	"waybill/views"
-	"waybill/views/href"
 	"waybill/views/ui"
 )
 
@@ -93,35 +90,4 @@ func (h *Handlers) switched(c echo.Context, url, name string, on bool, actions i
 	}
 	h.Flash(c, ui.Warn, h.T(c, "{name} is off. It is used by {actions}: what they send is held until it is on again.", "name", name, "actions", ui.Many(h.Reader(c), actions, "action")))
 	return web.Redirect(c, url)
-}
-
-// actionNeeds are the actions that stand in the way of deleting something, as links.
-func actionNeeds(list []model.Action) []views.Need {
-	var out []views.Need
-	for _, a := range list {
-		out = append(out, views.Need{Kind: "Action", Name: a.Name, URL: href.Action(a.ID)})
-	}
-	return out
-}
-
-// open counts the deliveries to these destinations that are not settled, as far as people read on.
-func (h *Handlers) open(ctx context.Context, destinations ...model.DestID) (int, error) {
-	if len(destinations) == 0 {
-		return 0, nil
-	}
-	targets := make([]model.TargetID, len(destinations))
-	for i, id := range destinations {
-		targets[i] = model.TargetID(id)
-	}
-	n, err := h.Store.Unsettled(ctx, targets...)
-	return int(n), err
-}
-
-// inTheWay reports whether err says that a thing is in use, and in which words.
-func (h *Handlers) inTheWay(c echo.Context, err error) (words string, yes bool) {
-	f := h.Said(c, err)
-	if f == nil || f.Kind != fault.Conflict {
-		return "", false
-	}
-	return f.Message, true
 }

@@ -24,7 +24,7 @@ import (
 
 func (h *Handlers) inboundRoutes() []web.Route {
 	view, manage := model.Inbound.View(), model.Inbound.Manage()
-	return slices.Concat(h.callRoutes(), h.partnerRoutes(), []web.Route{
+	return slices.Concat(h.callRoutes(), h.partnerRoutes(), deletes(h, manage, href.DeleteInbound(href.Pattern), h.inboundEndpoint, inboundDeletion), []web.Route{
 		web.Get(view, href.Inbound(), h.listInbound),
 		web.Get(manage, href.NewInbound(), h.pickPreset),
 		web.Get(manage, href.NewInboundOf(":preset"), h.newInbound),
@@ -33,8 +33,6 @@ func (h *Handlers) inboundRoutes() []web.Route {
 		web.Get(manage, href.EditInbound(href.Pattern), h.editInbound),
 		web.Post(manage, href.InboundEndpoint(href.Pattern), h.updateInbound),
 		web.Post(manage, href.ToggleInbound(href.Pattern), h.toggleInbound),
-		web.Get(manage, href.DeleteInbound(href.Pattern), h.askDeleteInbound),
-		web.Post(manage, href.DeleteInbound(href.Pattern), h.deleteInbound),
 		web.Get(manage, href.RotateInbound(href.Pattern), h.askRotateInbound),
 		web.Post(manage, href.RotateInbound(href.Pattern), h.rotateInbound),
 		web.Get(manage, href.RevokeInbound(href.Pattern), h.askRevokeInbound),
@@ -187,7 +185,7 @@ func (h *Handlers) inboundForm(c echo.Context, status int, p views.InboundFormPr
 	h.offerWorkflows(c, &p, around.Workflows)
 	bits := web.Bits{Status: status, Title: "New inbound URL", Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb("New", href.NewInbound()), {Label: "Settings"}}}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = "Edit "+p.Saved, []ui.Crumb{inboundCrumb, crumb(p.Saved, href.InboundEndpoint(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{inboundCrumb, crumb(p.Saved, href.InboundEndpoint(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditInbound(p))
 }
@@ -218,7 +216,7 @@ func (h *Handlers) servants(c echo.Context, chosen model.UserID) ([]model.User, 
 func (h *Handlers) createInbound(c echo.Context) error {
 	f, e, secrets, err := h.inboundTyped(c, model.InboundEndpoint{})
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateInbound(&e, secrets) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateInbound(&e, secrets) })
 	}
 	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.inboundForm(c, status, views.InboundFormProps{Form: f, Problems: p})
@@ -226,7 +224,7 @@ func (h *Handlers) createInbound(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.InboundEndpoint(e.ID), h.T(c, "{name} is ready. Give its URL to whoever is to call.", "name", e.Name))
+	return h.Done(c, href.InboundEndpoint(e.ID), h.T(c, "{name} is created. Give its URL to whoever is to call.", "name", e.Name))
 }
 
 func (h *Handlers) inboundEndpoint(c echo.Context) (model.InboundEndpoint, error) {
@@ -245,7 +243,7 @@ func (h *Handlers) showInbound(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.InboundEndpointProps{Item: item, CanEdit: h.may(c, model.Inbound.Manage()), Now: h.Now(), Delete: inboundDeletion(e), Secrets: len(e.Verification.SecretNames()) > 0}
+	p := views.InboundEndpointProps{Item: item, CanEdit: h.may(c, model.Inbound.Manage()), Now: h.Now(), Delete: inboundDeletion(c, e).DeleteProps, Secrets: len(e.Verification.SecretNames()) > 0}
 	if p.Recent, _, err = h.Store.InboundCalls(c.Request().Context(), e.ID, db.CallFilter{}, db.Page{Limit: recentCalls}); err != nil {
 		return err
 	}
@@ -267,7 +265,7 @@ func (h *Handlers) updateInbound(c echo.Context) error {
 	}
 	f, e, secrets, err := h.inboundTyped(c, old)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateInbound(&e, secrets) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateInbound(&e, secrets) })
 	}
 	if p, status, ok := h.wrong(c, err, href.EditInbound(old.ID)); ok {
 		if p.Theirs != "" {
@@ -291,39 +289,20 @@ func (h *Handlers) toggleInbound(c echo.Context) error {
 		return err
 	}
 	e.Enabled = switchedOn(c)
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateInbound(&e, nil) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.UpdateInbound(&e, nil) }); err != nil {
 		return err
 	}
 	if e.Enabled {
-		return h.Done(c, href.InboundEndpoint(e.ID), h.T(c, "{name} is on and takes calls.", "name", e.Name))
+		return h.Done(c, href.InboundEndpoint(e.ID), h.T(c, "{name} is on. It takes calls.", "name", e.Name))
 	}
-	h.Flash(c, ui.Warn, h.T(c, "{name} is off: every call is refused.", "name", e.Name))
+	h.Flash(c, ui.Warn, h.T(c, "{name} is off. Every call is refused.", "name", e.Name))
 	return web.Redirect(c, href.InboundEndpoint(e.ID))
 }
 
-func inboundDeletion(e model.InboundEndpoint) views.DeleteProps {
-	return views.DeleteProps{Noun: "inbound URL", Name: e.Name, Action: href.DeleteInbound(e.ID), Cancel: href.InboundEndpoint(e.ID),
-		Consequence: "Its URL stops working at once, for good; the caller is told only that it is not valid. What came so far stays."}
-}
-
-func (h *Handlers) askDeleteInbound(c echo.Context) error {
-	e, err := h.inboundEndpoint(c)
-	if err != nil {
-		return err
-	}
-	bits := web.Bits{Title: h.T(c, "Delete {name}", "name", e.Name), Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(e.Name, href.InboundEndpoint(e.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(inboundDeletion(e)))
-}
-
-func (h *Handlers) deleteInbound(c echo.Context) error {
-	e, err := h.inboundEndpoint(c)
-	if err != nil {
-		return err
-	}
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteInbound(e.ID) }); err != nil {
-		return err
-	}
-	return h.Done(c, href.Inbound(), h.T(c, "{name} is deleted.", "name", e.Name))
+func inboundDeletion(_ echo.Context, e model.InboundEndpoint) deletion {
+	return deletion{section: "inbound", above: []ui.Crumb{inboundCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteInbound(e.ID) },
+		DeleteProps: views.DeleteProps{Noun: "inbound URL", Name: e.Name, Action: href.DeleteInbound(e.ID), Cancel: href.InboundEndpoint(e.ID),
+			Consequence: "Its URL stops working at once, for good; the caller is told only that it is not valid. What came so far stays."}}
 }
 
 func (h *Handlers) askRotateInbound(c echo.Context) error {
@@ -410,7 +389,7 @@ func (h *Handlers) revokeInbound(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+	err = h.write(c, func(tx *db.Tx) error {
 		_, err := tx.RevokeInbound(e.ID, model.InboundKeyID(typed(c, "key_id")))
 		return err
 	})

@@ -54,7 +54,7 @@ func (h *Handlers) sampleInbound(c echo.Context) error {
 		return err
 	}
 	on := switchedOn(c)
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+	err = h.write(c, func(tx *db.Tx) error {
 		if !on {
 			return tx.AwaitSample(e.ID, time.Time{})
 		}
@@ -188,7 +188,7 @@ func (h *Handlers) saveMapping(c echo.Context) error {
 	e := item.InboundEndpoint
 	e.Event, e.Subject, e.Mapping, e.Version = f.Event, f.Subject, f.Mapping, f.Version
 	if err = h.o.Jobs.CheckInbound(&e, nil); err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateInbound(&e, nil) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateInbound(&e, nil) })
 	}
 	if p, status, ok := h.wrong(c, err, href.InboundEndpoint(item.ID)); ok {
 		if p.Theirs != "" {

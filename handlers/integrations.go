@@ -19,7 +19,7 @@ import (
 
 func (h *Handlers) integrationRoutes() []web.Route {
 	view, manage, id := model.Workflows.View(), model.Workflows.Manage(), href.Pattern
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Integrations(), h.listIntegrations),
 		web.Get(manage, href.NewIntegration(), h.newIntegration),
 		web.Post(manage, href.Integrations(), h.createIntegration),
@@ -28,9 +28,7 @@ func (h *Handlers) integrationRoutes() []web.Route {
 		web.Post(manage, href.TestIntegration(id), h.testIntegration),
 		web.Get(manage, href.PublishIntegration(id), h.askPublishIntegration),
 		web.Post(manage, href.PublishIntegration(id), h.publishIntegration),
-		web.Get(manage, href.DeleteIntegration(id), h.askDeleteIntegration),
-		web.Post(manage, href.DeleteIntegration(id), h.deleteIntegration),
-	}
+	}, deletes(h, manage, href.DeleteIntegration(href.Pattern), h.integration, h.integrationDeletion)...)
 }
 
 var integrationsCrumb = crumb("Integrations", href.Integrations())
@@ -62,7 +60,7 @@ func (h *Handlers) integrationPage(c echo.Context, status int, p views.Integrati
 	}
 	bits := web.Bits{Status: status, Title: "New integration", Section: "integrations", Crumbs: under(integrationsCrumb, "New")}
 	if p.Saved.ID != "" {
-		if p.Delete, err = h.integrationDeletion(c, p.Saved); err != nil {
+		if p.Delete, err = h.integrationDeletion(c, p.Saved).question(); err != nil {
 			return err
 		}
 		p.Uses = p.Delete.Needs
@@ -126,7 +124,11 @@ func (h *Handlers) saveIntegration(c echo.Context, old model.Integration) error 
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Integration(n.ID), h.T(c, "{name} is saved. Steps use it as it is published.", "name", n.Name))
+	words := h.T(c, "{name} is saved. Steps use it as it is published.", "name", n.Name)
+	if old.ID == "" {
+		words = h.T(c, "{name} is created. Steps can use it once it is published.", "name", n.Name)
+	}
+	return h.Done(c, href.Integration(n.ID), words)
 }
 
 // integrationTyped is old with what is typed, and the credential that is to be made with it. Without a form the request could
@@ -197,7 +199,7 @@ func atField(name string, err error) error {
 }
 
 func (h *Handlers) storeIntegration(c echo.Context, n *model.Integration, made chosen, define bool) error {
-	return h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+	return h.write(c, func(tx *db.Tx) error {
 		if made.made != nil {
 			id, err := made.store(tx)
 			if err != nil {
@@ -234,7 +236,7 @@ func (h *Handlers) publishIntegrationPage(c echo.Context, status int, n model.In
 			props.Troubles = append(props.Troubles, x.Message)
 		}
 	}
-	d, err := h.integrationDeletion(c, n)
+	d, err := h.integrationDeletion(c, n).question()
 	if err != nil {
 		return err
 	}
@@ -251,7 +253,7 @@ func (h *Handlers) publishIntegration(c echo.Context) error {
 	version, _ := strconv.ParseInt(typed(c, "version"), 10, 64) // anything else is no version
 	draft := n
 	if err = h.o.Jobs.CheckIntegration(&draft, true); err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) (err error) {
+		err = h.write(c, func(tx *db.Tx) (err error) {
 			_, err = tx.PublishIntegration(n.ID, version)
 			return err
 		})
@@ -268,45 +270,13 @@ func (h *Handlers) publishIntegration(c echo.Context) error {
 	return h.Done(c, href.Integration(n.ID), h.T(c, "{name} is published.", "name", n.Name))
 }
 
-func (h *Handlers) integrationDeletion(c echo.Context, n model.Integration) (views.DeleteProps, error) {
-	p := views.DeleteProps{Noun: "integration", Name: n.Name, Action: href.DeleteIntegration(n.ID), Cancel: href.Integration(n.ID),
-		Consequence: "No workflow uses it. This cannot be undone."}
-	users, err := h.Store.IntegrationUsage(c.Request().Context(), n.ID)
-	for _, u := range users {
-		p.Needs = append(p.Needs, useNeed(u))
-	}
-	return p, err
-}
-
-func (h *Handlers) askDeleteIntegration(c echo.Context) error {
-	n, err := h.integration(c)
-	if err != nil {
-		return err
-	}
-	return h.askIntegration(c, http.StatusOK, n, "")
-}
-
-func (h *Handlers) askIntegration(c echo.Context, status int, n model.Integration, conflict string) error {
-	p, err := h.integrationDeletion(c, n)
-	if err != nil {
-		return err
-	}
-	p.Conflict = conflict
-	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", n.Name), Section: "integrations", Crumbs: []ui.Crumb{integrationsCrumb, crumb(n.Name, href.Integration(n.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(p))
-}
-
-func (h *Handlers) deleteIntegration(c echo.Context) error {
-	n, err := h.integration(c)
-	if err != nil {
-		return err
-	}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteIntegration(n.ID) })
-	if words, yes := h.inTheWay(c, err); yes {
-		return h.askIntegration(c, http.StatusConflict, n, words)
-	}
-	if err != nil {
-		return err
-	}
-	return h.Done(c, href.Integrations(), h.T(c, "{name} is deleted.", "name", n.Name))
+func (h *Handlers) integrationDeletion(c echo.Context, n model.Integration) deletion {
+	return deletion{section: "integrations", above: []ui.Crumb{integrationsCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteIntegration(n.ID) },
+		needs: func(p *views.DeleteProps) error {
+			users, err := h.Store.IntegrationUsage(c.Request().Context(), n.ID)
+			p.Needs = needsOf(users)
+			return err
+		},
+		DeleteProps: views.DeleteProps{Noun: "integration", Name: n.Name, Action: href.DeleteIntegration(n.ID), Cancel: href.Integration(n.ID),
+			Consequence: "No workflow uses it. This cannot be undone."}}
 }

@@ -58,7 +58,7 @@ func (h *Handlers) invite(c echo.Context) error {
 	token := db.NewToken()
 	i := model.Invitation{Email: f.Email, Roles: f.Roles}
 	mailed := false
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) (err error) {
+	err = h.write(c, func(tx *db.Tx) (err error) {
 		if err = tx.CreateInvitation(&i, db.HashKey(token)); err == nil {
 			mailed, err = h.o.Jobs.MailInvitation(tx, i, h.invitationLink(token))
 		}
@@ -88,7 +88,7 @@ func (h *Handlers) renewInvitation(c echo.Context) error {
 	}
 	i.ExpiresAt, i.InvitedByName = h.Now().Add(model.InvitationLife), h.Actor(c).Name
 	mailed := false
-	if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) (err error) {
+	if err := h.write(c, func(tx *db.Tx) (err error) {
 		if err = tx.RenewInvitation(id, db.HashKey(token)); err == nil {
 			mailed, err = h.o.Jobs.MailInvitation(tx, i, h.invitationLink(token))
 		}
@@ -113,7 +113,7 @@ func (h *Handlers) askRevokeInvitation(c echo.Context) error {
 }
 
 func (h *Handlers) revokeInvitation(c echo.Context) error {
-	err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.RevokeInvitation(web.ID[model.InvitationID](c)) })
+	err := h.write(c, func(tx *db.Tx) error { return tx.RevokeInvitation(web.ID[model.InvitationID](c)) })
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (h *Handlers) createAPIKey(c echo.Context) error {
 		key.ExpiresAt = h.Now().AddDate(0, 0, days)
 	}
 	if err = f.check(); err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { made := key; return tx.CreateAPIKey(&made, hash) })
+		err = h.write(c, func(tx *db.Tx) error { made := key; return tx.CreateAPIKey(&made, hash) })
 	}
 	if fields, ok := h.Fields(c, err); ok {
 		return h.apiKeyForm(c, http.StatusUnprocessableEntity, views.NewAPIKeyProps{Form: f.APIKeyForm, Errors: fields})
@@ -178,7 +178,7 @@ func (h *Handlers) updateAPIKey(c echo.Context) error {
 		k.ExpiresAt = time.Time{}
 	}
 	if err = f.check(); err == nil {
-		err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { changed := k; return tx.UpdateAPIKey(&changed) })
+		err = h.write(c, func(tx *db.Tx) error { changed := k; return tx.UpdateAPIKey(&changed) })
 	}
 	if p, status, ok := h.wrong(c, err, href.APIKey(old.ID)); ok {
 		if status == http.StatusConflict {
@@ -189,7 +189,7 @@ func (h *Handlers) updateAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.APIKey(k.ID), "Saved.")
+	return h.Done(c, href.APIKey(k.ID), h.T(c, "{name} is saved.", "name", k.Name))
 }
 
 // rotateAPIKey answers with the new key, this once.
@@ -200,7 +200,7 @@ func (h *Handlers) rotateAPIKey(c echo.Context) error {
 		overlap = 24 * time.Hour
 	}
 	text, hash, hint := db.NewKey()
-	if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { return tx.RotateAPIKey(id, hash, hint, tx.Now().Add(overlap)) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.RotateAPIKey(id, hash, hint, tx.Now().Add(overlap)) }); err != nil {
 		return err
 	}
 	k, err := h.Store.APIKey(ctx, id)
@@ -239,7 +239,7 @@ func (h *Handlers) revokeAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.RevokeAPIKey(k.ID) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { return tx.RevokeAPIKey(k.ID) }); err != nil {
 		return err
 	}
 	return h.Done(c, href.APIKeys(), h.T(c, "{name} is revoked.", "name", k.Name))

@@ -15,21 +15,22 @@ import (
 	"waybill/views"
 	"waybill/views/href"
 	"waybill/views/texts"
+	"waybill/views/ui"
 )
 
 func (h *Handlers) networkRoutes() []web.Route {
 	view, manage := model.Settings.View(), model.Settings.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Network(), h.showNetwork),
 		web.Post(manage, href.Proxy(), h.updateProxy),
 		web.Get(manage, href.NewNetworkRule(), h.newNetworkRule),
 		web.Post(manage, href.NetworkRules(), h.createNetworkRule),
 		web.Get(manage, href.NetworkRule(href.Pattern), h.editNetworkRule),
 		web.Post(manage, href.NetworkRule(href.Pattern), h.updateNetworkRule),
-		web.Get(manage, href.DeleteNetworkRule(href.Pattern), h.askDeleteNetworkRule),
-		web.Post(manage, href.DeleteNetworkRule(href.Pattern), h.deleteNetworkRule),
-	}
+	}, deletes(h, manage, href.DeleteNetworkRule(href.Pattern), h.networkRule, networkRuleDeletion)...)
 }
+
+var networkCrumb = crumb("Network", href.Network())
 
 func (h *Handlers) showNetwork(c echo.Context) error {
 	n, _, err := h.o.Jobs.Network(c.Request().Context())
@@ -118,10 +119,10 @@ func (h *Handlers) networkRuleForm(c echo.Context, status int, p views.NetworkRu
 	}
 	p.Scopes = networkScopes(h.Reader(c), around)
 	title := "New network rule"
-	if p.ID != "" {
-		title = "Edit " + p.Saved
+	if p.Saved.ID != "" {
+		title, p.Delete = p.Saved.Pattern, networkRuleDeletion(c, p.Saved).DeleteProps
 	}
-	return h.Page(c, web.Bits{Status: status, Title: title, Section: "settings", Crumbs: under(settingsCrumb, title)}, views.EditNetworkRule(p))
+	return h.Page(c, web.Bits{Status: status, Title: title, Section: "settings", Crumbs: []ui.Crumb{settingsCrumb, networkCrumb, {Label: title}}}, views.EditNetworkRule(p))
 }
 
 // networkRuleTyped is the posted form and the rule that it describes over old.
@@ -139,7 +140,7 @@ func (h *Handlers) networkRuleTyped(c echo.Context, old model.NetworkRule) (view
 func (h *Handlers) createNetworkRule(c echo.Context) error {
 	f, r, err := h.networkRuleTyped(c, model.NetworkRule{})
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateNetworkRule(&r) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateNetworkRule(&r) })
 	}
 	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.networkRuleForm(c, status, views.NetworkRuleProps{Form: f, Problems: ruleProblems(p)})
@@ -147,7 +148,11 @@ func (h *Handlers) createNetworkRule(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.TryNetwork(f.Back, f.For), h.T(c, "The rule for {pattern} holds from the next request on.", "pattern", r.Pattern))
+	url := href.NetworkRule(r.ID)
+	if f.Back != "" { // a refusal led here: is it gone?
+		url = href.TryNetwork(f.Back, f.For)
+	}
+	return h.Done(c, url, h.T(c, "{name} is created. It holds from the next request on.", "name", r.Pattern))
 }
 
 // ruleProblems puts the complaint that there is such a rule to the pattern.
@@ -169,7 +174,7 @@ func (h *Handlers) editNetworkRule(c echo.Context) error {
 		return err
 	}
 	f := views.NetworkRuleForm{Version: r.Version, Effect: string(r.Effect), Pattern: r.Pattern, For: cmp.Or(string(r.ConnectionID), string(r.DestinationID)), Note: r.Note}
-	return h.networkRuleForm(c, http.StatusOK, views.NetworkRuleProps{ID: r.ID, Saved: r.Pattern, Form: f})
+	return h.networkRuleForm(c, http.StatusOK, views.NetworkRuleProps{Saved: r, Form: f})
 }
 
 func (h *Handlers) updateNetworkRule(c echo.Context) error {
@@ -179,7 +184,7 @@ func (h *Handlers) updateNetworkRule(c echo.Context) error {
 	}
 	f, r, err := h.networkRuleTyped(c, old)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateNetworkRule(&r) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateNetworkRule(&r) })
 	}
 	if p, status, ok := h.wrong(c, err, href.NetworkRule(old.ID)); ok {
 		if p.Theirs != "" {
@@ -188,12 +193,12 @@ func (h *Handlers) updateNetworkRule(c echo.Context) error {
 			}
 			f.Version = old.Version
 		}
-		return h.networkRuleForm(c, status, views.NetworkRuleProps{ID: old.ID, Saved: old.Pattern, Form: f, Problems: ruleProblems(p)})
+		return h.networkRuleForm(c, status, views.NetworkRuleProps{Saved: old, Form: f, Problems: ruleProblems(p)})
 	}
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Network(), h.T(c, "The rule for {pattern} holds from the next request on.", "pattern", r.Pattern))
+	return h.Done(c, href.NetworkRule(r.ID), h.T(c, "{name} is saved. It holds from the next request on.", "name", r.Pattern))
 }
 
 // ruleCollision is a rule that was saved over a version which its writer had not seen.
@@ -210,26 +215,11 @@ func (h *Handlers) ruleCollision(c echo.Context, old, typed model.NetworkRule, s
 	return x
 }
 
-func (h *Handlers) askDeleteNetworkRule(c echo.Context) error {
-	r, err := h.networkRule(c)
-	if err != nil {
-		return err
-	}
-	p := views.DeleteProps{Noun: "rule", Name: r.Pattern, Action: href.DeleteNetworkRule(r.ID), Cancel: href.Network(),
-		Consequence: "From the next request on, what it allowed is refused again."}
+func networkRuleDeletion(_ echo.Context, r model.NetworkRule) deletion {
+	words := texts.ID("From the next request on, what it allowed is refused again.")
 	if r.Effect == model.NetworkDeny {
-		p.Consequence = "From the next request on, what it denied may be called again, as far as nothing else is against it."
+		words = texts.ID("From the next request on, what it denied may be called again, as far as nothing else is against it.")
 	}
-	return h.Page(c, web.Bits{Title: h.T(c, "Delete {name}", "name", r.Pattern), Section: "settings", Crumbs: under(settingsCrumb, "Delete a rule")}, views.Delete(p))
-}
-
-func (h *Handlers) deleteNetworkRule(c echo.Context) error {
-	r, err := h.networkRule(c)
-	if err != nil {
-		return err
-	}
-	if err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteNetworkRule(r.ID) }); err != nil {
-		return err
-	}
-	return h.Done(c, href.Network(), h.T(c, "The rule for {pattern} is deleted.", "pattern", r.Pattern))
+	return deletion{section: "settings", above: []ui.Crumb{settingsCrumb, networkCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteNetworkRule(r.ID) },
+		DeleteProps: views.DeleteProps{Noun: "rule", Name: r.Pattern, Action: href.DeleteNetworkRule(r.ID), Cancel: href.NetworkRule(r.ID), Consequence: words}}
 }

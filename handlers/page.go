@@ -3,10 +3,16 @@ package handlers
 import (
 	"github.com/labstack/echo/v4"
 
+	"waybill/db"
 	"waybill/db/model"
 	"waybill/views/href"
 	"waybill/views/ui"
 )
+
+// write makes a change in the name of whoever asks.
+func (h *Handlers) write(c echo.Context, change func(tx *db.Tx) error) error {
+	return h.Store.Write(c.Request().Context(), h.Actor(c), change)
+}
 
 // may reports whether whoever asks holds the right: for what a page shows. Routes are guarded by their table.
 func (h *Handlers) may(c echo.Context, right model.Right) bool { return h.Actor(c).Rights.Has(right) }

@@ -11,19 +11,18 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/ui"
 )
 
 func (h *Handlers) roleRoutes() []web.Route {
 	view, manage := model.Users.View(), model.Users.Manage()
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Roles(), h.listRoles),
 		web.Get(manage, href.NewRole(), h.newRole),
 		web.Post(manage, href.Roles(), h.createRole),
 		web.Get(view, href.Role(href.Pattern), h.showRole),
 		web.Post(manage, href.Role(href.Pattern), h.updateRole),
-		web.Get(manage, href.DeleteRole(href.Pattern), h.askDeleteRole),
-		web.Post(manage, href.DeleteRole(href.Pattern), h.deleteRole),
-	}
+	}, deletes(h, manage, href.DeleteRole(href.Pattern), h.role, h.roleDeletion)...)
 }
 
 var rolesCrumb = crumb("Roles", href.Roles())
@@ -59,8 +58,12 @@ func (h *Handlers) newRole(c echo.Context) error {
 	return h.rolePage(c, http.StatusOK, views.RoleProps{Form: f})
 }
 
+func (h *Handlers) role(c echo.Context) (model.Role, error) {
+	return h.Store.Role(c.Request().Context(), web.ID[model.RoleID](c))
+}
+
 func (h *Handlers) showRole(c echo.Context) error {
-	r, err := h.Store.Role(c.Request().Context(), web.ID[model.RoleID](c))
+	r, err := h.role(c)
 	if err != nil {
 		return err
 	}
@@ -73,27 +76,13 @@ func (h *Handlers) rolePage(c echo.Context, status int, p views.RoleProps) error
 	p.Lacks = holds.Lacks(model.NewRights(p.Role.Rights...))
 	name := "New role"
 	if p.Role.ID != "" {
-		name = p.Role.Name
-		have, err := h.Store.UsersWith(c.Request().Context(), p.Role.Name)
-		if err != nil {
+		var err error
+		if p.Delete, err = h.roleDeletion(c, p.Role).question(); err != nil {
 			return err
 		}
-		p.People = needsOf(have)
+		name, p.People = p.Role.Name, p.Delete.Needs
 	}
 	return h.Page(c, web.Bits{Status: status, Title: name, Section: "users", Crumbs: under(rolesCrumb, name)}, views.Role(p))
-}
-
-// needsOf are users of something as links.
-func needsOf(list []db.Use) []views.Need {
-	out := make([]views.Need, 0, len(list))
-	for _, u := range list {
-		n := views.Need{Kind: "User", Name: u.Name, URL: href.User(u.ID)}
-		if u.Kind == "invitation" {
-			n = views.Need{Kind: "Invitation", Name: u.Name, URL: href.Users()}
-		}
-		out = append(out, n)
-	}
-	return out
 }
 
 // roleForm reads the form, in which each area is a choice of its own.
@@ -121,14 +110,14 @@ func (h *Handlers) createRole(c echo.Context) error {
 		return err
 	}
 	r := model.Role{Name: f.Name, Description: f.Description, Rights: f.Rights}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { made := r; return tx.CreateRole(&made) })
+	err = h.write(c, func(tx *db.Tx) error { return tx.CreateRole(&r) })
 	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.rolePage(c, status, views.RoleProps{Form: f, Problems: p})
 	}
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Roles(), h.T(c, "The role “{name}” was made.", "name", r.Name))
+	return h.Done(c, href.Role(r.ID), h.T(c, "{name} is created.", "name", r.Name))
 }
 
 func (h *Handlers) updateRole(c echo.Context) error {
@@ -136,14 +125,13 @@ func (h *Handlers) updateRole(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	old, err := h.Store.Role(ctx, web.ID[model.RoleID](c))
+	old, err := h.role(c)
 	if err != nil {
 		return err
 	}
 	r := old
 	r.Name, r.Description, r.Rights, r.Version = f.Name, f.Description, f.Rights, f.Version
-	err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { changed := r; return tx.UpdateRole(&changed) })
+	err = h.write(c, func(tx *db.Tx) error { changed := r; return tx.UpdateRole(&changed) })
 	if p, status, ok := h.wrong(c, err, href.Role(old.ID)); ok {
 		if p.Theirs != "" {
 			clash := collision{noun: "role", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.RoleDiff(old, r)}
@@ -160,33 +148,13 @@ func (h *Handlers) updateRole(c echo.Context) error {
 	return h.Done(c, href.Role(r.ID), h.T(c, "{name} is saved. It holds from the next click of whoever has it.", "name", r.Name))
 }
 
-func (h *Handlers) askDeleteRole(c echo.Context) error { return h.deleteRolePage(c, http.StatusOK, "") }
-
-func (h *Handlers) deleteRolePage(c echo.Context, status int, conflict string) error {
-	ctx := c.Request().Context()
-	r, err := h.Store.Role(ctx, web.ID[model.RoleID](c))
-	if err != nil {
-		return err
-	}
-	have, err := h.Store.UsersWith(ctx, r.Name)
-	if err != nil {
-		return err
-	}
-	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", r.Name), Section: "users", Crumbs: under(rolesCrumb, r.Name)}
-	return h.Page(c, bits, views.Delete(views.RoleDeletion(h.Reader(c), r, needsOf(have), conflict)))
-}
-
-func (h *Handlers) deleteRole(c echo.Context) error {
-	r, err := h.Store.Role(c.Request().Context(), web.ID[model.RoleID](c))
-	if err != nil {
-		return err
-	}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DeleteRole(r.ID) })
-	if words, yes := h.inTheWay(c, err); yes {
-		return h.deleteRolePage(c, http.StatusConflict, words)
-	}
-	if err != nil {
-		return err
-	}
-	return h.Done(c, href.Roles(), h.T(c, "{name} is deleted.", "name", r.Name))
+func (h *Handlers) roleDeletion(c echo.Context, r model.Role) deletion {
+	return deletion{section: "users", above: []ui.Crumb{rolesCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteRole(r.ID) },
+		needs: func(p *views.DeleteProps) error {
+			have, err := h.Store.UsersWith(c.Request().Context(), r.Name)
+			p.Needs = needsOf(have)
+			return err
+		},
+		DeleteProps: views.DeleteProps{Noun: "role", Name: r.Name, Action: href.DeleteRole(r.ID), Cancel: href.Role(r.ID),
+			Consequence: "Nobody has it. The audit log keeps which rights it held."}}
 }

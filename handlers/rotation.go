@@ -140,7 +140,7 @@ func (h *Handlers) startRotation(c echo.Context) error {
 	f, x, secrets, err := h.credentialTyped(c, old)
 	x.Name, x.Description, x.Drop = old.Name, old.Description, nil
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.StartRotation(x, secrets) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.StartRotation(x, secrets) })
 	}
 	k, _ := scheme.ByType(old.Type)
 	if p, status, ok := h.wrong(c, fieldsUnder(err, k, "config."), href.Credential(old.ID)); ok {
@@ -186,7 +186,7 @@ func (h *Handlers) rotationStep(c echo.Context, done string, step func(*db.Tx, m
 	if err != nil {
 		return err
 	}
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return step(tx, x.ID) })
+	err = h.write(c, func(tx *db.Tx) error { return step(tx, x.ID) })
 	if words, yes := h.inTheWay(c, err); yes {
 		return h.gone(c, x, words)
 	}

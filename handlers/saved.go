@@ -61,7 +61,7 @@ func (h *Handlers) saveFilter(c echo.Context) error {
 	}
 	err := bad.Err()
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.SaveFilter(&f) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.SaveFilter(&f) })
 	}
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (h *Handlers) saveFilter(c echo.Context) error {
 func (h *Handlers) dropFilter(c echo.Context) error {
 	me, _ := h.User(c)
 	_, list := postedFilter(c)
-	err := h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+	err := h.write(c, func(tx *db.Tx) error {
 		return tx.DropFilter(web.ID[model.SavedFilterID](c), me.ID)
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 )
 
 // userRoutes are all pages about people, those of roles and invitations included.
@@ -92,14 +93,12 @@ func (h *Handlers) createUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, hash := c.Request().Context(), ""
+	u, hash := model.User{Email: f.Email, Name: f.Name, Roles: f.Roles}, ""
 	if f.Password != "" {
-		hash, err = h.newHash(ctx, f.Password, f.Email, f.Name)
+		hash, err = h.newHash(c.Request().Context(), f.Password, f.Email, f.Name)
 	}
 	if err == nil {
-		err = h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error {
-			return tx.CreateUser(&model.User{Email: f.Email, Name: f.Name, Roles: f.Roles}, hash)
-		})
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateUser(&u, hash) })
 	}
 	if fields, ok := h.Fields(c, err); ok {
 		return h.userPage(c, http.StatusUnprocessableEntity, views.UserProps{Form: f, Errors: fields})
@@ -107,7 +106,7 @@ func (h *Handlers) createUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Users(), h.T(c, "{name} was added.", "name", f.Name))
+	return h.Done(c, href.User(u.ID), h.T(c, "{name} is created.", "name", u.Name))
 }
 
 func (h *Handlers) updateUser(c echo.Context) error {
@@ -121,7 +120,7 @@ func (h *Handlers) updateUser(c echo.Context) error {
 	}
 	u := old
 	u.Email, u.Name, u.Roles, u.Version = f.Email, f.Name, f.Roles, f.Version
-	err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
+	err = h.write(c, func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
 	if p, status, ok := h.wrong(c, err, href.User(old.ID)); ok && p.Theirs != "" {
 		clash := collision{noun: "user", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.UserDiff(old, u)}
 		if err := h.conflict(c, &p, clash); err != nil {
@@ -158,10 +157,12 @@ func everything(u model.User) model.Rights {
 }
 
 func (h *Handlers) disableUser(c echo.Context) error {
-	return h.switchUser(c, true, "Disabled: signed out everywhere, API keys refused.")
+	return h.switchUser(c, true, texts.ID("{name} is disabled. All sessions are ended, and API keys are refused."))
 }
 
-func (h *Handlers) enableUser(c echo.Context) error { return h.switchUser(c, false, "Enabled.") }
+func (h *Handlers) enableUser(c echo.Context) error {
+	return h.switchUser(c, false, texts.ID("{name} is enabled."))
+}
 
 func (h *Handlers) switchUser(c echo.Context, off bool, word string) error {
 	ctx := c.Request().Context()
@@ -173,10 +174,10 @@ func (h *Handlers) switchUser(c echo.Context, off bool, word string) error {
 		return fault.New(fault.Conflict, "You cannot disable your own account; another administrator can.")
 	}
 	u.Disabled = off
-	if err := h.Store.Write(ctx, h.Actor(c), func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) }); err != nil {
+	if err := h.write(c, func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) }); err != nil {
 		return err
 	}
-	return h.Done(c, href.User(u.ID), word)
+	return h.Done(c, href.User(u.ID), h.T(c, word, "name", u.Name))
 }
 
 func (h *Handlers) resetUser(c echo.Context) error {
@@ -190,7 +191,7 @@ func (h *Handlers) resetUser(c echo.Context) error {
 	}
 	err = h.setPassword(c, u, f.Next, "")
 	if err == nil && f.DropFactor {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.DropSecondFactor(u.ID) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.DropSecondFactor(u.ID) })
 	}
 	if fields, ok := h.Fields(c, err); ok {
 		form := views.UserForm{Email: u.Email, Name: u.Name, Roles: u.Roles, Version: u.Version}
@@ -199,5 +200,5 @@ func (h *Handlers) resetUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.User(u.ID), "Password set; signed out everywhere.")
+	return h.Done(c, href.User(u.ID), h.T(c, "The password of {name} is set. All sessions are ended.", "name", u.Name))
 }

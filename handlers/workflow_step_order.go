@@ -66,7 +66,7 @@ func (h *Handlers) createStep(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.WorkflowStep(w.ID, s.Key), h.T(c, "{name} is added.", "name", s.Name))
+	return h.Done(c, href.WorkflowStep(w.ID, s.Key), h.T(c, "{name} is created.", "name", s.Name))
 }
 
 // insertStep puts a step after another, whose ways on become its own; after the trigger's key it comes first, after ""
@@ -173,7 +173,7 @@ func (h *Handlers) copyStep(c echo.Context) error {
 	if err := h.saveWorkflow(c, &w); err != nil {
 		return err
 	}
-	return h.Done(c, href.WorkflowStep(w.ID, s.Key), "A copy is made. Nothing leads to it yet.")
+	return h.Done(c, href.WorkflowStep(w.ID, s.Key), h.T(c, "{name} is created. Nothing leads to it yet.", "name", s.Name))
 }
 
 // moveStep changes the order; the first step is the one that a run begins with.

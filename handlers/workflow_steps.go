@@ -202,7 +202,7 @@ func (h *Handlers) writeStep(c echo.Context, t *stepTyped) error {
 	if r := t.w.Draft.Steps[t.at].Request; r != nil && t.input.Get("define_event") == "true" && h.may(c, model.Events.Manage()) {
 		define = r.Event
 	}
-	return h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error {
+	return h.write(c, func(tx *db.Tx) error {
 		w := t.w
 		w.Draft = copyOf(t.w.Draft)
 		if t.made.made != nil {

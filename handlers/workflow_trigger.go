@@ -14,6 +14,7 @@ import (
 	"waybill/jobs"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 )
 
 func (h *Handlers) showTrigger(c echo.Context) error {
@@ -88,7 +89,7 @@ func (h *Handlers) inboundNeeds(c echo.Context, id model.WorkflowID) ([]views.Ne
 	for _, e := range list {
 		n := views.Need{Kind: "Starts it", Name: e.Name, URL: href.InboundEndpoint(e.ID)}
 		if e.Effects.StartsWorkflowID != string(id) {
-			n.Kind = "Moves runs on"
+			n.Kind = texts.ID("Moves runs on")
 		}
 		out = append(out, n)
 	}

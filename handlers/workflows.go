@@ -22,7 +22,7 @@ import (
 
 func (h *Handlers) workflowRoutes() []web.Route {
 	view, manage, id := model.Workflows.View(), model.Workflows.Manage(), href.Pattern
-	return []web.Route{
+	return append([]web.Route{
 		web.Get(view, href.Workflows(), h.listWorkflows),
 		web.Get(manage, href.NewWorkflow(), h.newWorkflow),
 		web.Post(manage, href.Workflows(), h.createWorkflow),
@@ -30,15 +30,13 @@ func (h *Handlers) workflowRoutes() []web.Route {
 		web.Get(manage, href.EditWorkflow(id), h.editWorkflow),
 		web.Post(manage, href.EditWorkflow(id), h.updateWorkflow),
 		web.Post(manage, href.ToggleWorkflow(id), h.toggleWorkflow),
-		web.Get(manage, href.DeleteWorkflow(id), h.askDeleteWorkflow),
-		web.Post(manage, href.DeleteWorkflow(id), h.deleteWorkflow),
 		web.Get(manage, href.PublishWorkflow(id), h.askPublish),
 		web.Post(manage, href.PublishWorkflow(id), h.publishWorkflow),
 		web.Get(view, href.WorkflowVersions(id), h.listVersions),
 		web.Get(view, href.WorkflowVersion(id, ":number"), h.showVersion),
 		web.Post(manage, href.RestoreVersion(id, ":number"), h.restoreVersion),
 		web.Post(manage, href.EnableTarget(id, ":target"), h.enableTarget),
-	}
+	}, deletes(h, manage, href.DeleteWorkflow(href.Pattern), h.workflow, h.workflowDeletion)...)
 }
 
 var workflowsCrumb = crumb("Workflows", href.Workflows())
@@ -89,7 +87,7 @@ func (h *Handlers) createWorkflow(c echo.Context) error {
 	}
 	err = h.o.Jobs.CheckWorkflow(&w, false)
 	if err == nil {
-		err = h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.CreateWorkflow(&w, scheme.NewSigningSecret()) })
+		err = h.write(c, func(tx *db.Tx) error { return tx.CreateWorkflow(&w, scheme.NewSigningSecret()) })
 	}
 	if p, status, ok := h.wrong(c, err, ""); ok {
 		return h.workflowForm(c, status, views.NewWorkflowProps{Form: f, Problems: p})
@@ -97,7 +95,7 @@ func (h *Handlers) createWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, href.Workflow(w.ID), h.T(c, "{name} is made. Nothing runs before you publish it.", "name", w.Name))
+	return h.Done(c, href.Workflow(w.ID), h.T(c, "{name} is created. Nothing runs before you publish it.", "name", w.Name))
 }
 
 // myEmail is that of whoever asks, "" when it is not known.
@@ -144,7 +142,7 @@ func (h *Handlers) designer(c echo.Context, w model.Workflow, current string) (v
 	for i := range p.Graph.Nodes {
 		p.Graph.Nodes[i].Current = p.Graph.Nodes[i].Key == current
 	}
-	p.Delete = h.workflowDeletion(w)
+	p.Delete = h.workflowDeletion(c, w).DeleteProps
 	return p, nil
 }
 
@@ -293,7 +291,7 @@ func (h *Handlers) updateWorkflow(c echo.Context) error {
 }
 
 func (h *Handlers) saveWorkflow(c echo.Context, w *model.Workflow) error {
-	return h.Store.Write(c.Request().Context(), h.Actor(c), func(tx *db.Tx) error { return tx.UpdateWorkflow(w) })
+	return h.write(c, func(tx *db.Tx) error { return tx.UpdateWorkflow(w) })
 }
 
 func (h *Handlers) toggleWorkflow(c echo.Context) error {
@@ -312,42 +310,30 @@ func (h *Handlers) toggleWorkflow(c echo.Context) error {
 	return h.Done(c, href.Workflow(w.ID), words)
 }
 
-func (h *Handlers) workflowDeletion(w model.Workflow) views.DeleteProps {
-	return views.DeleteProps{Noun: "workflow", Name: w.Name, Action: href.DeleteWorkflow(w.ID), Cancel: href.Workflow(w.ID),
-		Consequence: "Its versions and the secrets of its webhooks are deleted. Runs that have ended stay as a record. This cannot be undone."}
+func (h *Handlers) workflowDeletion(c echo.Context, w model.Workflow) deletion {
+	return deletion{section: "workflows", above: []ui.Crumb{workflowsCrumb},
+		needs: func(p *views.DeleteProps) error { return h.workflowNeeds(c, w.ID, p) },
+		by:    func(force bool) error { return h.o.Jobs.DeleteWorkflow(c.Request().Context(), h.Actor(c), w.ID, force) },
+		DeleteProps: views.DeleteProps{Noun: "workflow", Name: w.Name, Action: href.DeleteWorkflow(w.ID), Cancel: href.Workflow(w.ID), Force: true,
+			Lead:        "This is what becomes of what needs the workflow:",
+			Consequence: "Its versions and the secrets of its webhooks are deleted. Runs that have ended stay as a record. This cannot be undone."}}
 }
 
-func (h *Handlers) askDeleteWorkflow(c echo.Context) error {
-	w, err := h.workflow(c)
-	if err != nil {
-		return err
-	}
-	return h.askWorkflow(c, http.StatusOK, w, "")
-}
-
-func (h *Handlers) askWorkflow(c echo.Context, status int, w model.Workflow, conflict string) error {
-	p := h.workflowDeletion(w)
-	p.Conflict, p.Lead = conflict, "This is what becomes of what needs the workflow:"
-	n, err := h.goingOn(c.Request().Context(), w.ID)
-	if err != nil {
-		return err
-	}
+// workflowNeeds adds what loses a workflow, and its runs that go on.
+func (h *Handlers) workflowNeeds(c echo.Context, id model.WorkflowID, p *views.DeleteProps) (err error) {
 	if h.may(c, model.Inbound.View()) {
-		if p.Needs, err = h.inboundNeeds(c, w.ID); err != nil {
+		if p.Needs, err = h.inboundNeeds(c, id); err != nil {
 			return err
 		}
 		for i := range p.Needs {
-			p.Force, p.Needs[i].Kind = true, "Inbound URL"
-			p.Needs[i].Name += "; its calls no longer reach the workflow"
+			p.Needs[i].Kind, p.Needs[i].Name = "Inbound URL", h.T(c, "{name}; its calls no longer reach the workflow", "name", p.Needs[i].Name)
 		}
 	}
-	p.Force = p.Force || conflict != ""
+	n, err := h.goingOn(c.Request().Context(), id)
 	if n > 0 {
-		p.Force = true
-		p.Needs = append(p.Needs, views.Need{Kind: "Runs", Name: h.T(c, "{runs} that go on; they are cancelled", "runs", ui.Many(h.Reader(c), n, "run")), URL: href.RunsOf(w.ID)})
+		p.Needs = append(p.Needs, views.Need{Kind: "Runs", Name: h.T(c, "{runs} that go on; they are cancelled", "runs", ui.Many(h.Reader(c), n, "run")), URL: href.RunsOf(id)})
 	}
-	bits := web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Delete"}}}
-	return h.Page(c, bits, views.Delete(p))
+	return err
 }
 
 // goingOn counts the runs of a workflow that have not ended, up to a page of each kind.
@@ -360,19 +346,4 @@ func (h *Handlers) goingOn(ctx context.Context, id model.WorkflowID) (n int, err
 		n += len(list)
 	}
 	return n, nil
-}
-
-func (h *Handlers) deleteWorkflow(c echo.Context) error {
-	w, err := h.workflow(c)
-	if err != nil {
-		return err
-	}
-	err = h.o.Jobs.DeleteWorkflow(c.Request().Context(), h.Actor(c), w.ID, typed(c, "force") == "true")
-	if words, yes := h.inTheWay(c, err); yes {
-		return h.askWorkflow(c, http.StatusConflict, w, words)
-	}
-	if err != nil {
-		return err
-	}
-	return h.Done(c, href.Workflows(), h.T(c, "{name} is deleted.", "name", w.Name))
 }

@@ -147,7 +147,7 @@ func EditConnection(p ConnectionFormProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: "Edit " + p.Saved, Kind: p.Kind.Mark()}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: say(ctx, "Edit {name}", "name", p.Saved), Kind: p.Kind.Mark()}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

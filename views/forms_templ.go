@@ -511,9 +511,9 @@ func deleteText(p DeleteProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var17 string
-			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(p.Consequence)
+			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, p.Consequence))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/forms.templ`, Line: 162, Col: 20}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/forms.templ`, Line: 162, Col: 30}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 			if templ_7745c5c3_Err != nil {
@@ -666,7 +666,7 @@ func deleteText(p DeleteProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if p.inUse() && p.Force {
+		if p.Force && (p.inUse() || p.Conflict != "") {
 			templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "force", Value: "true", Label: "Yes, delete these as well", Hint: "The history of deliveries stays. This cannot be undone."}, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -97,7 +97,7 @@ func WordsOf(err error) *Words {
 	if errors.As(err, &w) {
 		return w
 	}
-	if f := Of(err); f != nil && f == err {
+	if f := Of(err); f != nil && f == err { //nolint:errorlint // what wraps a fault says more than the fault
 		return f.Words()
 	}
 	return Text(err.Error())

@@ -18,7 +18,7 @@ func (c *Client) Dial(ctx context.Context, host string, port int, plain bool) (n
 	if _, err := netip.ParseAddr(host); err != nil {
 		name, complaint := hostName(host)
 		if complaint != nil {
-			return nil, fmt.Errorf("the host name %q cannot be called: %s.", host, complaint)
+			return nil, fmt.Errorf("the host name %q cannot be called: %w.", host, complaint)
 		}
 		to.host = name
 	}

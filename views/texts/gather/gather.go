@@ -55,6 +55,8 @@ var fields = map[string][]string{
 	"Hit":           {"Label"},
 	"FirstStep":     {"Title", "Text"},
 	"Finding":       {"Label"},
+	"DeleteProps":   {"Noun", "Lead", "Consequence"},
+	"Need":          {"Kind"},
 }
 
 // told are the slots of what is said by all of the program, not by pages alone.
