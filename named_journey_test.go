@@ -43,7 +43,7 @@ func (s *market) makesBucket(b *browser, x *s3test.Server) {
 	b.fill("new.aws_sigv4.secret_access_key", "not the one")
 	b.fill("new.aws_sigv4.region", s3test.Region)
 	b.press("Save and continue")
-	b.sees("Archive is connected")
+	b.sees("Archive is created")
 	b.press("Test")
 	b.sees("The signature does not match")
 	b.inspect()
@@ -77,7 +77,7 @@ func (b *browser) connects(title, field, wrong, says, base string, credential ma
 		b.fill(name, value)
 	}
 	b.press("Save and continue")
-	b.sees("Our " + title + " is connected")
+	b.sees("Our " + title + " is created")
 	at := strings.TrimSuffix(b.where(), "/destinations")
 	b.open(at)
 	b.press("Test")

@@ -43,7 +43,6 @@ func TestCopyAsCurlRuns(t *testing.T) {
 			return
 		}
 		body, _ := io.ReadAll(r.Body)
-		r.Header.Del("User-Agent") // who asks is another
 		mu.Lock()
 		defer mu.Unlock()
 		got[r.URL.Path] = append(got[r.URL.Path], request{r.Method + " " + r.RequestURI, string(body), r.Header.Clone()})

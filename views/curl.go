@@ -53,7 +53,7 @@ func curlHeaders(a model.Attempt) (out []string) {
 	}
 	for _, h := range a.Request.Headers {
 		switch {
-		case strings.EqualFold(h.Name, "Content-Length"): // curl works it out
+		case strings.EqualFold(h.Name, "Content-Length"), strings.EqualFold(h.Name, "Host"): // curl works them out
 		case h.Name == "Authorization" && h.Value == "Basic "+model.Mask:
 			out = append(out, `-u "${WAYBILL_USER?}:${WAYBILL_PASSWORD?}"`)
 		case h.Value == "":

@@ -383,6 +383,10 @@ func (s *Sender) record(ctx context.Context, p *Prepared) (*model.Attempt, egres
 	a.Request = model.Message{Headers: redact.Request(p.Request.Header, p.Applied), Body: redact.Body(body, false), Size: int64(len(p.Request.Body))}
 	x, err := s.Egress.Do(ctx, p.Request)
 	a.Address, a.StatusCode = x.Address, x.Status
+	for i := range x.Added {
+		x.Added[i].Value = redact.Text(x.Added[i].Value)
+	}
+	a.Request.Headers = append(x.Added, a.Request.Headers...)
 	x.Timings.Waited, x.Timings.WaitedFor = a.Timings.Waited, a.Timings.WaitedFor
 	a.Timings = x.Timings
 	a.Response = model.Message{Headers: redact.Response(x.Header), Body: redact.Body(x.Body, x.Truncated), Size: x.Size, Truncated: x.Truncated}

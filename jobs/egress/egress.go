@@ -100,9 +100,18 @@ type Request struct {
 	Scope *Scope
 }
 
+// length is that of the body.
+func (r Request) length() int64 {
+	if r.Source != nil {
+		return r.Size
+	}
+	return int64(len(r.Body))
+}
+
 // Exchange is what came back. After an error it holds as much as was known by then.
 type Exchange struct {
-	Status    int // 0 = no answer
+	Added     []model.Header // sent besides those of the request: Host, User-Agent, Content-Length; none when it was refused
+	Status    int            // 0 = no answer
 	Header    http.Header
 	Body      []byte // at most MaxBody bytes, as they came (never decompressed)
 	Size      int64  // bytes of the whole body as far as known
@@ -134,6 +143,7 @@ func (c *Client) Do(ctx context.Context, r Request) (x Exchange, err error) {
 	if r.Header == nil {
 		r.Header = http.Header{}
 	}
+	x.Added = c.added(u, r, r.length())
 	if _, own := r.Header["User-Agent"]; !own {
 		r.Header["User-Agent"] = c.agent
 	}

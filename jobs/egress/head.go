@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
+
+	"waybill/db/model"
 )
 
 // buffers hold requests on their way out.
@@ -32,7 +34,7 @@ func appendHead(b []byte, u *url.URL, r Request, size int64) ([]byte, error) {
 	if agent := r.Header["User-Agent"]; len(agent) > 0 && agent[0] != "" {
 		b = line(b, "User-Agent", agent[0])
 	}
-	if size > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
+	if tellsLength(method, size) {
 		b = append(strconv.AppendInt(append(b, "Content-Length: "...), size, 10), "\r\n"...)
 	}
 	var few [16]string
@@ -49,6 +51,23 @@ func appendHead(b []byte, u *url.URL, r Request, size int64) ([]byte, error) {
 		}
 	}
 	return append(b, "\r\n"...), nil
+}
+
+// tellsLength: a body has its length told, and so has an empty one where a body is usual (RFC 9110 8.6).
+func tellsLength(method string, size int64) bool {
+	return size > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
+}
+
+// added are the headers that stand in a request besides those that it was given, as appendHead writes them.
+func (c *Client) added(u *url.URL, r Request, size int64) []model.Header {
+	out := append(make([]model.Header, 0, 3), model.Header{Name: "Host", Value: withoutZone(u.Host)})
+	if _, own := r.Header["User-Agent"]; !own {
+		out = append(out, model.Header{Name: "User-Agent", Value: c.agent[0]})
+	}
+	if tellsLength(cmp.Or(r.Method, http.MethodGet), size) {
+		out = append(out, model.Header{Name: "Content-Length", Value: strconv.FormatInt(size, 10)})
+	}
+	return out
 }
 
 func line(b []byte, name, value string) []byte {

@@ -15,16 +15,15 @@ import (
 func answerInside(ctx context.Context, u *url.URL, h http.Handler, r Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	body, size := io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
+	body := io.NopCloser(bytes.NewReader(r.Body))
 	if r.Source != nil {
 		var err error
 		if body, err = r.Source(); err != nil {
 			return nil, err
 		}
 		defer body.Close()
-		size = r.Size
 	}
-	req := (&http.Request{Method: r.Method, URL: u, Host: u.Host, Header: r.Header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: body, ContentLength: size,
+	req := (&http.Request{Method: r.Method, URL: u, Host: u.Host, Header: r.Header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: body, ContentLength: r.length(),
 		RequestURI: u.RequestURI(), RemoteAddr: "127.0.0.1:0"}).WithContext(ctx)
 	w := &recorder{header: http.Header{}, limit: r.MaxBody + 1}
 	done := make(chan error, 1)

@@ -93,12 +93,9 @@ func (t *turn) cause(err error) error {
 
 // send writes the request; a long body beside what follows, since the other side may answer before it has read all.
 func (t *turn) send(u *url.URL, r Request) error {
-	size := int64(len(r.Body))
-	if r.Source != nil {
-		size = r.Size
-	}
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
+	size := r.length()
 	head, err := appendHead((*b)[:0], u, r, size)
 	if err != nil {
 		return err
