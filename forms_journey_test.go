@@ -110,6 +110,7 @@ func (b *browser) report(form, photo, title string) {
 	b.press("Send")
 	b.sees("Küche 1.png is uploaded.")
 	b.sees("At least 1.")
+	b.sees("Room: This is needed.") // what is wrong is told by the names of the fields, in their order
 	b.inspect()
 	if got := eval[string](b, "document.querySelector('[name=field_story]').value"); got != "It began\nyesterday." {
 		b.Errorf("what was typed is lost: %q", got)

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -32,7 +33,15 @@ type Option struct {
 }
 
 // FieldError is one line of an error summary: the field's name (or ID) and what is wrong with it.
-type FieldError struct{ Name, ID, Message string }
+type FieldError struct{ Name, ID, Label, Message string }
+
+// words is what is wrong, after the name of the field where that is known.
+func (e FieldError) words(ctx context.Context) string {
+	if e.Label == "" {
+		return say(ctx, e.Message)
+	}
+	return e.Label + ": " + say(ctx, e.Message)
+}
 
 func (e FieldError) target() string {
 	if e.ID != "" {

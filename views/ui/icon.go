@@ -51,6 +51,7 @@ var glyphs = map[string]string{
 	"logout":      `<path d="M14 4H5.5A1.5 1.5 0 0 0 4 5.5v13A1.5 1.5 0 0 0 5.5 20H14M10 12h10.5M17 8l4 4-4 4"/>`,
 	"chevron":     `<path d="m9 5.5 6.5 6.5L9 18.5"/>`,
 	"down":        `<path d="m5.5 9 6.5 6.5L18.5 9"/>`,
+	"up":          `<path d="m5.5 15 6.5-6.5 6.5 6.5"/>`,
 	"arrow-left":  `<path d="M20 12H4M10 6l-6 6 6 6"/>`,
 	"arrow-right": `<path d="M4 12h16M14 6l6 6-6 6"/>`,
 	"code":        `<path d="m8 7-5 5 5 5M16 7l5 5-5 5M13.5 5l-3 14"/>`,
