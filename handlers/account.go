@@ -43,7 +43,7 @@ func (h *Handlers) accountPage(c echo.Context, status int, f views.AccountForm, 
 	if err != nil {
 		return err
 	}
-	props := views.AccountProps{User: u, Form: f, Errors: errors, Sessions: open, Current: h.Session(c).ID, Done: done, KeysOff: web.KeysOff(c), Now: h.Now()}
+	props := views.AccountProps{User: u, Form: f, Errors: errors, Sessions: open, Current: h.Session(c).ID, Done: done, KeysOff: web.KeysOff(c), Theme: web.Theme(c), Now: h.Now()}
 	return h.Page(c, web.Bits{Status: status, Title: "Account"}, views.Account(props))
 }
 

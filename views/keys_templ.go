@@ -921,11 +921,11 @@ func keyFacts(ctx context.Context, p APIKeyProps) []ui.Fact {
 	}
 	out := []ui.Fact{who, {Label: "May do", Text: keyReach(ctx, k)}, {Label: "Made", Body: ui.Moments(k.CreatedAt, p.Now)}, {Label: "Last used", Body: ui.Moments(k.LastUsedAt, p.Now)}}
 	if !k.ExpiresAt.IsZero() {
-		label := "Expires"
+		expires := ui.Fact{Label: "Expires", Body: ui.Moments(k.ExpiresAt, p.Now)}
 		if !p.Now.Before(k.ExpiresAt) {
-			label = "Expired"
+			expires = ui.Fact{Label: "Expired", Body: ui.Moments(k.ExpiresAt, p.Now)}
 		}
-		out = append(out, ui.Fact{Label: label, Body: ui.Moments(k.ExpiresAt, p.Now)})
+		out = append(out, expires)
 	}
 	if !k.RevokedAt.IsZero() {
 		out = append(out, ui.Fact{Label: "Revoked", Body: ui.Moments(k.RevokedAt, p.Now)})

@@ -101,7 +101,7 @@ func (w *Web) format(c echo.Context) (f ui.Format, chosen chosenFormat) {
 // PageOutside is Page in the plain card, whoever asks: for those who come from outside. Nothing of the app stands around it.
 func (w *Web) PageOutside(c echo.Context, b Bits, body templ.Component) error {
 	var out bytes.Buffer
-	shell := views.Shell{Title: b.Title, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: theme(c), Version: w.Version}
+	shell := views.Shell{Title: b.Title, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: Theme(c), Version: w.Version}
 	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
 		shell.Path = "/"
 	}
@@ -148,7 +148,7 @@ func historyOf(path string) string {
 }
 
 func (w *Web) shell(c echo.Context, b Bits) views.Shell {
-	s := views.Shell{Title: b.Title, Section: b.Section, Crumbs: b.Crumbs, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: theme(c), KeysOff: KeysOff(c),
+	s := views.Shell{Title: b.Title, Section: b.Section, Crumbs: b.Crumbs, Path: c.Request().URL.RequestURI(), Assets: w.Assets, Theme: Theme(c), KeysOff: KeysOff(c),
 		Flash: w.takeFlash(c), Version: w.Version, Instance: w.BaseURL.Host}
 	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
 		s.Path = "/"
@@ -247,8 +247,8 @@ func (w *Web) cookie(c echo.Context, name, value string, seconds int) {
 	http.SetCookie(c.Response(), &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, Secure: w.secure, SameSite: http.SameSiteLaxMode})
 }
 
-// theme is what the person chose, "" = as the system says.
-func theme(c echo.Context) string {
+// Theme is what the person chose, "" = as the system says.
+func Theme(c echo.Context) string {
 	cookie, err := c.Cookie(themeCookie)
 	if err != nil || cookie.Value != "light" && cookie.Value != "dark" {
 		return ""

@@ -16,9 +16,22 @@ func AgoIn(ctx context.Context, at, now time.Time) string {
 		return say(ctx, "just now")
 	}
 	if d < 0 {
-		return say(ctx, "in {time}", "time", Span(ctx, -d))
+		return say(ctx, "in {time}", "time", Span(ctx, Ahead(-d)))
 	}
 	return say(ctx, "{time} ago", "time", Span(ctx, d))
+}
+
+// Ahead is a length of time that is still to come, for Span: what was set to a day a moment ago is not 23 hours.
+func Ahead(d time.Duration) time.Duration {
+	switch {
+	case d < time.Minute:
+		return d
+	case d < 59*time.Minute+30*time.Second:
+		return d + 30*time.Second
+	case d < 47*time.Hour+30*time.Minute:
+		return d + 30*time.Minute
+	}
+	return d + 12*time.Hour
 }
 
 // Span is a length of time in its largest unit: "40 s", "5 min", "3 d".

@@ -217,6 +217,8 @@ func TestTextForPeople(t *testing.T) {
 		{ui.AgoIn(ctx, now.Add(-2*time.Second), now), "just now"},
 		{ui.AgoIn(ctx, now.Add(-90*time.Second), now), "1 min ago"},
 		{ui.AgoIn(ctx, now.Add(40*time.Second), now), "in 40 s"},
+		{ui.AgoIn(ctx, now.Add(7*24*time.Hour-time.Second), now), "in 7 d"},
+		{ui.AgoIn(ctx, now.Add(time.Hour-time.Second), now), "in 1 h"},
 		{ui.AgoIn(ctx, now.Add(-47*time.Hour), now), "47 h ago"},
 		{ui.AgoIn(ctx, now.Add(-50*time.Hour), now), "2 d ago"},
 		{ui.Lasted(ctx, 870*time.Microsecond), "870 µs"},

@@ -8,7 +8,7 @@ const local = written({ dateStyle: "medium", timeStyle: "medium" });
 function ago(then, now) {
   const s = (now - then) / 1000;
   if (s > -1 && s < 5) return tell("just now");
-  const n = Math.abs(s);
+  const n = s > -60 ? Math.abs(s) : -s + (s > -3570 ? 30 : s > -171000 ? 1800 : 43200); // what is still to come is rounded: a day, not 23 h
   const [unit, size] = n < 60 ? [tell("{n} s"), 1] : n < 3600 ? [tell("{n} min"), 60] : n < 172800 ? [tell("{n} h"), 3600] : [tell("{n} d"), 86400];
   const time = unit.replace("{n}", Math.floor(n / size));
   return s < 0 ? tell("in {time}", { time }) : tell("{time} ago", { time });
