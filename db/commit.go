@@ -74,7 +74,7 @@ func newWriter(ctx context.Context, s *Store, d *sql.DB, under *beneath) (*write
 	if !ok {
 		return nil, errors.Join(errors.New("open the writer: the database driver has no PrepareContext"), conn.Close())
 	}
-	w := &writer{s: s, db: d, conn: conn, lean: lean{conn: direct, made: map[pattern]driver.StmtExecContext{}}, ctx: context.Background(),
+	w := &writer{s: s, db: d, conn: conn, lean: lean{conn: direct, made: map[pattern]leanest{}}, ctx: context.Background(),
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), failed: make(chan struct{})}
 	w.stmts.prep = func(q string) (*sql.Stmt, error) { return conn.PrepareContext(w.ctx, q) }
 	go w.loop()

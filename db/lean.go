@@ -29,8 +29,14 @@ func (b *beneath) Connect(ctx context.Context) (c driver.Conn, err error) {
 // goroutine's own, as the connection is.
 type lean struct {
 	conn driver.ConnPrepareContext
-	made map[pattern]driver.StmtExecContext
+	made map[pattern]leanest
 	args []driver.NamedValue // used again and again
+}
+
+// leanest is a prepared statement, and which value stands at each ? of it.
+type leanest struct {
+	driver.StmtExecContext
+	values []int
 }
 
 // pattern is a statement and which of its values are empty, two bits each.
@@ -46,10 +52,9 @@ const (
 
 var literals = [...]string{"", "NULL", "''", "0"}
 
-// exec runs a statement that changes rows, and says how many. Its parameters are $1, $2, …
+// exec runs a statement that changes rows, and says how many. Its parameters are $1, $2, …; values becomes what the driver takes.
 func (l *lean) exec(ctx context.Context, query string, values ...any) (int64, error) {
 	p := pattern{query: query}
-	l.args = l.args[:0]
 	for i, v := range values {
 		plain, code, err := literal(v)
 		if err != nil {
@@ -58,11 +63,15 @@ func (l *lean) exec(ctx context.Context, query string, values ...any) (int64, er
 		if i < mostValues {
 			p.empty |= code << (2 * i)
 		}
-		l.args = append(l.args, driver.NamedValue{Ordinal: i + 1, Value: plain})
+		values[i] = plain
 	}
 	st, err := l.statement(ctx, p)
 	if err != nil {
 		return 0, err
+	}
+	l.args = l.args[:0]
+	for i, n := range st.values {
+		l.args = append(l.args, driver.NamedValue{Ordinal: i + 1, Value: values[n]})
 	}
 	r, err := st.ExecContext(ctx, l.args)
 	if err != nil {
@@ -109,43 +118,47 @@ func number64(n int64) (driver.Value, uint64, error) {
 	return n, 0, nil
 }
 
-func (l *lean) statement(ctx context.Context, p pattern) (driver.StmtExecContext, error) {
-	if st := l.made[p]; st != nil {
+func (l *lean) statement(ctx context.Context, p pattern) (leanest, error) {
+	if st, ok := l.made[p]; ok {
 		return st, nil
 	}
 	if len(l.made) >= mostPatterns {
-		if p.empty = 0; l.made[p] != nil {
-			return l.made[p], nil
+		p.empty = 0
+		if st, ok := l.made[p]; ok {
+			return st, nil
 		}
 	}
-	prepared, err := l.conn.PrepareContext(ctx, p.text())
+	text, values := p.text()
+	prepared, err := l.conn.PrepareContext(ctx, text)
 	if err != nil {
-		return nil, err
+		return leanest{}, err
 	}
 	st, ok := prepared.(driver.StmtExecContext)
 	if !ok {
-		return nil, errors.Join(errors.New("the database driver has no ExecContext"), prepared.Close())
+		return leanest{}, errors.Join(errors.New("the database driver has no ExecContext"), prepared.Close())
 	}
-	l.made[p] = st
-	return st, nil
+	l.made[p] = leanest{st, values}
+	return l.made[p], nil
 }
 
-// text is the statement with its empty values in it.
-func (p pattern) text() string {
+// text is the statement with its empty values in it, and which of the others stands at each ?, counted from 0.
+func (p pattern) text() (string, []int) {
 	var b strings.Builder
+	var values []int
 	rest := p.query
 	for {
 		before, after, found := strings.Cut(rest, "$")
 		b.WriteString(before)
 		if !found {
-			return b.String()
+			return b.String(), values
 		}
 		digits := len(after) - len(strings.TrimLeft(after, "0123456789"))
 		n, _ := strconv.Atoi(after[:digits])
 		if code := p.code(n); code > 0 {
 			b.WriteString(literals[code])
 		} else {
-			b.WriteString("$" + after[:digits])
+			b.WriteByte('?')
+			values = append(values, n-1)
 		}
 		rest = after[digits:]
 	}
@@ -161,7 +174,7 @@ func (p pattern) code(n int) uint64 {
 // close ends all statements, without which the connection would not close.
 func (l *lean) close() (err error) {
 	for _, st := range l.made {
-		err = errors.Join(err, st.(driver.Stmt).Close())
+		err = errors.Join(err, st.StmtExecContext.(driver.Stmt).Close())
 	}
 	clear(l.made)
 	return err
