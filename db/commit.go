@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -29,7 +31,7 @@ const (
 // op is one closure for the writer.
 type op struct {
 	run   func(*Tx) error
-	done  func(error)                                  // called once, from the writer's goroutine, after the commit; must not block
+	done  func(error)                                  // called once, from the keeper's goroutine, when it is on disk or failed; must not block
 	bulk  bool                                         // waits for all that is not
 	plain bool                                         // bookkeeping that is not expected to fail: runs without a savepoint at first
 	rides time.Time                                    // zero = commit now; else it may wait until then for others
@@ -43,13 +45,18 @@ type op struct {
 // writer owns the one connection that writes. It takes all closures that wait, runs each in a savepoint of one
 // transaction, commits once and tells each its own result. Closures are repeatable: a group that breaks runs again
 // without the guilty one.
+//
+// A commit writes the log; its keeper, a goroutine of its own, brings the log to the disk and tells the callers, while the next
+// group runs. Nobody hears of a closure before that, so it is as good as a commit that waits for the disk itself.
 type writer struct {
-	s     *Store
-	db    *sql.DB
-	conn  *sql.Conn
-	stmts statements
-	lean  lean
-	ctx   context.Context // the writer's own: no caller can cancel a group
+	s       *Store
+	db      *sql.DB
+	conn    *sql.Conn
+	stmts   statements
+	lean    lean
+	ctx     context.Context // the writer's own: no caller can cancel a group
+	log     *os.File        // what the keeper brings to the disk
+	written chan []*op      // groups for the keeper; it takes the next one when one is on disk
 
 	mu      sync.Mutex
 	queue   []*op
@@ -74,10 +81,15 @@ func newWriter(ctx context.Context, s *Store, d *sql.DB, under *beneath) (*write
 	if !ok {
 		return nil, errors.Join(errors.New("open the writer: the database driver has no PrepareContext"), conn.Close())
 	}
-	w := &writer{s: s, db: d, conn: conn, lean: lean{conn: direct, made: map[pattern]leanest{}}, ctx: context.Background(),
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}), failed: make(chan struct{})}
+	log, err := os.OpenFile(filepath.Join(s.dir, FileName+"-wal"), os.O_RDWR, 0)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the log of writes: %w", err), conn.Close())
+	}
+	w := &writer{s: s, db: d, conn: conn, lean: lean{conn: direct, made: map[pattern]leanest{}}, ctx: context.Background(), log: log,
+		written: make(chan []*op), wake: make(chan struct{}, 1), stopped: make(chan struct{}), failed: make(chan struct{})}
 	w.stmts.prep = func(q string) (*sql.Stmt, error) { return conn.PrepareContext(w.ctx, q) }
 	go w.loop()
+	go w.keep()
 	return w, nil
 }
 
@@ -114,18 +126,54 @@ func (w *writer) close() error {
 	}
 	<-w.stopped
 	_, err := w.conn.ExecContext(w.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(sorted(err), w.lean.close(), w.conn.Close(), w.db.Close())
+	return errors.Join(sorted(err), w.lean.close(), w.log.Close(), w.conn.Close(), w.db.Close())
 }
 
 func (w *writer) loop() {
-	defer close(w.stopped)
+	defer close(w.written)
 	for {
 		group, ok := w.gather()
 		if !ok {
 			return
 		}
-		w.commit(group)
+		w.written <- w.commit(group)
 	}
+}
+
+// keep brings each group to the disk and tells its callers.
+func (w *writer) keep() {
+	defer close(w.stopped)
+	for group := range w.written {
+		var lost error
+		if slices.ContainsFunc(group, func(o *op) bool { return o.err == nil }) {
+			lost = w.sync()
+		}
+		for _, o := range group {
+			if o.err == nil {
+				o.err = lost
+			}
+			if o.err == nil {
+				for _, fn := range o.after {
+					fn()
+				}
+			} else {
+				o.giveBack()
+			}
+			o.done(sorted(o.err))
+		}
+	}
+}
+
+// sync returns when all that was committed is on disk. After one that failed, another one that succeeds proves nothing.
+func (w *writer) sync() error {
+	if w.dead() {
+		return errDead
+	}
+	if err := w.log.Sync(); err != nil {
+		w.giveUp(err)
+		return errDead
+	}
+	return nil
 }
 
 // WriterLoad is what the writer did since the start, and what waits for it.
@@ -242,11 +290,11 @@ func (w *writer) putBack(left []*op) []*op {
 	return left[:at]
 }
 
-// commit runs group until every closure of it is either in a committed transaction or has its own error.
-func (w *writer) commit(group []*op) {
+// commit runs group until every closure of it is either in a committed transaction or has its own error. It gives those; the
+// others wait again.
+func (w *writer) commit(group []*op) (finished []*op) {
 	w.groups.Add(1)
 	w.ops.Add(int64(len(group)))
-	var finished []*op
 	for left := w.outside(group, &finished); len(left) > 0; {
 		if w.dead() {
 			for _, o := range left {
@@ -261,7 +309,7 @@ func (w *writer) commit(group []*op) {
 			done, again = left, nil
 		} else if err != nil { // the commit itself failed: each closure by itself, so that only the guilty one suffers
 			for _, o := range left {
-				if o.err = err; w.dead() { // after a failed fsync, a second one that succeeds proves nothing
+				if o.err = err; w.dead() {
 					continue
 				}
 				if _, _, err := w.transaction([]*op{o}, false); err != nil {
@@ -272,16 +320,7 @@ func (w *writer) commit(group []*op) {
 		}
 		finished, left = append(finished, done...), w.putBack(again)
 	}
-	for _, o := range finished {
-		if o.err == nil {
-			for _, fn := range o.after {
-				fn()
-			}
-		} else {
-			o.giveBack()
-		}
-		o.done(sorted(o.err))
-	}
+	return finished
 }
 
 // giveBack undoes what a run that does not stand had taken outside of the database.
@@ -431,9 +470,12 @@ func (w *writer) dead() bool {
 
 // judge stops the store when the file itself can no longer be trusted.
 func (w *writer) judge(err error) {
-	if !broken(err) {
-		return
+	if broken(err) {
+		w.giveUp(err)
 	}
+}
+
+func (w *writer) giveUp(err error) {
 	w.broke.Do(func() {
 		w.s.log.Error("the database file cannot be trusted any more; stopping", "error", err)
 		close(w.failed)

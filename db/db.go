@@ -94,7 +94,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := create(ctx, path); err != nil {
 		return nil, err
 	}
-	base, err := sqlite.NewConnector(dsn(path, "_busy_timeout=10000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_txlock=immediate&_defensive=1&_dqs=0&_error_rc=1"+
+	base, err := sqlite.NewConnector(dsn(path, "_busy_timeout=10000&_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=1&_txlock=immediate&_defensive=1&_dqs=0&_error_rc=1"+
 		"&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=journal_size_limit(134217728)&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
