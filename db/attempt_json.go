@@ -14,7 +14,8 @@ func headers(list []model.Header) string {
 	if list == nil {
 		return "null"
 	}
-	b := append(make([]byte, 0, 64+64*len(list)), '[')
+	var room [640]byte
+	b := append(room[:0], '[')
 	for i, h := range list {
 		if i > 0 {
 			b = append(b, ',')
@@ -30,7 +31,8 @@ func timings(t model.Timings) string {
 	if t.Certificate || t.Authority || t.WaitedFor != "" {
 		return encode(t)
 	}
-	b := make([]byte, 0, 96)
+	var room [160]byte
+	b := room[:0]
 	for _, f := range [...]struct {
 		name string
 		n    int64

@@ -225,7 +225,10 @@ func (tx *Tx) told(message string, attempt model.AttemptID, row []any) error {
 	return tx.exec(asFollowUp, message, attempt)
 }
 
-// attemptRow are the values of an attempt, nil when there was none.
+// attemptValues is how many values insertAttempt has.
+const attemptValues = 22
+
+// attemptRow are the values of an attempt but its number, nil when there was none.
 func attemptRow(id string, a *model.Attempt, became model.Status, next time.Time, bodyIsData bool) []any {
 	if a == nil {
 		return nil
@@ -234,9 +237,9 @@ func attemptRow(id string, a *model.Attempt, became model.Status, next time.Time
 	if bodyIsData {
 		body = nil
 	}
-	return []any{id, string(a.ID), ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, string(a.Class), a.Error, a.Template, string(became),
+	return append(make([]any, 0, attemptValues), id, string(a.ID), ms(a.StartedAt), a.Method, a.URL, a.Address, a.StatusCode, string(a.Class), a.Error, a.Template, string(became),
 		ms(next), timings(a.Timings), headers(a.Request.Headers), headers(a.Response.Headers), a.Response.Truncated, a.Request.Size, a.Response.Size,
-		body, bodyIsData, blob(a.Response.Body)}
+		body, bodyIsData, blob(a.Response.Body))
 }
 
 func blob(b []byte) any {

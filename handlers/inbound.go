@@ -71,7 +71,7 @@ func (h *Handlers) inboundItem(c echo.Context, e model.InboundEndpoint) (views.I
 	if err != nil {
 		return out, err
 	}
-	out.User, out.UserOff = u.Name, u.Disabled || len(u.Rights()) == 0
+	out.User, out.UserOff = u.Name, u.Powerless()
 	if e.ConnectionID != "" {
 		x, err := h.Store.Connection(ctx, e.ConnectionID)
 		if err != nil {
@@ -200,7 +200,7 @@ func (h *Handlers) servants(c echo.Context, chosen model.UserID) ([]model.User, 
 			return nil, err
 		}
 		for _, u := range list {
-			if u.ID == chosen || !u.Disabled && len(u.Rights()) > 0 && h.Actor(c).Rights.Lacks(u.Rights()) == "" {
+			if u.ID == chosen || !u.Powerless() && h.Actor(c).Rights.Lacks(u.Rights()) == "" {
 				out = append(out, u)
 			}
 		}

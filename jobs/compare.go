@@ -131,8 +131,8 @@ func (s *Service) compareAll(ctx context.Context, before, after *deliver.Setup, 
 			defer func() { <-places }()
 			x := Compared{Delivery: w.Delivery, Subject: w.Event.Subject}
 			var ok [2]bool
-			x.Before, ok[0] = s.draftOf(inTime, before, w, now)
-			x.After, ok[1] = s.draftOf(inTime, after, w, now)
+			x.Before, ok[0] = s.draftOf(inTime, before, &w, now)
+			x.After, ok[1] = s.draftOf(inTime, after, &w, now)
 			if x.Effect = effect(x.Before, x.After); ok[0] && ok[1] {
 				done[i] = &x
 			}
@@ -152,7 +152,7 @@ func (s *Service) compareAll(ctx context.Context, before, after *deliver.Setup, 
 }
 
 // draftOf is the request that u makes of w; false: there was no time to find out.
-func (s *Service) draftOf(ctx context.Context, u *deliver.Setup, w model.Work, now time.Time) (Draft, bool) {
+func (s *Service) draftOf(ctx context.Context, u *deliver.Setup, w *model.Work, now time.Time) (Draft, bool) {
 	if ctx.Err() != nil {
 		return Draft{}, false
 	}

@@ -131,7 +131,7 @@ func (s *Service) pursue(ctx context.Context, f model.FollowUp) {
 // hear asks, and stores what it hears.
 func (s *Service) hear(ctx context.Context, w model.Work, at []int, f model.FollowUp, done chan<- error) {
 	var h deliver.Heard
-	u, err := s.setup(ctx, w)
+	u, err := s.setup(ctx, &w)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		h = deliver.Heard{Result: deliver.Result{Kind: deliver.Final, Error: "It was taken, but its destination no longer exists, so what became of it cannot be asked for."}}
@@ -139,7 +139,7 @@ func (s *Service) hear(ctx context.Context, w model.Work, at []int, f model.Foll
 		done <- err
 		return
 	default:
-		h = s.sender.Follow(ctx, u, w, at, f)
+		h = s.sender.Follow(ctx, u, &w, at, f)
 	}
 	switch {
 	case ctx.Err() != nil:

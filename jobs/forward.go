@@ -46,7 +46,7 @@ func (s *Service) FastForward(ctx context.Context, path string, schedule []int) 
 	w := model.Work{Event: SampleEvent(start), Delivery: model.Delivery{ID: model.NewDeliveryID(start), Status: model.Pending}}
 	var out []Forwarded
 	for len(out) < mostForwarded {
-		r := sender.Deliver(ctx, u, w)
+		r := sender.Deliver(ctx, u, &w)
 		if r.Kind == deliver.Cut {
 			return out, ctx.Err()
 		}

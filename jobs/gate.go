@@ -43,7 +43,7 @@ func (r *route) open(key model.InboundKeyID, now time.Time) bool {
 	for _, k := range r.Keys {
 		live = live || k.ID == key && k.Live(now)
 	}
-	return live && r.Enabled && !r.User.Disabled && len(r.User.Rights()) > 0
+	return live && r.Enabled && !r.User.Powerless()
 }
 
 // doors are all endpoints as of one Version.

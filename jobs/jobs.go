@@ -271,10 +271,14 @@ func (s *Service) accepting(ctx context.Context) error {
 	return &fault.Fault{Kind: fault.Unavailable, Code: "stopping", RetryAfter: 5, Message: "This server is just stopping or starting; nothing was accepted."}
 }
 
-func (s *Service) attempt(ctx context.Context, w model.Work) deliver.Result {
+func (s *Service) attempt(ctx context.Context, w *model.Work) deliver.Result {
 	s.watchers.tell() // it is being sent
 	tracing, trace := s.tracer.Attempt(w, s.o.Now())
-	w.Event.Traceparent = trace
+	if trace != w.Event.Traceparent {
+		traced := *w
+		traced.Event.Traceparent = trace
+		w = &traced
+	}
 	r := s.sender.Attempt(ctx, w)
 	tracing.Ended(r.Attempt, r.Error, s.o.Now())
 	s.counts.attempts.Add(1)

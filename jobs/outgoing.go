@@ -25,7 +25,7 @@ func (s *Service) stepTarget(model.TargetID) dispatch.Target {
 
 // stepSetup is all that a message of a step needs: from the version that its run keeps; secrets and integrations as
 // they are now.
-func (s *Service) stepSetup(ctx context.Context, w model.Work) (*deliver.Setup, error) {
+func (s *Service) stepSetup(ctx context.Context, w *model.Work) (*deliver.Setup, error) {
 	workflow, _, _, is := w.Delivery.TargetID.Step()
 	number, depth, err := w.Definition, w.Event.Depth, error(nil)
 	if !is || number == 0 {

@@ -99,7 +99,7 @@ func (s *Service) Test(ctx context.Context, d model.Destination, e model.Event) 
 const testFollowed = 10 * time.Second
 
 // followTest waits for what becomes of a test that the other side took, and says so in r.
-func (s *Service) followTest(ctx context.Context, u *deliver.Setup, w model.Work, r *deliver.Result) {
+func (s *Service) followTest(ctx context.Context, u *deliver.Setup, w *model.Work, r *deliver.Result) {
 	f := model.FollowUp{MessageID: w.MessageID(), Members: []model.DeliveryID{w.Delivery.ID}, Reference: r.Follow.Reference, Since: s.o.Now()}
 	taken := "It was taken as request " + f.Reference
 	r.Attempt.Said = taken + "; what becomes of it was not told within " + testFollowed.String() + ". Deliveries are followed up to the end."
@@ -126,8 +126,8 @@ func (s *Service) followTest(ctx context.Context, u *deliver.Setup, w model.Work
 	}
 }
 
-func sampleWork(d model.Destination, e model.Event) model.Work {
-	return model.Work{Event: e, Delivery: model.Delivery{ID: "dlv_sample", EventID: e.ID, EventName: e.Name, DestinationID: d.ID, Destination: d.Name}}
+func sampleWork(d model.Destination, e model.Event) *model.Work {
+	return &model.Work{Event: e, Delivery: model.Delivery{ID: "dlv_sample", EventID: e.ID, EventName: e.Name, DestinationID: d.ID, Destination: d.Name}}
 }
 
 // draft is the set-up of a destination as it is in d, not as it is stored.

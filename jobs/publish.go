@@ -198,9 +198,9 @@ func (s *Service) newDelivery(snap *snapshot, a model.Action, e model.Event, now
 	d := model.Delivery{ID: model.NewDeliveryID(now), EventID: e.ID, EventName: e.Name, TargetID: dest.Target(), DestinationID: dest.ID, Destination: dest.Name,
 		ConnectionID: dest.ConnectionID, Connection: snap.Connections[dest.ConnectionID].Name, ActionID: a.ID, Lane: model.Realtime, Ordered: dest.Ordered, OrderKey: e.Subject,
 		Status: model.Pending, NextAttemptAt: now, CreatedAt: now, UpdatedAt: now, Version: 1}
-	if off := snap.off(dest.ID); off != "" {
-		d.Status, d.NextAttemptAt, d.LastError = model.Held, time.Time{}, off
-	} else if wait := dest.Schedule(snap.Connections[dest.ConnectionID])[0]; wait > 0 {
+	if t := snap.target(dest.ID); t.Off != "" {
+		d.Status, d.NextAttemptAt, d.LastError = model.Held, time.Time{}, t.Off
+	} else if wait := t.Schedule[0]; wait > 0 {
 		d.NextAttemptAt = now.Add(dispatch.Spread(wait, rand.Float64()))
 	}
 	return d

@@ -33,6 +33,7 @@ type snapshot struct {
 	patterns []*rule
 	rules    map[model.ActionID]*rule
 	setups   sync.Map                              // model.DestID → *deliver.Setup
+	targets  sync.Map                              // model.DestID → dispatch.Target
 	steps    sync.Map                              // stepKey → *deliver.Setup
 	begins   []*begin                              // workflows that events start
 	shares   map[model.ConnectionID]dispatch.Share // of connections whose system limits all of its clients
@@ -183,10 +184,18 @@ func (r *routing) within(tx *db.Tx) (*snapshot, error) {
 // target is what dispatch asks about the queue of a destination. It never waits: what is not known yet is known after
 // the next change.
 func (r *routing) target(id model.TargetID) dispatch.Target {
-	s := r.now.Load()
-	d := s.Destinations[model.DestID(id)]
-	return dispatch.Target{Share: s.shares[d.ConnectionID], MaxInFlight: d.MaxInFlight, Rate: d.Rate, Schedule: d.Schedule(s.Connections[d.ConnectionID]), Off: s.off(d.ID),
+	return r.now.Load().target(model.DestID(id))
+}
+
+func (s *snapshot) target(id model.DestID) dispatch.Target {
+	if t, ok := s.targets.Load(id); ok {
+		return t.(dispatch.Target)
+	}
+	d := s.Destinations[id]
+	t := dispatch.Target{Share: s.shares[d.ConnectionID], MaxInFlight: d.MaxInFlight, Rate: d.Rate, Schedule: d.Schedule(s.Connections[d.ConnectionID]), Off: s.off(d.ID),
 		BatchSize: d.BatchSize, BatchWait: time.Duration(d.BatchWaitMS) * time.Millisecond, Ordered: d.Ordered}
+	s.targets.Store(id, t)
+	return t
 }
 
 // setup is everything that a request to one destination needs, secrets opened.

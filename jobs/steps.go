@@ -16,7 +16,7 @@ import (
 // What is nil is answered as for a step that does not exist.
 type steps struct {
 	// setup is all that the request of a delivery without a destination needs, secrets opened.
-	setup func(context.Context, model.Work) (*deliver.Setup, error)
+	setup func(context.Context, *model.Work) (*deliver.Setup, error)
 	// target is what the queue of a target that is not a destination is allowed. It is asked often and must not wait. That
 	// Waybill switched the target off is added to it.
 	target func(model.TargetID) dispatch.Target
@@ -27,7 +27,7 @@ type steps struct {
 }
 
 // setup is everything that a delivery's request needs.
-func (s *Service) setup(ctx context.Context, w model.Work) (*deliver.Setup, error) {
+func (s *Service) setup(ctx context.Context, w *model.Work) (*deliver.Setup, error) {
 	if w.Delivery.DestinationID != "" {
 		return s.routing.setup(ctx, w.Delivery.DestinationID)
 	}

@@ -28,7 +28,7 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	s := &stage{desk: newDesk(t)}
-	s.steps.setup = func(_ context.Context, w model.Work) (*deliver.Setup, error) {
+	s.steps.setup = func(_ context.Context, w *model.Work) (*deliver.Setup, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		c := model.Connection{Type: model.ConnectionWebhook, BaseURL: s.rx.URL, TimeoutSeconds: 1}

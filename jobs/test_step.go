@@ -32,7 +32,7 @@ func (s *Service) TestStep(ctx context.Context, w model.Workflow, key string, da
 			return model.Attempt{}, err
 		}
 		work.Delivery.DestinationID, work.Delivery.Destination = d.ID, d.Name
-		return tested(s.previews.Deliver(ctx, u, work), s.o.Now(), d), nil
+		return tested(s.previews.Deliver(ctx, u, &work), s.o.Now(), d), nil
 	}
 	spec, err := s.specOf(ctx, def)
 	if err != nil {
@@ -73,5 +73,5 @@ func (s *Service) testRequest(ctx context.Context, key stepKey, def model.Step, 
 	if err != nil {
 		return model.Attempt{}, err
 	}
-	return tested(s.previews.Deliver(ctx, u, work), s.o.Now(), u.Destination), nil
+	return tested(s.previews.Deliver(ctx, u, &work), s.o.Now(), u.Destination), nil
 }

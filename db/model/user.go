@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,6 +34,14 @@ func (u User) Rights() Rights {
 		r[x] = true
 	}
 	return r
+}
+
+// Powerless reports whether the user may do nothing at all.
+func (u User) Powerless() bool {
+	builtin := func(role string) bool {
+		return role == Administrator || role == Integrator || role == Operator || role == Viewer
+	}
+	return u.Disabled || len(u.Granted) == 0 && !slices.ContainsFunc(u.Roles, builtin)
 }
 
 // Session is one signed-in browser. The cookie holds a token of which only the hash is stored.

@@ -28,7 +28,7 @@ func showUser(u model.User, endpoints []model.InboundEndpoint) user {
 		why = "holds no right"
 	}
 	for _, e := range endpoints {
-		if e.Enabled && (u.Disabled || len(u.Rights()) == 0) {
+		if e.Enabled && u.Powerless() {
 			out.Warnings = append(out.Warnings, "The inbound endpoint “"+e.Name+"” answers every call 401: the user that it acts as "+why+".")
 		}
 	}
@@ -87,7 +87,7 @@ func (a *API) listUsers(c call, in *struct {
 	items, next, err := a.store.Users(c, in.Q, in.page())
 	acts := map[model.UserID][]model.InboundEndpoint{}
 	for _, u := range items {
-		if err == nil && (u.Disabled || len(u.Rights()) == 0) {
+		if err == nil && u.Powerless() {
 			acts[u.ID], err = a.store.InboundOfUser(c, u.ID)
 		}
 	}

@@ -40,7 +40,11 @@ func (w *Web) pageGuard(right model.Right) echo.MiddlewareFunc {
 func (w *Web) apiGuard(right model.Right) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			c.Response().Header().Set("Cache-Control", "no-store")
+			h := c.Response().Header()
+			for _, name := range pagesOnly {
+				delete(h, name)
+			}
+			h.Set("Cache-Control", "no-store")
 			if right == Public {
 				return next(c)
 			}

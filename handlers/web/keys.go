@@ -51,18 +51,20 @@ func bearer(r *http.Request) string {
 
 // actor is the identity that the request's key acts as; without a live key it is the SignedOut fault.
 func (k *keyCache) actor(c echo.Context) (model.Actor, error) {
-	refused := fault.New(fault.SignedOut, "This needs a valid API key: Authorization: Bearer wbk_….")
+	refused := func() error {
+		return fault.New(fault.SignedOut, "This needs a valid API key: Authorization: Bearer wbk_….")
+	}
 	text := bearer(c.Request())
 	if k.platform != nil && strings.Count(text, ".") == 2 {
 		return k.platformActor(c, text)
 	}
 	if !db.WellFormed(text) {
-		return model.Actor{}, refused
+		return model.Actor{}, refused()
 	}
 	known, err := k.lookup(c.Request().Context(), string(db.HashKey(text)))
 	now := k.now()
 	if fault.Is(err, fault.SignedOut) || (err == nil && !known.key.Live(now)) {
-		return model.Actor{}, refused
+		return model.Actor{}, refused()
 	}
 	if err != nil {
 		return model.Actor{}, err

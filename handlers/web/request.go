@@ -67,6 +67,9 @@ var fixed = http.Header{
 	"Permissions-Policy":         {"camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
 }
 
+// pagesOnly say nothing to programs.
+var pagesOnly = []string{"Referrer-Policy", "Cross-Origin-Opener-Policy", "Permissions-Policy"}
+
 func (w *Web) headers(h http.Header, id string) {
 	for name, values := range fixed {
 		h[name] = values

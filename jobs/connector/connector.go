@@ -213,6 +213,7 @@ func (t Type) Looks() bool { return t.look != nil }
 // Rendered is what the destination's path, headers and template became for one message.
 type Rendered struct {
 	Path    string // with its query, without the base URL
+	Joined  Joined // a path that was joined before
 	Headers []model.Header
 	Body    []byte
 	// Records are what the template made of each event, of types that take several; Body is nil then.
@@ -250,7 +251,10 @@ func CheckHeader(name, value string) *fault.Words {
 // buildHTTP is a plain request: base URL and path joined, headers in their order, the body as rendered. A GET without
 // a template has no body; a content type goes along only with a body.
 func buildHTTP(conn model.Connection, dest model.Destination, r Rendered) (egress.Request, error) {
-	address, bad := Join(conn, r.Path)
+	address, bad := r.Joined.Address, ""
+	if address == "" || r.Joined.Path != r.Path {
+		address, bad = Join(conn, r.Path)
+	}
 	if bad != "" {
 		return egress.Request{}, refused(egress.RuleURL, fault.Text(bad))
 	}

@@ -38,6 +38,9 @@ func checkPath(path string) string {
 
 var whole = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
+// Joined is a path and what Join made of it; Address is empty where it made nothing.
+type Joined struct{ Path, Address string }
+
 // Join puts the path of a destination behind the base URL of its connection, or says why not. One slash stands at the
 // joint, whatever both bring along; the base URL keeps its own path and query, and the path's query follows it.
 // What may not stand in a URL is percent-encoded, what is already encoded stays. The host is always the connection's.

@@ -69,13 +69,13 @@ type Sender struct {
 	Keeper *scheme.Keeper // shared by all, so that its tokens are
 	Now    func() time.Time
 	// Setup is what the request of a delivery needs: its destination's, or its step's.
-	Setup func(context.Context, model.Work) (*Setup, error)
+	Setup func(context.Context, *model.Work) (*Setup, error)
 	// Note hears how each use of a credential went, "" = well; nil = nobody asks. It must be quick.
 	Note func(id model.CredentialID, failure string)
 }
 
 // Attempt makes one attempt of a delivery.
-func (s *Sender) Attempt(ctx context.Context, w model.Work) Result {
+func (s *Sender) Attempt(ctx context.Context, w *model.Work) Result {
 	u, err := s.Setup(ctx, w)
 	if err != nil {
 		return s.unprepared(ctx, w, nil, err)
@@ -84,7 +84,7 @@ func (s *Sender) Attempt(ctx context.Context, w model.Work) Result {
 }
 
 // Deliver is Attempt with a set-up that is already known.
-func (s *Sender) Deliver(ctx context.Context, u *Setup, w model.Work) Result {
+func (s *Sender) Deliver(ctx context.Context, u *Setup, w *model.Work) Result {
 	p, err := s.Prepare(ctx, u, w)
 	if err != nil {
 		return s.noted(u, s.unprepared(ctx, w, u, err))
@@ -130,7 +130,7 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Words }
 
 // unprepared is the result of an attempt that never left.
-func (s *Sender) unprepared(ctx context.Context, w model.Work, u *Setup, err error) Result {
+func (s *Sender) unprepared(ctx context.Context, w *model.Work, u *Setup, err error) Result {
 	if ctx.Err() != nil {
 		return Result{Kind: Cut}
 	}
@@ -161,7 +161,7 @@ func gone(d model.Delivery) string {
 	return "The destination no longer exists."
 }
 
-func (s *Sender) begin(w model.Work) *model.Attempt {
+func (s *Sender) begin(w *model.Work) *model.Attempt {
 	now := s.Now()
 	return &model.Attempt{ID: model.NewAttemptID(now), DeliveryID: w.Delivery.ID, Number: w.Delivery.Attempts + 1, StartedAt: now,
 		Timings: model.Timings{Waited: w.Waited.Microseconds(), WaitedFor: w.WaitedFor}}
@@ -170,7 +170,7 @@ func (s *Sender) begin(w model.Work) *model.Attempt {
 // Prepared is the exact request that would be sent.
 type Prepared struct {
 	Setup      *Setup
-	Work       model.Work
+	Work       *model.Work
 	Request    egress.Request
 	Applied    scheme.Applied
 	BodyIsData bool
@@ -185,11 +185,11 @@ type Prepared struct {
 
 // Draft makes the request as it is before it is signed and authenticated: rendered and joined, as of now. Nothing leaves the
 // machine for it, so it serves to compare templates. The error is a *Failure, or ctx's.
-func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Time) (*Prepared, error) {
+func (s *Sender) Draft(ctx context.Context, u *Setup, w *model.Work, now time.Time) (*Prepared, error) {
 	var apart map[int]Part
 	draw := s.render
 	if u.kind.Records {
-		draw = func(ctx context.Context, u *Setup, w model.Work, now time.Time) (r connector.Rendered, took time.Duration, err error) {
+		draw = func(ctx context.Context, u *Setup, w *model.Work, now time.Time) (r connector.Rendered, took time.Duration, err error) {
 			r, apart, took, err = s.records(ctx, u, w, now)
 			return r, took, err
 		}
@@ -217,7 +217,7 @@ func (s *Sender) Draft(ctx context.Context, u *Setup, w model.Work, now time.Tim
 }
 
 // Prepare makes the request: renders, joins, authenticates, signs. The error is a *Failure, or ctx's.
-func (s *Sender) Prepare(ctx context.Context, u *Setup, w model.Work) (*Prepared, error) {
+func (s *Sender) Prepare(ctx context.Context, u *Setup, w *model.Work) (*Prepared, error) {
 	now := s.Now()
 	p, err := s.Draft(ctx, u, w, now)
 	if err != nil {
@@ -345,7 +345,7 @@ func each(p *Prepared, v connector.Verdict, redact *scheme.Redactor) []Part {
 	if v.Each == nil && p.apart == nil {
 		return nil
 	}
-	out, n := make([]Part, len(p.Work.Each())), 0
+	out, n := make([]Part, max(1, len(p.Work.Batch))), 0
 	for i := range out {
 		if apart, is := p.apart[i]; is {
 			out[i] = apart

@@ -23,7 +23,7 @@ const longestFollowed = 24 * time.Hour
 
 // Follow asks once what became of a message that the other side took. w is the message as far as its deliveries still wait,
 // at the place that each had in it.
-func (s *Sender) Follow(ctx context.Context, u *Setup, w model.Work, at []int, f model.FollowUp) Heard {
+func (s *Sender) Follow(ctx context.Context, u *Setup, w *model.Work, at []int, f model.FollowUp) Heard {
 	asked, ok := connector.Follow(connector.Followed{Connection: u.Connection, Destination: u.Destination, Reference: f.Reference, Since: f.Since, Records: len(f.Members)})
 	if !ok {
 		return s.lost(w, u, "The connection's type no longer tells what became of it.")
@@ -61,7 +61,7 @@ func patience(f model.FollowUp, now time.Time) time.Duration {
 }
 
 // lost is the end of following a message without an outcome.
-func (s *Sender) lost(w model.Work, u *Setup, why string) Heard {
+func (s *Sender) lost(w *model.Work, u *Setup, why string) Heard {
 	a := s.begin(w)
 	a.Class, a.Error = model.ClassBroken, "It was taken, but what became of it was not told within a day. Look there before you send it again. "+why
 	a.Template = u.Destination.Version

@@ -7,13 +7,13 @@ import (
 )
 
 // batched reports whether messages hold a list of events.
-func (u *Setup) batched(w model.Work) bool {
+func (u *Setup) batched(w *model.Work) bool {
 	return w.Payload == nil && (u.Destination.BatchSize > 1 || len(w.Batch) > 1)
 }
 
 // data is the body of a message without a template: the event's data, of a batch the JSON array of them, or what a step
 // says.
-func (u *Setup) data(w model.Work) []byte {
+func (u *Setup) data(w *model.Work) []byte {
 	switch {
 	case w.Payload != nil:
 		return said(w)
@@ -24,8 +24,8 @@ func (u *Setup) data(w model.Work) []byte {
 }
 
 // appendData appends the data of all events, by commas.
-func appendData(b []byte, w model.Work) []byte {
-	for i, m := range w.Each() {
+func appendData(b []byte, w *model.Work) []byte {
+	for i, m := range w.All() {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -42,17 +42,17 @@ func dataOf(e model.Event) []byte {
 }
 
 // Input is the JSON text of `it` (SEMANTICS 1). A delivery of a step brings its own.
-func Input(u *Setup, w model.Work) []byte {
+func Input(u *Setup, w *model.Work) []byte {
 	if w.Payload != nil {
 		return w.Payload
 	}
 	size := 512
-	for _, m := range w.Each() {
+	for _, m := range w.All() {
 		size += 2*len(m.Event.Data) + 256
 	}
 	b := appendData(append(make([]byte, 0, size), `{"data":[`...), w)
 	b = append(b, `],"events":[`...)
-	for i, m := range w.Each() {
+	for i, m := range w.All() {
 		if i > 0 {
 			b = append(b, ',')
 		}

@@ -10,11 +10,11 @@ import (
 // Probe makes one request that shows whether a connection works, with its credential and its certificates; u is its set-up
 // without a destination.
 func (s *Sender) Probe(ctx context.Context, u *Setup, probe connector.Probe) Result {
-	p := &Prepared{Setup: u, Request: probe.Request}
+	p := &Prepared{Setup: u, Work: &model.Work{}, Request: probe.Request}
 	p.Request.Scope = u.Scope
 	a, x, err := s.asks(ctx, p)
 	if a == nil {
-		return s.noted(u, s.unprepared(ctx, model.Work{}, u, refusedOr(err, Again, model.ClassAuth)))
+		return s.noted(u, s.unprepared(ctx, p.Work, u, refusedOr(err, Again, model.ClassAuth)))
 	}
 	v := connector.JudgeError(err)
 	if err == nil {

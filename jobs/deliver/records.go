@@ -16,7 +16,7 @@ const rendersAtOnce = 16
 // records renders each delivery of a message by itself, for types whose requests hold a record of each. One without a record
 // (its template says that there is nothing to send, or fails) does not take the others along: it is in apart, by its place.
 // When none is left the error is a *Failure.
-func (s *Sender) records(ctx context.Context, u *Setup, w model.Work, now time.Time) (r connector.Rendered, apart map[int]Part, took time.Duration, err error) {
+func (s *Sender) records(ctx context.Context, u *Setup, w *model.Work, now time.Time) (r connector.Rendered, apart map[int]Part, took time.Duration, err error) {
 	list := w.Each()
 	made, errs := make([]connector.Rendered, len(list)), make([]error, len(list))
 	var wg sync.WaitGroup
@@ -25,14 +25,14 @@ func (s *Sender) records(ctx context.Context, u *Setup, w model.Work, now time.T
 	for i, m := range list {
 		m.Delivery.BatchID = "" // a record says the same whatever it goes with
 		if u.template == nil {
-			made[i].Body = one(m)
+			made[i].Body = one(&m)
 			continue
 		}
 		places <- struct{}{}
 		wg.Go(func() {
-			made[i], _, errs[i] = s.render(ctx, u, m, now)
+			made[i], _, errs[i] = s.render(ctx, u, &m, now)
 			if u.Destination.Template == "" {
-				made[i].Body = one(m)
+				made[i].Body = one(&m)
 			}
 			<-places
 		})
@@ -63,7 +63,7 @@ func (s *Sender) records(ctx context.Context, u *Setup, w model.Work, now time.T
 }
 
 // one is the body of one delivery's record without a template.
-func one(m model.Work) []byte {
+func one(m *model.Work) []byte {
 	if m.Payload != nil {
 		return said(m)
 	}

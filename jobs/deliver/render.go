@@ -41,6 +41,7 @@ type Setup struct {
 	path     int              // which part is the path, -1 = none; likewise the others
 	headers  []int
 	body     int
+	joined   connector.Joined // the path with the base URL, where nothing is templated in it
 	inputs   *script.Template // the texts of Input that hold tags, by key in order; nil = none
 }
 
@@ -56,6 +57,10 @@ func (u Setup) Ready() *Setup {
 	}
 	u.Redact = scheme.NewRedactor([]scheme.Material{u.material(), u.certificate()}, signing...)
 	u.readyInput()
+	if script.Plain(u.Destination.Path) {
+		u.joined.Path = u.Destination.Path
+		u.joined.Address, _ = connector.Join(u.Connection, u.Destination.Path)
+	}
 	parts := Parts(u.Destination)
 	if len(parts) == 0 {
 		return &u
@@ -137,9 +142,9 @@ func BodyPlace(contentType string) script.Place {
 func IsJSON(contentType string) bool { return BodyPlace(contentType) == script.JSONBody }
 
 // render fills the templated parts in; without any, nothing is run.
-func (s *Sender) render(ctx context.Context, u *Setup, w model.Work, now time.Time) (connector.Rendered, time.Duration, error) {
+func (s *Sender) render(ctx context.Context, u *Setup, w *model.Work, now time.Time) (connector.Rendered, time.Duration, error) {
 	d := u.Destination
-	r := connector.Rendered{Path: d.Path, Headers: d.Headers, Body: []byte(d.Template)}
+	r := connector.Rendered{Path: d.Path, Joined: u.joined, Headers: d.Headers, Body: []byte(d.Template)}
 	if d.Template == "" {
 		r.Body = u.data(w)
 	}

@@ -71,7 +71,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) deliver(t *testing.T) Result {
 	t.Helper()
-	r := w.sender.Deliver(context.Background(), w.setup, model.Work{Delivery: model.Delivery{ID: "dlv_1", Attempts: 2}, Event: model.Event{Data: []byte(`{"x":1}`)}})
+	r := w.sender.Deliver(context.Background(), w.setup, &model.Work{Delivery: model.Delivery{ID: "dlv_1", Attempts: 2}, Event: model.Event{Data: []byte(`{"x":1}`)}})
 	for _, a := range []*model.Attempt{r.Attempt, r.Renewed} {
 		if text := fmt.Sprintf("%+v", a); a != nil && (strings.Contains(text, "token-") || strings.Contains(string(a.Response.Body), "token-") || strings.Contains(text, "hush")) {
 			t.Errorf("a token is recorded: %s %s", text, a.Response.Body)

@@ -27,7 +27,7 @@ func (u *Setup) readyInput() {
 }
 
 // input is `it`, with what an integration is given.
-func (s *Sender) input(ctx context.Context, u *Setup, w model.Work, now time.Time) ([]byte, error) {
+func (s *Sender) input(ctx context.Context, u *Setup, w *model.Work, now time.Time) ([]byte, error) {
 	it := Input(u, w)
 	if u.Input == nil {
 		return it, nil
@@ -52,7 +52,7 @@ func (s *Sender) input(ctx context.Context, u *Setup, w model.Work, now time.Tim
 }
 
 // said is the body of a delivery of a step without a template: its payload, or for the step's own request the data in it.
-func said(w model.Work) []byte {
+func said(w *model.Work) []byte {
 	if w.Delivery.WebhookID != "" {
 		return w.Payload
 	}

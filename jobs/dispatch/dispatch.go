@@ -36,7 +36,7 @@ type Options struct {
 	Node    model.NodeID
 	Now     func() time.Time
 	Log     *slog.Logger
-	Attempt func(context.Context, model.Work) deliver.Result
+	Attempt func(context.Context, *model.Work) deliver.Result
 	Target  func(model.TargetID) Target
 	// Settle applies further effects of an outcome in the transaction that records it; nil when there are none.
 	// taken is false when the delivery was cancelled or retried by hand while it was sent: then only the attempt counts.

@@ -42,11 +42,11 @@ func (b *bed) boot(o Options) {
 	o.Store, o.Node, o.Log = b.store, model.NewNodeID(time.Now()), slog.New(slog.DiscardHandler)
 	o.Now = func() time.Time { return time.Now().Add(-time.Duration(b.back.Load())) }
 	b.store.OnReady(func(id model.TargetID) { b.d.Ready(id) })
-	o.Attempt = func(ctx context.Context, w model.Work) deliver.Result {
+	o.Attempt = func(ctx context.Context, w *model.Work) deliver.Result {
 		b.mu.Lock()
 		attempt := b.attempt
 		b.mu.Unlock()
-		return attempt(ctx, w)
+		return attempt(ctx, *w)
 	}
 	o.Target = func(model.TargetID) Target {
 		b.mu.Lock()

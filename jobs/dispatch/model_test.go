@@ -66,7 +66,7 @@ func (w *world) boot() {
 	go w.d.Run()
 }
 
-func (w *world) attempt(ctx context.Context, x model.Work) deliver.Result {
+func (w *world) attempt(ctx context.Context, x *model.Work) deliver.Result {
 	w.mu.Lock()
 	for _, m := range x.Each() {
 		id := m.Delivery.ID
@@ -84,7 +84,7 @@ func (w *world) attempt(ctx context.Context, x model.Work) deliver.Result {
 		}
 		w.mu.Unlock()
 	}()
-	r := deliver.Result{Kind: deliver.Sent, Attempt: try(x, 200)}
+	r := deliver.Result{Kind: deliver.Sent, Attempt: try(*x, 200)}
 	if calm {
 		return r
 	}
@@ -95,9 +95,9 @@ func (w *world) attempt(ctx context.Context, x model.Work) deliver.Result {
 	}
 	switch n := rand.IntN(100); {
 	case n < 30:
-		r = deliver.Result{Kind: deliver.Again, Attempt: try(x, 503), Error: "Answered 503."}
+		r = deliver.Result{Kind: deliver.Again, Attempt: try(*x, 503), Error: "Answered 503."}
 	case n < 34:
-		r = deliver.Result{Kind: deliver.Final, Bound: n < 32, Attempt: try(x, 400), Error: "Answered 400."}
+		r = deliver.Result{Kind: deliver.Final, Bound: n < 32, Attempt: try(*x, 400), Error: "Answered 400."}
 	case n < 38:
 		r = deliver.Result{Kind: deliver.Nothing}
 	case n < 44:

@@ -252,7 +252,7 @@ func (d *Dispatcher) attempt(w *model.Work) (r deliver.Result) {
 			r = deliver.Result{Kind: deliver.Crash, Error: "An error inside Waybill; the log has more."}
 		}
 	}()
-	return d.o.Attempt(d.attempts, *w)
+	return d.o.Attempt(d.attempts, w)
 }
 
 // finished frees the place under way, draws conclusions about the target, and records the outcome. An attempt that was

@@ -25,7 +25,7 @@ func still(t *testing.T, o Options) *Dispatcher {
 		o.Target = func(model.TargetID) Target { return Target{MaxInFlight: 4, Schedule: []int{0}} }
 	}
 	if o.Attempt == nil {
-		o.Attempt = sent
+		o.Attempt = func(ctx context.Context, w *model.Work) deliver.Result { return sent(ctx, *w) }
 	}
 	return New(o)
 }

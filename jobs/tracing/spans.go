@@ -122,7 +122,7 @@ type Attempt struct {
 }
 
 // Attempt begins one, and gives the traceparent of its request: its own, or what the caller sent where this is not traced.
-func (t *Tracer) Attempt(w model.Work, now time.Time) (*Attempt, string) {
+func (t *Tracer) Attempt(w *model.Work, now time.Time) (*Attempt, string) {
 	if t == nil {
 		return nil, w.Event.Traceparent
 	}
@@ -130,7 +130,7 @@ func (t *Tracer) Attempt(w model.Work, now time.Time) (*Attempt, string) {
 	if !p.told() {
 		return nil, cmp.Or(w.Event.Traceparent, p.text())
 	}
-	return &Attempt{t: t, p: p, w: w, began: now}, p.text()
+	return &Attempt{t: t, p: p, w: *w, began: now}, p.text()
 }
 
 // Ended tells what came of it: what is stored of it, nil when that is nothing, and what went wrong in words.
