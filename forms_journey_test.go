@@ -151,6 +151,7 @@ func (f *flowing) guarded(form string) {
 		f.t.Fatal(err)
 	}
 	clock, _ := page.Find("[name=clock]").Attr("value")
+	shown := time.Now()
 	send := func(clock, photo string) (int, string, http.Header) {
 		var body bytes.Buffer
 		w := multipart.NewWriter(&body)
@@ -185,6 +186,10 @@ func (f *flowing) guarded(form string) {
 	says(422, "That was very quick.", clock, "x")
 	says(422, "This page was open for too long.", "made up", "x")
 	says(413, "larger than 26 MiB", clock, strings.Repeat("x", 27<<20))
+	time.Sleep(time.Until(shown.Add(3 * time.Second))) // a form is not taken within two seconds
+	photo := strings.Repeat("x", 1_200_000)
+	says(422, "The file is too large", clock, photo)
+	says(422, "This must be ticked.", clock, photo)
 	if often := func() http.Header {
 		for range 8 {
 			_, _, _ = send(clock, "x")

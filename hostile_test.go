@@ -233,10 +233,12 @@ func TestHostileTemplates(t *testing.T) {
 			events[e] = hostile[i]
 		}
 	}
-	good, statuses := map[int]bool{0: true}, map[string]int{}
-	for n := 1; len(events) > 0; n++ {
-		post(n)
-		good[n] = true
+	good, statuses, turns := map[int]bool{0: true}, map[string]int{}, 0
+	for ; len(events) > 0; turns++ {
+		if rx.missing(good) < 4 { // more would measure how fast this machine is
+			post(len(good))
+			good[len(good)] = true
+		}
 		most = max(most, residentKB(t, p.cmd.Process.Pid))
 		for e, code := range events {
 			d := p.must(http.StatusOK, http.MethodGet, "deliveries?event_id="+e, nil).items()[0]
@@ -254,16 +256,17 @@ func TestHostileTemplates(t *testing.T) {
 			}
 			t.Logf("%-50s %-7s %s", code, status, said)
 		}
-		if n > 5000 {
+		if turns > 5000 {
 			t.Fatalf("not settled: %v", events)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	if late := rx.missing(good); late > len(good)/2 {
-		t.Errorf("%d of %d harmless deliveries had to wait until the hostile ones were settled", late, len(good))
+	// Turns are as slow as the machine is. Behind hostile ones hardly any would get through but the first few.
+	if through := len(good) - rx.missing(good); through < max(turns/8, len(hostile)) {
+		t.Errorf("only %d harmless deliveries got through in %d turns while hostile ones were under way", through, turns)
 	}
 	p.eventually("every event of the harmless template is received", func() bool { return rx.missing(good) == 0 })
-	t.Logf("%v; %d other deliveries meanwhile; server %d MB before, %d MB at most", statuses, len(good), before>>10, most>>10)
+	t.Logf("%v; %d other deliveries in %d turns; server %d MB before, %d MB at most", statuses, len(good), turns, before>>10, most>>10)
 	if grown := most - before; grown > 96<<10 {
 		t.Errorf("the server grew by %d KB", grown)
 	}

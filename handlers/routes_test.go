@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -227,10 +228,9 @@ func TestErrorPages(t *testing.T) {
 	}
 }
 
-// Clients that look for an answer only after they have sent everything are told that it was too much.
-func TestTooLargeIsAnswered(t *testing.T) {
+// Clients that look for an answer only after they have sent everything are told that it was too much, or that they are not known.
+func TestUntakenBodiesAreAnswered(t *testing.T) {
 	s := newSite(t)
-	const size = 12 << 20
 	u := s.user("big@example.com", model.Administrator)
 	_, key := s.key(u)
 	req, err := http.NewRequest(http.MethodPost, s.srv.URL+"/api/v1/inbound-endpoints", strings.NewReader(`{"name":"Door","service_user_id":"`+string(u.ID)+`"}`))
@@ -247,30 +247,51 @@ func TestTooLargeIsAnswered(t *testing.T) {
 	if err := json.NewDecoder(made.Body).Decode(&door); err != nil || door.URL == "" {
 		t.Fatalf("%d %v", made.StatusCode, err)
 	}
-	for _, head := range []string{
-		"/api/v1/connections|Content-Length: " + strconv.Itoa(size) + "\r\n\r\n", "/api/v1/connections|Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n",
-		door.URL[strings.Index(door.URL, "/in/"):] + "|Content-Length: " + strconv.Itoa(size) + "\r\n\r\n", door.URL[strings.Index(door.URL, "/in/"):] + "|Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n",
+	const much, some = 12 << 20, 700 << 10
+	in, known := door.URL[strings.Index(door.URL, "/in/"):], "Bearer "+key
+	for _, tc := range []struct {
+		path, who  string
+		size, want int
+	}{
+		{"/api/v1/connections", known, much, http.StatusRequestEntityTooLarge}, {in, known, much, http.StatusRequestEntityTooLarge},
+		{"/api/v1/connections", "Bearer wbk_wrong", some, http.StatusUnauthorized}, {in + "x", "", some, http.StatusUnauthorized}, {"/users", "", some, http.StatusSeeOther},
 	} {
-		path, head, _ := strings.Cut(head, "|")
-		conn, err := net.Dial("tcp", s.srv.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: waybill\r\nAuthorization: Bearer "+key+"\r\nContent-Type: application/json\r\n"+head); err != nil {
-			t.Fatal(err)
-		}
-		for sent, chunk := 0, bytes.Repeat([]byte(" "), 64<<10); sent < size; sent += len(chunk) {
-			if _, err := conn.Write(chunk); err != nil {
-				t.Fatalf("after %d bytes: %v", sent, err)
-			}
-		}
-		if _, err := io.WriteString(conn, "\r\n0\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
-			t.Errorf("%v, %v; want 413", resp, err)
+		for _, head := range []string{"Content-Length: " + strconv.Itoa(tc.size) + "\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(tc.size), 16) + "\r\n"} {
+			t.Run(tc.path[:4]+" "+head[:8], func(t *testing.T) {
+				t.Parallel()
+				if got := sentWhole(t, s, "POST "+tc.path+" HTTP/1.1\r\nHost: waybill\r\nAuthorization: "+tc.who+"\r\nContent-Type: application/json\r\n"+head, tc.size); got != tc.want {
+					t.Errorf("%d, want %d", got, tc.want)
+				}
+			})
 		}
 	}
+}
+
+// sentWhole is the status of the answer to a request whose body is sent to its end first.
+func sentWhole(t *testing.T, s *site, head string, size int) int {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, head); err != nil {
+		t.Fatal(err)
+	}
+	for sent, chunk := 0, bytes.Repeat([]byte(" "), 64<<10); sent < size; sent += len(chunk) {
+		if sent == size/2/len(chunk)*len(chunk) {
+			time.Sleep(700 * time.Millisecond) // longer than a server waits that has closed its side
+		}
+		if _, err := conn.Write(chunk); err != nil {
+			t.Fatalf("after %d bytes: %v", sent, err)
+		}
+	}
+	if _, err := io.WriteString(conn, "\r\n0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode
 }

@@ -168,7 +168,8 @@ func written(c echo.Context, form []model.FormField) (views.Fill, error) {
 	return out, nil
 }
 
-// filled reads a form that was filled in, and stores the files that came with it as by's.
+// filled reads a form that was filled in, and stores the files that came with it as by's. When one is refused, all else that is
+// wrong is said with it.
 func (h *Handlers) filled(c echo.Context, by model.Actor, form []model.FormField) (views.Fill, error) {
 	out, err := written(c, form)
 	if err != nil {
@@ -182,6 +183,10 @@ func (h *Handlers) filled(c echo.Context, by model.Actor, form []model.FormField
 		if err := h.takeFile(c, by, f, typed(c, views.FillInput(f.Key)+"_file"), &out, &bad); err != nil {
 			return out, err
 		}
+	}
+	if bad.Err() != nil {
+		_, others := model.Read(form, out.JSON(form))
+		bad.Join("", others)
 	}
 	return out, bad.Err()
 }
@@ -210,8 +215,12 @@ func (h *Handlers) takeFile(c echo.Context, by model.Actor, f model.FormField, b
 	}
 	defer file.Close()
 	v, err := h.o.Jobs.SaveFile(c.Request().Context(), by, head.Filename, head.Header.Get("Content-Type"), file)
-	if err == nil {
+	switch x := fault.Of(err); {
+	case err == nil:
 		out.Files[f.Key] = v
+	case x != nil && x.Kind == fault.TooLarge:
+		bad.Add("fields."+f.Key, "%s", x.Words())
+		return nil
 	}
 	return err
 }

@@ -91,7 +91,9 @@ func limitBody(most int64) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			if r.ContentLength > serverReads || r.ContentLength < 0 {
-				c.Response().Writer = &lastWord{ResponseWriter: c.Response().Writer, body: r.Body, waits: r.Header.Get("Expect") != ""}
+				rest := &unread{ReadCloser: r.Body}
+				c.Response().Writer = &lastWord{ResponseWriter: c.Response().Writer, rest: rest, waits: r.Header.Get("Expect") != ""}
+				r.Body = rest
 			}
 			if r.ContentLength > most {
 				return tooLarge(most)
@@ -111,20 +113,34 @@ const (
 	wasteTakes = 10 * time.Second
 )
 
-// lastWord reads the rest of a body before the answer that it is too large: many clients look for an answer only when
-// they have sent everything, and would see a broken connection instead.
+// lastWord reads the rest of a body before the answer that it was not taken (too large, a wrong key, signed out): many clients
+// look for an answer only when they have sent everything, and would see a broken connection instead.
 type lastWord struct {
 	http.ResponseWriter
-	body  io.Reader
+	rest  *unread
 	waits bool // for a word before it sends the body
+}
+
+// unread is a body and whether reading it failed: then nothing more comes, or not in time.
+type unread struct {
+	io.ReadCloser
+	failed bool
+}
+
+func (b *unread) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed = true
+	}
+	return n, err
 }
 
 func (w *lastWord) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *lastWord) WriteHeader(status int) {
-	if status == http.StatusRequestEntityTooLarge && !w.waits {
+	if status >= http.StatusMultipleChoices && !w.waits && !w.rest.failed {
 		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(wasteTakes))
-		_, _ = io.CopyN(io.Discard, w.body, mostWaste)
+		_, _ = io.CopyN(io.Discard, w.rest, mostWaste)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
