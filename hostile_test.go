@@ -233,9 +233,10 @@ func TestHostileTemplates(t *testing.T) {
 			events[e] = hostile[i]
 		}
 	}
+	const atOnce = 4 // harmless ones under way
 	good, statuses, turns := map[int]bool{0: true}, map[string]int{}, 0
 	for ; len(events) > 0; turns++ {
-		if rx.missing(good) < 4 { // more would measure how fast this machine is
+		if rx.missing(good) < atOnce {
 			post(len(good))
 			good[len(good)] = true
 		}
@@ -261,9 +262,9 @@ func TestHostileTemplates(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	// Turns are as slow as the machine is. Behind hostile ones hardly any would get through but the first few.
-	if through := len(good) - rx.missing(good); through < max(turns/8, len(hostile)) {
-		t.Errorf("only %d harmless deliveries got through in %d turns while hostile ones were under way", through, turns)
+	// What has to wait until the hostile ones are done gets through once at most; how fast this machine is does not count.
+	if through := len(good) - rx.missing(good); through < 3*atOnce {
+		t.Errorf("only %d harmless deliveries got through while hostile ones were under way", through)
 	}
 	p.eventually("every event of the harmless template is received", func() bool { return rx.missing(good) == 0 })
 	t.Logf("%v; %d other deliveries in %d turns; server %d MB before, %d MB at most", statuses, len(good), turns, before>>10, most>>10)

@@ -181,13 +181,8 @@ func (h *Handlers) updateAction(c echo.Context) error {
 	if err == nil {
 		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateAction(&a) })
 	}
-	if p, status, ok := h.wrong(c, err, href.EditAction(old.ID)); ok {
-		if p.Theirs != "" {
-			if err := h.conflict(c, &p, h.actionCollision(c, old, a, f.Version)); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "action", id: string(old.ID), now: old.Version, diff: db.ActionDiff(old, a), names: h.destinationNames}
+	if p, status, ok := h.wrongOver(c, err, href.EditAction(old.ID), &f.Version, clash); ok {
 		return h.actionForm(c, status, views.ActionFormProps{ID: old.ID, Saved: old.Name, Form: f, Filter: withProblem(filter, p), Problems: p})
 	}
 	if err != nil {
@@ -196,15 +191,14 @@ func (h *Handlers) updateAction(c echo.Context) error {
 	return h.Done(c, href.Action(a.ID), h.T(c, "{name} is saved.", "name", a.Name))
 }
 
-// actionCollision sets a, as typed, against what is stored; destinations show by their names.
-func (h *Handlers) actionCollision(c echo.Context, stored, a model.Action, saw int64) collision {
-	out := collision{noun: "action", id: string(a.ID), saw: saw, now: stored.Version, diff: db.ActionDiff(stored, a), names: map[string]string{}}
-	if around, err := h.Store.Routing(c.Request().Context()); err == nil {
+func (h *Handlers) destinationNames(c echo.Context) map[string]string {
+	names := map[string]string{}
+	if around, err := h.Store.Routing(c.Request().Context()); err == nil { // else ids stand there
 		for id, d := range around.Destinations {
-			out.names[string(id)] = around.Connections[d.ConnectionID].Name + " → " + d.Name
+			names[string(id)] = around.Connections[d.ConnectionID].Name + " → " + d.Name
 		}
 	}
-	return out
+	return names
 }
 
 func (h *Handlers) toggleAction(c echo.Context) error {

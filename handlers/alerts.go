@@ -188,13 +188,8 @@ func (h *Handlers) updateAlert(c echo.Context) error {
 	if err == nil {
 		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateAlertRule(&r) })
 	}
-	if p, status, ok := h.wrong(c, err, href.AlertRule(old.ID)); ok {
-		if p.Theirs != "" {
-			if err := h.conflict(c, &p, collision{noun: "alert", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.AlertRuleDiff(old, r)}); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "alert", id: string(old.ID), now: old.Version, diff: db.AlertRuleDiff(old, r)}
+	if p, status, ok := h.wrongOver(c, err, href.AlertRule(old.ID), &f.Version, clash); ok {
 		return h.alertForm(c, status, old, f, p)
 	}
 	if err != nil {

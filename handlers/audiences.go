@@ -171,14 +171,8 @@ func (h *Handlers) updateAudience(c echo.Context) error {
 	if err == nil {
 		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateAudience(&a) })
 	}
-	if p, status, ok := h.wrong(c, err, href.EditAudience(old.ID)); ok {
-		if p.Theirs != "" {
-			clash := collision{noun: "audience", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.AudienceDiff(old, a)}
-			if err := h.conflict(c, &p, clash); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "audience", id: string(old.ID), now: old.Version, diff: db.AudienceDiff(old, a)}
+	if p, status, ok := h.wrongOver(c, err, href.EditAudience(old.ID), &f.Version, clash); ok {
 		return h.audienceForm(c, status, views.AudienceFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -15,23 +16,37 @@ import (
 // collision is a form that was saved over a version which its writer had not seen.
 type collision struct {
 	noun, id string
-	saw, now int64             // versions: of the form, and of what is stored
-	diff     []model.Change    // from what is stored to what was typed
-	names    map[string]string // of ids that stand in the diff
-
-	expand func(model.Change) []model.Change // what a line of the audit log says of the fields in the diff; nil: they are the same
+	saw, now int64                                // versions: of the form, and of what is stored
+	diff     []model.Change                       // from what is stored to what was typed
+	names    func(echo.Context) map[string]string // of ids that stand in the diff; nil: none do
+	expand   func(model.Change) []model.Change    // what a line of the audit log says of the fields in the diff; nil: they are the same
 }
 
-// conflict sets the typed against the stored, field by field, with what each was when the form was opened. It leaves p as it is
-// when p is about something else.
-func (h *Handlers) conflict(c echo.Context, p *views.Problems, x collision) error {
+// wrongOver is wrong for a form over something that is stored. When somebody else saved meanwhile, the page sets both against each
+// other, and saw, the version that the form carries, becomes that of what is stored.
+func (h *Handlers) wrongOver(c echo.Context, err error, theirs string, saw *int64, x collision) (p views.Problems, status int, ok bool) {
+	p, status, ok = h.wrong(c, err, theirs)
 	if p.Theirs == "" {
-		return nil
+		return p, status, ok
 	}
+	x.saw, *saw = *saw, x.now
+	if p.Conflict, err = h.conflict(c, x); err != nil {
+		h.Log.Warn("two changes could not be compared", "id", x.id, "err", err) // what was typed is not lost by that
+	}
+	return p, status, ok
+}
+
+// conflict sets the typed against the stored, field by field, with what each was when the form was opened.
+func (h *Handlers) conflict(c echo.Context, x collision) (*views.Conflict, error) {
 	rows, err := h.since(c.Request().Context(), x)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var names map[string]string
+	if x.names != nil {
+		names = x.names(c)
+	}
+	named := func(text string) string { return cmp.Or(names[text], text) }
 	out := &views.Conflict{Noun: x.noun, Now: h.Now()}
 	base := map[string]string{}
 	for _, a := range slices.Backward(rows) { // the oldest change tells what there was before all of them
@@ -49,17 +64,16 @@ func (h *Handlers) conflict(c echo.Context, p *views.Problems, x collision) erro
 	}
 	for _, d := range x.diff {
 		was, theirs := base[d.Field]
-		f := views.ConflictField{Field: d.Field, Stored: x.named(d.Before), Typed: x.named(d.After), Whose: views.OnlyMine}
+		f := views.ConflictField{Field: d.Field, Stored: named(d.Before), Typed: named(d.After), Whose: views.OnlyMine}
 		switch {
 		case theirs && was == d.After:
 			f.Whose = views.OnlyTheirs
 		case theirs:
-			f.Whose, f.Was = views.Both, x.named(was)
+			f.Whose, f.Was = views.Both, named(was)
 		}
 		out.Fields = append(out.Fields, f)
 	}
-	p.Conflict = out
-	return nil
+	return out, nil
 }
 
 // of are the changes of a line of the audit log in the words of the diff.
@@ -71,14 +85,6 @@ func (x collision) of(list []model.Change) (out []model.Change) {
 		out = append(out, x.expand(ch)...)
 	}
 	return out
-}
-
-// named writes the name of a thing in place of its id.
-func (x collision) named(text string) string {
-	if name, known := x.names[text]; known {
-		return name
-	}
-	return text
 }
 
 // since are the changes that were saved after the form was opened, newest first. Each raised the version by one.

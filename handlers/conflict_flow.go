@@ -14,21 +14,18 @@ import (
 	"waybill/views"
 )
 
-// draftConflict is conflict for a form that edits one part of a workflow's draft: the trigger, a step, or a webhook of a step.
-// place is the field under which the audit log keeps what it is a part of; part finds it there ("" = it is not there).
-func (h *Handlers) draftConflict(c echo.Context, p *views.Problems, saw int64, w model.Workflow, noun, place string, stored, typed any, part func(json.RawMessage) json.RawMessage) error {
-	if p.Theirs == "" {
-		return nil
-	}
-	x := collision{noun: noun, id: string(w.ID), saw: saw, now: w.Version, diff: partChanges(encoded(stored), encoded(typed))}
+// draftCollision is that of a form that edits one part of a workflow's draft: the trigger, a step, or a webhook of a step. place is
+// the field under which the audit log keeps what it is a part of; part finds it there ("" = it is not there).
+func (h *Handlers) draftCollision(w model.Workflow, noun, place string, stored, typed any, part func(json.RawMessage) json.RawMessage) collision {
+	x := collision{noun: noun, id: string(w.ID), now: w.Version, diff: partChanges(encoded(stored), encoded(typed))}
 	x.expand = func(ch model.Change) []model.Change {
 		if ch.Field != place {
 			return nil
 		}
 		return partChanges(part(json.RawMessage(ch.Before)), part(json.RawMessage(ch.After)))
 	}
-	x.names = h.namesIn(c, x.diff)
-	return h.conflict(c, p, x)
+	x.names = func(c echo.Context) map[string]string { return h.namesIn(c, x.diff) }
+	return x
 }
 
 // wholePart is the part of those who edit all that the audit log keeps in one field.

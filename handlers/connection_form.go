@@ -252,13 +252,8 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 			return serve(tx, f, x)
 		})
 	}
-	if p, status, ok := h.wrong(c, err, href.EditConnection(old.ID)); ok {
-		if p.Theirs != "" {
-			if err := h.conflict(c, &p, h.connectionCollision(c, old, x, f.Version)); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "connection", id: string(old.ID), now: old.Version, diff: db.ConnectionDiff(old, x), names: h.credentialNames}
+	if p, status, ok := h.wrongOver(c, err, href.EditConnection(old.ID), &f.Version, clash); ok {
 		return h.connectionForm(c, status, views.ConnectionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p, NewHost: newHost(old, x)})
 	}
 	if err != nil {
@@ -267,13 +262,13 @@ func (h *Handlers) updateConnection(c echo.Context) error {
 	return h.connectionSaved(c, f, x, h.T(c, "{name} is saved.", "name", x.Name))
 }
 
-// connectionCollision sets x, as typed, against what is stored; a credential shows by its name to those who may see it.
-func (h *Handlers) connectionCollision(c echo.Context, stored, x model.Connection, saw int64) collision {
-	out := collision{noun: "connection", id: string(x.ID), saw: saw, now: stored.Version, diff: db.ConnectionDiff(stored, x), names: map[string]string{}}
+// credentialNames are for those who may see credentials.
+func (h *Handlers) credentialNames(c echo.Context) map[string]string {
+	names := map[string]string{}
 	if around, err := h.Store.Routing(c.Request().Context()); err == nil && h.may(c, model.Credentials.View()) {
-		for id, cr := range around.Credentials {
-			out.names[string(id)] = cr.Name
+		for id, x := range around.Credentials {
+			names[string(id)] = x.Name
 		}
 	}
-	return out
+	return names
 }

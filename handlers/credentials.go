@@ -309,14 +309,8 @@ func (h *Handlers) updateCredential(c echo.Context) error {
 		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateCredential(&x, secrets) })
 	}
 	k, _ := scheme.ByType(old.Type)
-	if p, status, ok := h.wrong(c, fieldsUnder(err, k, "config."), href.EditCredential(old.ID)); ok {
-		if p.Theirs != "" {
-			clash := collision{noun: "credential", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.CredentialDiff(old, x)}
-			if err := h.conflict(c, &p, clash); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "credential", id: string(old.ID), now: old.Version, diff: db.CredentialDiff(old, x)}
+	if p, status, ok := h.wrongOver(c, fieldsUnder(err, k, "config."), href.EditCredential(old.ID), &f.Version, clash); ok {
 		return h.credentialForm(c, status, views.CredentialFormProps{ID: old.ID, Saved: old.Name, Stored: old.Stored, Form: f, Problems: p})
 	}
 	if err != nil {

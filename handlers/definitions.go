@@ -162,14 +162,8 @@ func (h *Handlers) updateEventDefinition(c echo.Context) error {
 	if err == nil {
 		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateEventDefinition(&d) })
 	}
-	if p, status, ok := h.wrong(c, err, href.EditEventDefinition(old.ID)); ok {
-		if p.Theirs != "" {
-			clash := collision{noun: "definition", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.EventDefinitionDiff(old, d)}
-			if err := h.conflict(c, &p, clash); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "definition", id: string(old.ID), now: old.Version, diff: db.EventDefinitionDiff(old, d)}
+	if p, status, ok := h.wrongOver(c, err, href.EditEventDefinition(old.ID), &f.Version, clash); ok {
 		return h.eventDefinitionForm(c, status, views.EventDefinitionFormProps{ID: old.ID, Saved: old.Name, Form: f, Problems: p})
 	}
 	if err != nil {

@@ -108,14 +108,9 @@ func (h *Handlers) updateDestination(c echo.Context) error {
 
 // destinationSaved leads on, or shows the editor again with what was typed.
 func (h *Handlers) destinationSaved(c echo.Context, e *editor, err error, words string) error {
-	if p, status, ok := h.wrong(c, err, href.Destination(e.saved.ID)); ok {
-		if e.Problems = p; p.Theirs != "" {
-			clash := collision{noun: "destination", id: string(e.saved.ID), saw: e.Form.Version, now: e.saved.Version, diff: db.DestinationDiff(e.saved, e.draft)}
-			if err := h.conflict(c, &e.Problems, clash); err != nil {
-				return err
-			}
-			e.Form.Version = e.saved.Version
-		}
+	clash := collision{noun: "destination", id: string(e.saved.ID), now: e.saved.Version, diff: db.DestinationDiff(e.saved, e.draft)}
+	if p, status, ok := h.wrongOver(c, err, href.Destination(e.saved.ID), &e.Form.Version, clash); ok {
+		e.Problems = p
 		return h.editorPage(c, status, e)
 	}
 	if err != nil {

@@ -267,14 +267,8 @@ func (h *Handlers) updateInbound(c echo.Context) error {
 	if err == nil {
 		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateInbound(&e, secrets) })
 	}
-	if p, status, ok := h.wrong(c, err, href.EditInbound(old.ID)); ok {
-		if p.Theirs != "" {
-			clash := collision{noun: "inbound URL", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.InboundDiff(old, e)}
-			if err := h.conflict(c, &p, clash); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "inbound URL", id: string(old.ID), now: old.Version, diff: db.InboundDiff(old, e)}
+	if p, status, ok := h.wrongOver(c, err, href.EditInbound(old.ID), &f.Version, clash); ok {
 		return h.inboundForm(c, status, views.InboundFormProps{ID: old.ID, Saved: old.Name, Form: f, Stored: storedSecrets(old), Problems: p})
 	}
 	if err != nil {

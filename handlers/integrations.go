@@ -111,14 +111,8 @@ func (h *Handlers) saveIntegration(c echo.Context, old model.Integration) error 
 	if err = both(err, h.o.Jobs.CheckIntegration(&n, false)); err == nil {
 		err = h.storeIntegration(c, &n, made, in.Get("define_event") == "true")
 	}
-	if p, status, ok := h.wrong(c, err, href.Integration(old.ID)); ok {
-		if p.Theirs != "" {
-			clash := collision{noun: "integration", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.IntegrationDiff(old, n)}
-			if err := h.conflict(c, &p, clash); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "integration", id: string(old.ID), now: old.Version, diff: db.IntegrationDiff(old, n)}
+	if p, status, ok := h.wrongOver(c, err, href.Integration(old.ID), &f.Version, clash); ok {
 		return h.integrationPage(c, status, views.IntegrationProps{Saved: old, Form: *f, Problems: p})
 	}
 	if err != nil {

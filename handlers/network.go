@@ -186,13 +186,8 @@ func (h *Handlers) updateNetworkRule(c echo.Context) error {
 	if err == nil {
 		err = h.write(c, func(tx *db.Tx) error { return tx.UpdateNetworkRule(&r) })
 	}
-	if p, status, ok := h.wrong(c, err, href.NetworkRule(old.ID)); ok {
-		if p.Theirs != "" {
-			if err := h.conflict(c, &p, h.ruleCollision(c, old, r, f.Version)); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "rule", id: string(old.ID), now: old.Version, diff: db.NetworkRuleDiff(old, r), names: h.scopeNames}
+	if p, status, ok := h.wrongOver(c, err, href.NetworkRule(old.ID), &f.Version, clash); ok {
 		return h.networkRuleForm(c, status, views.NetworkRuleProps{Saved: old, Form: f, Problems: ruleProblems(p)})
 	}
 	if err != nil {
@@ -201,18 +196,17 @@ func (h *Handlers) updateNetworkRule(c echo.Context) error {
 	return h.Done(c, href.NetworkRule(r.ID), h.T(c, "{name} is saved. It holds from the next request on.", "name", r.Pattern))
 }
 
-// ruleCollision is a rule that was saved over a version which its writer had not seen.
-func (h *Handlers) ruleCollision(c echo.Context, old, typed model.NetworkRule, saw int64) collision {
-	x := collision{noun: "rule", id: string(old.ID), saw: saw, now: old.Version, diff: db.NetworkRuleDiff(old, typed), names: map[string]string{}}
+func (h *Handlers) scopeNames(c echo.Context) map[string]string {
+	names := map[string]string{}
 	if around, err := h.Store.Routing(c.Request().Context()); err == nil { // else ids stand there
 		for id, n := range around.Connections {
-			x.names[string(id)] = n.Name
+			names[string(id)] = n.Name
 		}
 		for id, n := range around.Destinations {
-			x.names[string(id)] = n.Name
+			names[string(id)] = n.Name
 		}
 	}
-	return x
+	return names
 }
 
 func networkRuleDeletion(_ echo.Context, r model.NetworkRule) deletion {

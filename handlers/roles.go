@@ -132,14 +132,8 @@ func (h *Handlers) updateRole(c echo.Context) error {
 	r := old
 	r.Name, r.Description, r.Rights, r.Version = f.Name, f.Description, f.Rights, f.Version
 	err = h.write(c, func(tx *db.Tx) error { changed := r; return tx.UpdateRole(&changed) })
-	if p, status, ok := h.wrong(c, err, href.Role(old.ID)); ok {
-		if p.Theirs != "" {
-			clash := collision{noun: "role", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.RoleDiff(old, r)}
-			if err := h.conflict(c, &p, clash); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "role", id: string(old.ID), now: old.Version, diff: db.RoleDiff(old, r)}
+	if p, status, ok := h.wrongOver(c, err, href.Role(old.ID), &f.Version, clash); ok {
 		return h.rolePage(c, status, views.RoleProps{Role: old, Form: f, Problems: p})
 	}
 	if err != nil {

@@ -121,12 +121,8 @@ func (h *Handlers) updateUser(c echo.Context) error {
 	u := old
 	u.Email, u.Name, u.Roles, u.Version = f.Email, f.Name, f.Roles, f.Version
 	err = h.write(c, func(tx *db.Tx) error { changed := u; return tx.UpdateUser(&changed) })
-	if p, status, ok := h.wrong(c, err, href.User(old.ID)); ok && p.Theirs != "" {
-		clash := collision{noun: "user", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.UserDiff(old, u)}
-		if err := h.conflict(c, &p, clash); err != nil {
-			return err
-		}
-		f.Version = old.Version
+	clash := collision{noun: "user", id: string(old.ID), now: old.Version, diff: db.UserDiff(old, u)}
+	if p, status, ok := h.wrongOver(c, err, href.User(old.ID), &f.Version, clash); ok && p.Theirs != "" {
 		return h.userPage(c, status, views.UserProps{User: old, Form: f, Clash: p})
 	}
 	if fields, ok := h.Fields(c, err); ok {

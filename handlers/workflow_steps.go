@@ -181,13 +181,8 @@ func (h *Handlers) updateStep(c echo.Context) error {
 	if err == nil {
 		err = stepProblems(h.writeStep(c, t), t.at)
 	}
-	if p, status, ok := h.wrong(c, err, href.WorkflowStep(old.ID, s.Key)); ok {
-		if p.Theirs != "" {
-			if err := h.draftConflict(c, &p, t.form.Version, old, "step", "steps."+s.Key, s, t.w.Draft.Steps[t.at], wholePart); err != nil {
-				return err
-			}
-			t.form.Version = old.Version
-		}
+	clash := h.draftCollision(old, "step", "steps."+s.Key, s, t.w.Draft.Steps[t.at], wholePart)
+	if p, status, ok := h.wrongOver(c, err, href.WorkflowStep(old.ID, s.Key), &t.form.Version, clash); ok {
 		return h.stepPage(c, status, old, views.StepProps{Step: s, Form: t.form, Problems: p})
 	}
 	if err != nil {

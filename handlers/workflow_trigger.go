@@ -121,13 +121,8 @@ func (h *Handlers) updateTrigger(c echo.Context) error {
 	if err = triggerProblems(h.o.Jobs.CheckWorkflow(&w, false)); err == nil {
 		err = triggerProblems(h.saveWorkflow(c, &w))
 	}
-	if p, status, ok := h.wrong(c, err, href.TriggerOf(old.ID)); ok {
-		if p.Theirs != "" {
-			if err := h.draftConflict(c, &p, f.Version, old, "trigger", "trigger", old.Draft.Trigger, w.Draft.Trigger, wholePart); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := h.draftCollision(old, "trigger", "trigger", old.Draft.Trigger, w.Draft.Trigger, wholePart)
+	if p, status, ok := h.wrongOver(c, err, href.TriggerOf(old.ID), &f.Version, clash); ok {
 		return h.triggerPage(c, status, old, views.TriggerProps{Form: f, Problems: p})
 	}
 	if err != nil {

@@ -104,14 +104,8 @@ func (h *Handlers) saveWebhook(c echo.Context) error {
 	if saved.ID != "" {
 		theirs = href.StepWebhook(w.ID, w.Draft.Steps[step].Key, saved.ID)
 	}
-	if p, status, ok := h.wrong(c, webhookProblems(err, step, at), theirs); ok {
-		if p.Theirs != "" {
-			s := old.Draft.Steps[step]
-			if err := h.draftConflict(c, &p, f.Version, old, "webhook", "steps."+s.Key, saved, x, hookPart(saved.ID)); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := h.draftCollision(old, "webhook", "steps."+old.Draft.Steps[step].Key, saved, x, hookPart(saved.ID))
+	if p, status, ok := h.wrongOver(c, webhookProblems(err, step, at), theirs, &f.Version, clash); ok {
 		return h.webhookPage(c, status, old, views.WebhookProps{Step: old.Draft.Steps[step], ID: saved.ID, Saved: saved, Form: f, Problems: p})
 	}
 	if err != nil {

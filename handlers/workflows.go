@@ -274,14 +274,8 @@ func (h *Handlers) updateWorkflow(c echo.Context) error {
 	if err = h.o.Jobs.CheckWorkflow(&w, false); err == nil {
 		err = h.saveWorkflow(c, &w)
 	}
-	if p, status, ok := h.wrong(c, err, href.EditWorkflow(old.ID)); ok {
-		if p.Theirs != "" {
-			clash := collision{noun: "workflow", id: string(old.ID), saw: f.Version, now: old.Version, diff: db.WorkflowDiff(old, w)}
-			if err := h.conflict(c, &p, clash); err != nil {
-				return err
-			}
-			f.Version = old.Version
-		}
+	clash := collision{noun: "workflow", id: string(old.ID), now: old.Version, diff: db.WorkflowDiff(old, w)}
+	if p, status, ok := h.wrongOver(c, err, href.EditWorkflow(old.ID), &f.Version, clash); ok {
 		return h.workflowNameForm(c, status, views.WorkflowFormProps{Workflow: old, Form: f, Problems: p})
 	}
 	if err != nil {
