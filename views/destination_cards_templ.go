@@ -437,19 +437,23 @@ func plainOptions(list []string) []ui.Option {
 	return out
 }
 
-// headerRows are the rows as typed; complaints are named by the position among those that are not blank.
 func (p DestinationProps) headerRows() []ui.Pair {
+	return headerRows(p.Form.HeaderNames, p.Form.HeaderValues, p.Problems.Of)
+}
+
+// headerRows are the rows as typed; complaints are named by the position among those that are not blank.
+func headerRows(names, values []string, complaint func(field string) string) []ui.Pair {
 	var out []ui.Pair
-	for i, name := range p.Form.HeaderNames {
+	for i, name := range names {
 		pair := ui.Pair{Name: name}
-		if i < len(p.Form.HeaderValues) {
-			pair.Value = p.Form.HeaderValues[i]
+		if i < len(values) {
+			pair.Value = values[i]
 		}
 		if pair.Name == "" && pair.Value == "" {
 			continue
 		}
 		at := "headers[" + itoa(len(out)) + "]."
-		pair.Error = strings.TrimSpace(p.Problems.Of(at+"name") + " " + p.Problems.Of(at+"value"))
+		pair.Error = strings.TrimSpace(complaint(at+"name") + " " + complaint(at+"value"))
 		out = append(out, pair)
 	}
 	return out
@@ -560,7 +564,7 @@ func deliveryCard(p DestinationProps) templ.Component {
 				var templ_7745c5c3_Var16 templ.SafeURL
 				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(href.DestinationSecret(p.Saved.ID)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/destination_cards.templ`, Line: 157, Col: 93}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/destination_cards.templ`, Line: 161, Col: 93}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 				if templ_7745c5c3_Err != nil {
@@ -573,7 +577,7 @@ func deliveryCard(p DestinationProps) templ.Component {
 				var templ_7745c5c3_Var17 string
 				templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Show the signing secret"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/destination_cards.templ`, Line: 157, Col: 133}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/destination_cards.templ`, Line: 161, Col: 133}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 				if templ_7745c5c3_Err != nil {
@@ -757,7 +761,7 @@ func destinationFacts(p DestinationProps) templ.Component {
 					var templ_7745c5c3_Var24 string
 					templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "No template: the event’s data is sent as it is."))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/destination_cards.templ`, Line: 192, Col: 93}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/destination_cards.templ`, Line: 196, Col: 93}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 					if templ_7745c5c3_Err != nil {

@@ -226,20 +226,7 @@ type RequestProps struct {
 func (p RequestProps) of(name string) string { return p.Problems.Of("request." + name) }
 
 func (p RequestProps) headerRows() []ui.Pair {
-	var out []ui.Pair
-	for i, name := range p.Form.HeaderNames {
-		pair := ui.Pair{Name: name}
-		if i < len(p.Form.HeaderValues) {
-			pair.Value = p.Form.HeaderValues[i]
-		}
-		if pair.Name == "" && pair.Value == "" {
-			continue
-		}
-		at := "headers[" + itoa(len(out)) + "]."
-		pair.Error = strings.TrimSpace(p.of(at+"name") + " " + p.of(at+"value"))
-		out = append(out, pair)
-	}
-	return out
+	return headerRows(p.Form.HeaderNames, p.Form.HeaderValues, p.of)
 }
 
 // ParseSpan reads a span of time such as "2 days", "1 h 30 m" or "90": seconds without a unit. Nothing typed is 0.

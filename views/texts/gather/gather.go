@@ -79,7 +79,7 @@ var args = map[string][]int{
 	"Section": {0, 1}, "Badge": {2}, "CopyButton": {0}, "Copyable": {0}, "MenuLink": {1}, "MenuPost": {1}, "Menu": {1},
 	"Choices": {0}, "SegmentedLinks": {0}, "Tabs": {0}, "Cell": {0}, "CellText": {0}, "CellTwo": {0}, "Note": {1}, "NoteBox": {1},
 	"EmptyFiltered": {0}, "EmptyError": {0}, "AddCard": {1, 2}, "DiffView": {0, 1}, "SideBySide": {0, 1, 2},
-	"Done": {2}, "Flash": {2}, "crumb": {0}, "under": {1}, "shortcut": {0},
+	"Done": {2}, "Flash": {2}, "crumb": {0}, "under": {1}, "shortcut": {0}, "listFilter": {0},
 }
 
 // faults are those that make complaints, with the argument that is their format (package fmt).
