@@ -209,7 +209,7 @@ var hostile = []string{
 }
 
 // bounds are the words by which an error names the bound that was met.
-var bounds = []string{"ran longer than 250 ms", "did not stop within 1s", "memory of its worker", "stack of its worker", "nested deeper than 300", "longer than 1048576 bytes"}
+var bounds = []string{"ran longer than 250 ms", "did not stop within 1s", "memory of its worker", "stack of its worker", "nested deeper than 300", "longer than 1 MiB"}
 
 // TestHostileTemplates sends events through the worst templates while a destination with a harmless one gets its own.
 func TestHostileTemplates(t *testing.T) {

@@ -2,8 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -22,7 +20,7 @@ func (h *Handlers) showReceiver(c echo.Context) error {
 	}
 	status := http.StatusOK
 	if p.Path == "" {
-		p.Path, p.Schedule = "fail/3", scheduleText(model.DefaultSchedule())
+		p.Path, p.Schedule = "fail/3", views.Schedule(model.DefaultSchedule())
 	} else if err := h.play(c, &p); err != nil {
 		words, bad, ok := h.wrong(c, err, "")
 		if !ok {
@@ -34,25 +32,15 @@ func (h *Handlers) showReceiver(c echo.Context) error {
 }
 
 func (h *Handlers) play(c echo.Context, p *views.ReceiverProps) error {
-	var bad fault.Check
-	var schedule []int
-	for _, word := range strings.FieldsFunc(p.Schedule, func(r rune) bool { return r == ',' || r == ' ' }) {
-		schedule = append(schedule, number(&bad, "retry_schedule", word))
-	}
-	if err := bad.Err(); err != nil {
-		return err
+	schedule, err := views.ParseSchedule(p.Schedule)
+	if err != nil {
+		var bad fault.Check
+		bad.Add("retry_schedule", "%s", err)
+		return bad.Err()
 	}
 	list, err := h.o.Jobs.FastForward(c.Request().Context(), p.Path, schedule)
 	for _, a := range list {
 		p.Played = append(p.Played, views.PlayedAttempt{At: a.At, Wait: a.Wait, Status: a.Status, Error: a.Error, Verdict: a.Verdict})
 	}
 	return err
-}
-
-func scheduleText(list []int) string {
-	words := make([]string, len(list))
-	for i, n := range list {
-		words[i] = strconv.Itoa(n)
-	}
-	return strings.Join(words, ", ")
 }

@@ -26,7 +26,7 @@ func (p ConnectionFormProps) urlExample(ctx context.Context) string {
 	case p.Kind.UsualURL != "":
 		return p.Kind.UsualURL
 	case p.Kind.FindsURL:
-		return say(ctx, "as the secret URL")
+		return say(ctx, "found by itself")
 	}
 	return "https://api.example.com/v2"
 }
@@ -36,7 +36,7 @@ func (p ConnectionFormProps) urlHint() string {
 		return p.Kind.Form.URLHelp
 	}
 	if p.Kind.FindsURL {
-		return "Left empty, it is found by itself: the usual one, or that of the secret URL which is made here."
+		return "Left empty, it follows from what else is typed here."
 	}
 	return "Where requests begin; the path of a destination is joined to it. User names and passwords belong into a credential."
 }

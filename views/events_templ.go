@@ -1021,9 +1021,9 @@ func metRow(m MetItem) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var38 string
-				templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "waits for: {waitingfor}", "waitingfor", m.Delivery.WaitingFor))
+				templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinStringErrs(waitingShort(ctx, m.Delivery.WaitingFor))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/events.templ`, Line: 243, Col: 105}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/events.templ`, Line: 243, Col: 73}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var38))
 				if templ_7745c5c3_Err != nil {
@@ -1168,7 +1168,7 @@ func gateIcon(kind string) string {
 }
 
 func gateLabel(ctx context.Context, g Gate) string {
-	label := say(ctx, map[string]string{"lane": texts.ID("Bulk lane"), "order": texts.ID("Order"), "breaker": texts.ID("Breaker"), "rate": texts.ID("Rate limit"), "concurrency": texts.ID("Places"), "batch": texts.ID("Batch"), "network": texts.ID("Network rules")}[g.Kind])
+	label := say(ctx, map[string]string{"lane": texts.ID("Bulk lane"), "order": texts.ID("Order"), "breaker": texts.ID("Pause after failures"), "rate": texts.ID("Rate limit"), "concurrency": texts.ID("Places"), "batch": texts.ID("Batch"), "network": texts.ID("Network rules")}[g.Kind])
 	switch {
 	case g.Took > 0:
 		return say(ctx, "{gate}: waited {time}", "gate", label, "time", ui.Lasted(ctx, g.Took))

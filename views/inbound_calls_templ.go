@@ -649,7 +649,7 @@ func InboundCall(p InboundCallProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if len(p.Call.Body) > 0 {
-					templ_7745c5c3_Err = ui.CodeBlock(ui.CodeProps{Lang: langOf(p.Call.Headers), Text: p.body(), Copy: true, Note: ui.Size(ctx, p.Call.Size)}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.CodeBlock(ui.CodeProps{Label: "Body", Lang: langOf(p.Call.Headers), Text: p.body(), Copy: true, Note: ui.Size(ctx, p.Call.Size)}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

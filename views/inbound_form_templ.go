@@ -181,7 +181,7 @@ func EditInbound(p InboundFormProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(p.Connections) > 0 || p.Form.ConnectionID != "" {
-				templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "connection_id", Label: "Second half of", Value: p.Form.ConnectionID, Error: p.Problems.Of("connection_id"), Hint: "When the caller is a system that you also send to."}, connectionChoices(p.Connections)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "connection_id", Label: "Connection", Value: p.Form.ConnectionID, Error: p.Problems.Of("connection_id"), Hint: "When the caller is a system that you also send to."}, connectionChoices(p.Connections)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -178,7 +178,7 @@ func ReceiverPage(p ReceiverProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "schedule", Label: "Schedule", Value: p.Schedule, Mono: true, Required: true, Error: p.Problems.Of("retry_schedule"), Hint: "Seconds before attempt 1, 2, …"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "schedule", Label: "Schedule", Value: p.Schedule, Required: true, Error: p.Problems.Of("retry_schedule"), Hint: "The wait before each attempt, as at a destination."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

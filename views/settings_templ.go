@@ -696,7 +696,7 @@ func (p StorageProps) budgetWords(ctx context.Context) string {
 }
 
 func (p StorageProps) stats(ctx context.Context) []ui.Stat {
-	used := ui.Stat{Label: "Used", Value: ui.Size(ctx, p.Use.Used)}
+	used := ui.Stat{Label: "On the disk", Value: ui.Size(ctx, p.Use.Used)}
 	growth := ui.Stat{Label: "Growth, a day", Value: "–", Note: "known after some hours"}
 	full := ui.Stat{Label: "Full in", Value: "–"}
 	switch {

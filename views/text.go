@@ -39,6 +39,14 @@ func words(id string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
+// capital begins a sentence: reasons are stored as parts of one.
+func capital(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
 // sentence says what an audit row is about: "connection.updated" is "Connection updated".
 func sentence(a model.Audit) string {
 	switch a.Action {

@@ -41,7 +41,7 @@ func AlertTypes() []AlertType {
 	return []AlertType{
 		{AlertFailureRate, "Deliveries fail", "So many of the attempts at a destination went wrong.", "destination", "percent", 20, 10, 20},
 		{AlertSwitchedOff, "A destination was switched off", "Waybill switched it off, since it failed for days or is gone for good. Its deliveries are held.", "destination", "", 0, 0, 0},
-		{AlertBreaker, "A destination is not sent to", "It failed too often in a row, so its breaker is open.", "destination", "minutes", 5, 0, 0},
+		{AlertBreaker, "A destination is not sent to", "It failed too often in a row, so nothing is sent to it for a while.", "destination", "minutes", 5, 0, 0},
 		{AlertBacklog, "Deliveries wait for long", "The oldest delivery that is not settled and not held is older than this.", "destination", "minutes", 60, 0, 0},
 		{AlertInbound, "Inbound calls go wrong", "So many of the calls to an inbound URL were refused or failed.", "endpoint", "percent", 50, 15, 10},
 		{AlertCredential, "A credential ends", "A token or certificate ends within so many days.", "", "days", 14, 0, 0},

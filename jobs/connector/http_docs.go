@@ -33,7 +33,7 @@ func webhookGuide() []Section {
 func customSamples() []Sample {
 	return []Sample{
 		{Title: "A JSON object with own names", Template: "{{! const d = it.data[0];\nreturn {\n  reference: d.id,\n  amount: Math.round(d.total * 100),\n  currency: d.currency || \"EUR\"\n}; }}"},
-		{Title: "JSON with values in their places", Template: "{\n  \"reference\": {{ it.data[0].id }},\n  \"note\": \"Order {{ it.data[0].id }} for {{ it.data[0].customer.name }}\",\n  \"lines\": [{{@each(it.data[0].lines) => l, i}}{{@if(i)}},{{/if}}{\"sku\": {{ l.sku }}, \"quantity\": {{ l.quantity }}}{{/each}}]\n}"},
+		{Title: "JSON with values in their places", Template: "{\n  \"reference\": {{ it.data[0].id }},\n  \"note\": \"Order {{ it.data[0].id }} for {{ it.data[0].customer.name }}\",\n  \"lines\": [{{@each(it.data[0].items) => l, i}}{{@if(i)}},{{/if}}{\"sku\": {{ l.sku }}, \"quantity\": {{ l.quantity }}}{{/each}}]\n}"},
 		{Title: "A form (content type application/x-www-form-urlencoded)", Template: "reference={{ it.data[0].id }}&amount={{ it.data[0].total }}"},
 		{Title: "XML (content type application/xml)", Template: "{{! const text = s => String(s).replace(/&/g, \"&amp;\").replace(/</g, \"&lt;\");\nreturn `<order><id>${text(it.data[0].id)}</id><total>${text(it.data[0].total)}</total></order>`; }}"},
 	}

@@ -61,7 +61,7 @@ func bucket() Type {
 			{Title: "The key", Text: []string{"Make a user that may do nothing else, and give it this policy. Store its access key as a credential of type AWS Signature V4 with the service s3."},
 				Code: "{\"Version\": \"2012-10-17\", \"Statement\": [{\n  \"Effect\": \"Allow\",\n  \"Action\": [\"s3:PutObject\", \"s3:GetObject\", \"s3:DeleteObject\", \"s3:AbortMultipartUpload\"],\n  \"Resource\": \"arn:aws:s3:::acme-waybill/*\"\n}]}"},
 			{Title: "Other stores", Text: []string{"MinIO, Ceph, Cloudflare R2, Backblaze B2, Wasabi and others speak S3. Give the address of the endpoint as base URL, and as region what the store asks for (often us-east-1 or auto).",
-				"An endpoint in a private network or without HTTPS has to be allowed by whoever runs this server, in WAYBILL_ALLOW_HOSTS."}},
+				"An endpoint in a private network or without HTTPS has to be allowed first: in the settings under Network, or by whoever runs this server, in WAYBILL_ALLOW_HOSTS."}},
 			{Title: "The hourly export", Text: []string{"Every hour that has ended (UTC) becomes one object for each kind of record, compressed with gzip, and a manifest that is written last: once it is there, the hour is complete. " +
 				"Events belong to the hour in which they were accepted, deliveries and their attempts to the one in which they were settled.",
 				"Keys follow from the hour alone. An hour that is written again, after a failure or because somebody asked for it, takes the place of the former objects; nothing is there twice."},

@@ -58,7 +58,7 @@ type run struct {
 var bounds = map[string]string{
 	BoundTime:   fmt.Sprintf("the template ran longer than %d ms", softLimit.Milliseconds()),
 	BoundMemory: "the template used too much memory",
-	BoundOutput: fmt.Sprintf("the result is longer than %d bytes", MaxOutput),
+	BoundOutput: fmt.Sprintf("the result is longer than %d MiB", MaxOutput>>20),
 	BoundDepth:  fmt.Sprintf("calls are nested deeper than %d", maxCalls),
 }
 

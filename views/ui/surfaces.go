@@ -100,6 +100,9 @@ func (p ChartProps) summary(ctx context.Context, b Bar) string {
 	return b.Label + ": " + strings.Join(parts, ", ")
 }
 
+// widestBar keeps the bars of a chart that has few of them from becoming walls, in percent.
+const widestBar = 12
+
 // rects are the pieces of bar i: x and width in percent, so that the drawing
 // stretches without distortion, y and height in px.
 func (p ChartProps) rects(i int) []rect {
@@ -115,7 +118,7 @@ func (p ChartProps) rects(i int) []rect {
 		y -= h
 		out = append(out, rect{
 			class: p.Series[s].Tone.class("bar"),
-			x:     percent(slot * (float64(i) + 0.14)), w: percent(slot * 0.72),
+			x:     percent(slot * (float64(i) + 0.14)), w: percent(math.Min(slot*0.72, widestBar)),
 			y: px(y), h: px(math.Max(h-1, 1)),
 		})
 	}
