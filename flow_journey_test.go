@@ -76,6 +76,9 @@ func chatting(b *browser, p *program, sink string, scripts bool) {
 	b.press("Publish")
 	b.press("Publish version 1")
 	b.sees("is published")
+	b.open(at + "/publish")
+	b.sees("Nothing has changed since version 1 was published.")
+	b.inspect()
 	p.must(202, "POST", "events", map[string]any{"name": event, "subject": "visitor-1", "data": map[string]any{"email": "mia@example.com"}})
 	id := strings.TrimPrefix(at, "/workflows/")
 	p.eventually("the run is completed", func() bool {

@@ -94,7 +94,7 @@ func TestInboundJourney(t *testing.T) {
 	b.sees("No. 1 about PX-20418")
 	b.inspect()
 	b.open("/inbound")
-	b.sees("4 calls today")
+	b.sees("5 calls today, 1 refused")
 	b.inspect()
 
 	guest := newBrowser(t, p.url(""), true)

@@ -35,7 +35,7 @@ func (h *Handlers) rotateSecret(c echo.Context) error {
 		err = h.o.Jobs.RotateSigning(c.Request().Context(), h.Actor(c), id, typed(c, "algorithm") == "ed25519", time.Duration(hours)*time.Hour)
 	}
 	if p, _, ok := h.wrong(c, err, ""); ok {
-		h.Flash(c, ui.Bad, "Overlap: "+p.Of("overlap_hours"))
+		h.Flash(c, ui.Bad, h.T(c, "Overlap: {problem}", "problem", p.Of("overlap_hours")))
 		return web.Redirect(c, href.DestinationSecret(id))
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -206,6 +207,10 @@ func TestMainJob(t *testing.T) {
 	a := attempts[0]
 	if text := fmt.Sprintf("%+v %s %s", a, a.Request.Body, a.Response.Body); strings.Contains(text, "sesame") {
 		t.Errorf("the attempt holds the secret: %s", text)
+	}
+	added := []model.Header{{Name: "Host", Value: r.Host}, {Name: "User-Agent", Value: "Waybill/test"}, {Name: "Content-Length", Value: strconv.Itoa(len(order))}}
+	if diff := cmp.Diff(added, a.Request.Headers[:len(added)]); diff != "" || len(a.Request.Headers) != len(r.Header)+1 { // Go tells the host apart from the others
+		t.Errorf("headers that were sent besides: %s; %v of %v", diff, a.Request.Headers, r.Header)
 	}
 	if string(a.Request.Body) != order || a.StatusCode != 200 || a.Address == "" || a.Timings.Total == 0 {
 		t.Errorf("attempt %+v", a)

@@ -16,7 +16,7 @@ func TestCurl(t *testing.T) {
 	}
 	a := model.Attempt{Method: "POST", URL: "https://shop.example.com/o'neil?key=" + model.Mask + "&x=$HOME",
 		Request: model.Message{Size: 30, Body: []byte("{\"a\":\"it's $HOME `id`\",\"client_secret\":\"" + model.Mask + "\"}\n"), Headers: []model.Header{
-			{Name: "Authorization", Value: "Bearer " + model.Mask}, {Name: "X-Text", Value: `a "b" \ ` + "`id`"}, {Name: "Content-Length", Value: "30"}}}}
+			{Name: "Authorization", Value: "Bearer " + model.Mask}, {Name: "X-Text", Value: `a "b" \ ` + "`id`"}, {Name: "Content-Length", Value: "30"}, {Name: "Host", Value: "shop.example.com"}}}}
 	script := "WAYBILL_KEY=s1 WAYBILL_TOKEN=s2 WAYBILL_CLIENT_SECRET=s3\ncurl() { printf '%s\\037' \"$@\"; }\n" + curl(a)
 	out, err := exec.Command(sh, "-c", script).CombinedOutput()
 	if err != nil {
