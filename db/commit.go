@@ -24,6 +24,7 @@ const (
 	groupRuns  = 250 * time.Millisecond
 	bulkRuns   = 10 * time.Millisecond  // of bulk closures; less when somebody comes who must not wait for them
 	bulkBeside = time.Millisecond       // … and while such come at all, since who comes waits for the commit too
+	bulkRest   = 2 * time.Millisecond   // … until the next turn: what bulk closures cause takes the processor from others, too
 	bulkAlone  = 100 * time.Millisecond // after the last of them
 	bulkStarve = 5 * time.Millisecond   // without a turn; then one bulk closure goes along with what must not wait
 )
@@ -63,6 +64,7 @@ type writer struct {
 	bulk    []*op
 	served  time.Time // when a bulk closure last ran
 	hurried time.Time // when a group last held what must not wait
+	rested  time.Time // before, no bulk closure has a turn
 	closing bool
 	wake    chan struct{}
 	stopped chan struct{}
@@ -222,18 +224,23 @@ func (w *writer) patience() (time.Duration, bool) {
 	if len(w.queue)+len(w.bulk) == 0 {
 		return 0, false
 	}
-	if w.closing || len(w.queue)+len(w.bulk) >= groupOps {
+	if w.closing {
 		return 0, true
 	}
 	var first time.Time
 	for _, list := range [][]*op{w.queue, w.bulk} {
-		for _, o := range list {
-			if o.rides.IsZero() {
-				return 0, true
-			}
+		if len(list) == 0 {
+			continue
 		}
-		if len(list) > 0 && (first.IsZero() || list[0].rides.Before(first)) {
-			first = list[0].rides
+		at := list[0].rides
+		if len(list) >= groupOps || slices.ContainsFunc(list, func(o *op) bool { return o.rides.IsZero() }) {
+			at = time.Now()
+		}
+		if list[0].bulk && at.Before(w.rested) {
+			at = w.rested
+		}
+		if first.IsZero() || at.Before(first) {
+			first = at
 		}
 	}
 	return time.Until(first), true
@@ -251,7 +258,7 @@ func (w *writer) take() []*op {
 	if hurry {
 		w.hurried = time.Now()
 	}
-	patient := !hurry || time.Since(w.served) > bulkStarve
+	patient := (!hurry || time.Since(w.served) > bulkStarve) && (w.closing || !time.Now().Before(w.rested))
 	group := append([]*op(nil), w.queue[:n]...)
 	w.queue = slices.Delete(w.queue, 0, n)
 	if patient {
@@ -269,7 +276,7 @@ func (w *writer) enough(begun time.Time) bool {
 	now := time.Now()
 	turn := bulkRuns
 	if now.Sub(w.hurried) < bulkAlone {
-		turn = bulkBeside
+		turn, w.rested = bulkBeside, now.Add(bulkRest)
 	}
 	if !begun.IsZero() && (w.urgent() || now.Sub(begun) > turn) {
 		return true
