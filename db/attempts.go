@@ -81,7 +81,7 @@ VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id
 
 // Finish records what an attempt did to a delivery, or to all of a batch, that owner has in memory, as of the Versions in f.Work; f
 // must not change until it is done. It
-// returns at once; done is called from the writer's goroutine when the outcome is on disk (at most 10 ms later than it could be)
+// returns at once; done is called from the keeper's goroutine when the outcome is on disk (at most 10 ms later than it could be)
 // or could not be stored. A delivery that was taken away meanwhile (cancelled, retried by hand) keeps its state and gains the
 // attempt; then, which runs in the same transaction, is told by taken, one for each of Work.Each.
 func (s *Store) Finish(owner model.NodeID, f *model.Ending, then func(tx *Tx, taken []bool) error, done func(error)) {

@@ -30,7 +30,7 @@ UPDATE deliveries SET split_of = batch_id, batch_id = id, round_start = attempts
 
 // Form makes one message of deliveries that owner has in memory. Of an ordered one, up to more join it that wait behind it in
 // the database, as far as the data of all has at most most bytes. formed are the members in their order: without those that
-// were cancelled meanwhile, none when all were. done is called from the writer's goroutine after the commit.
+// were cancelled meanwhile, none when all were. done is called from the keeper's goroutine after the commit.
 func (s *Store) Form(owner model.NodeID, list []model.Work, more int, most int64, done func(formed []model.Work, err error)) {
 	var formed []model.Work
 	s.writer.submit(&op{plain: true, done: func(err error) { done(formed, err) }, run: func(tx *Tx) (err error) {

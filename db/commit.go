@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -41,6 +40,8 @@ type op struct {
 	taken []func()                                     // gives back what the last run took outside of the database, unless it stands
 	alone func(ctx context.Context, c *sql.Conn) error // in place of run: outside of any transaction
 	err   error
+
+	touched bool // its group grew config_version
 }
 
 // writer owns the one connection that writes. It takes all closures that wait, runs each in a savepoint of one
@@ -56,7 +57,7 @@ type writer struct {
 	stmts   statements
 	lean    lean
 	ctx     context.Context // the writer's own: no caller can cancel a group
-	log     *os.File        // what the keeper brings to the disk
+	log     logFile         // what the keeper brings to the disk
 	written chan []*op      // groups for the keeper; it takes the next one when one is on disk
 
 	mu      sync.Mutex
@@ -74,6 +75,12 @@ type writer struct {
 	broke   sync.Once
 }
 
+// logFile is the log of writes as the keeper needs it.
+type logFile interface {
+	Sync() error
+	Close() error
+}
+
 func newWriter(ctx context.Context, s *Store, d *sql.DB, under *beneath) (*writer, error) {
 	conn, err := d.Conn(ctx)
 	if err != nil {
@@ -83,7 +90,7 @@ func newWriter(ctx context.Context, s *Store, d *sql.DB, under *beneath) (*write
 	if !ok {
 		return nil, errors.Join(errors.New("open the writer: the database driver has no PrepareContext"), conn.Close())
 	}
-	log, err := os.OpenFile(filepath.Join(s.dir, FileName+"-wal"), os.O_RDWR, 0)
+	log, err := openLog(ctx, conn)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the log of writes: %w", err), conn.Close())
 	}
@@ -93,6 +100,15 @@ func newWriter(ctx context.Context, s *Store, d *sql.DB, under *beneath) (*write
 	go w.loop()
 	go w.keep()
 	return w, nil
+}
+
+// openLog opens the log beside the file that the database really is in, which need not be what it is called by.
+func openLog(ctx context.Context, conn *sql.Conn) (*os.File, error) {
+	var path string
+	if err := conn.QueryRowContext(ctx, "SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&path); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path+"-wal", os.O_RDWR, 0)
 }
 
 var errClosed = errors.New("the store is closed")
@@ -127,7 +143,10 @@ func (w *writer) close() error {
 	default:
 	}
 	<-w.stopped
-	_, err := w.conn.ExecContext(w.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	var err error
+	if !w.dead() { // else it would make of what may not be on disk what is
+		_, err = w.conn.ExecContext(w.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
 	return errors.Join(sorted(err), w.lean.close(), w.log.Close(), w.conn.Close(), w.db.Close())
 }
 
@@ -142,7 +161,7 @@ func (w *writer) loop() {
 	}
 }
 
-// keep brings each group to the disk and tells its callers.
+// keep brings each group to the disk and tells its callers, then those who wait for changes.
 func (w *writer) keep() {
 	defer close(w.stopped)
 	for group := range w.written {
@@ -150,10 +169,12 @@ func (w *writer) keep() {
 		if slices.ContainsFunc(group, func(o *op) bool { return o.err == nil }) {
 			lost = w.sync()
 		}
+		touched := false
 		for _, o := range group {
-			if o.err == nil {
-				o.err = lost
+			if lost != nil {
+				o.err = lost // one that failed by itself may have done so for what is lost
 			}
+			touched = touched || o.touched
 			if o.err == nil {
 				for _, fn := range o.after {
 					fn()
@@ -162,6 +183,9 @@ func (w *writer) keep() {
 				o.giveBack()
 			}
 			o.done(sorted(o.err))
+		}
+		if touched && lost == nil {
+			w.s.notify()
 		}
 	}
 }
@@ -344,7 +368,9 @@ func (w *writer) outside(group []*op, finished *[]*op) []*op {
 		if o.alone == nil {
 			return false
 		}
-		o.err = o.alone(w.ctx, w.conn)
+		if o.err = errDead; !w.dead() {
+			o.err = o.alone(w.ctx, w.conn)
+		}
 		*finished = append(*finished, o)
 		return true
 	})
@@ -396,10 +422,11 @@ func (w *writer) transaction(ops []*op, trusting bool) (done, again []*op, err e
 		return nil, nil, fmt.Errorf("commit: %w", err)
 	}
 	w.s.saw(tx.version, tx.now.UnixMilli())
-	if tx.touched {
-		w.s.notify()
+	done = ops[:len(ops)-len(rest)]
+	for _, o := range done {
+		o.touched = tx.touched
 	}
-	return ops[:len(ops)-len(rest)], rest, nil
+	return done, rest, nil
 }
 
 // runAll runs every closure. guilty is the one that broke the transaction; rest are those for which time ran out.
@@ -463,7 +490,7 @@ func (w *writer) rollback(tx *Tx) {
 	_ = tx.exec("ROLLBACK")
 }
 
-var errDead = &fault.Fault{Kind: fault.Unavailable, Code: "disk_error", Message: "The database of this server could not be written; nothing was stored."}
+var errDead = &fault.Fault{Kind: fault.Unavailable, Code: "disk_error", Message: "The database of this server could not be written; whether this is stored is not certain. Send it again when the server is back."}
 
 // dead reports whether judge gave the file up.
 func (w *writer) dead() bool {

@@ -248,7 +248,7 @@ func (s *Store) saw(v, now int64) {
 	s.versionAt.Store(now)
 }
 
-// OnChange calls hook, from the writer's goroutine, after each commit of this process that grew Version.
+// OnChange calls hook, from the keeper's goroutine, after each commit of this process that grew Version.
 func (s *Store) OnChange(hook func()) {
 	s.changed.Lock()
 	defer s.changed.Unlock()

@@ -33,7 +33,7 @@ func (tx *Tx) followUp(w model.Work, o model.Outcome) error {
 	return err
 }
 
-// OnFollow calls hook, from the writer's goroutine, when there is a message to follow: it must not block. It is set once.
+// OnFollow calls hook, from the keeper's goroutine, when there is a message to follow: it must not block. It is set once.
 func (s *Store) OnFollow(hook func()) { s.followed.Store(&hook) }
 
 const followUpColumns = `message_id, target_id, destination_id, members, reference, since, due_at, asked, words`

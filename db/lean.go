@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // What runs for every event goes to the driver directly, and binds only what says something: a value costs as much to bind
@@ -103,6 +104,8 @@ func literal(v any) (plain driver.Value, code uint64, err error) {
 		if x == nil {
 			return nil, 1, nil
 		}
+		return v, 0, nil
+	case float64, time.Time:
 		return v, 0, nil
 	}
 	if plain, err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {

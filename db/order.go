@@ -24,7 +24,7 @@ func (tx *Tx) promote(target model.TargetID, key string) error {
 	return err
 }
 
-// OnReady calls hook, from the writer's goroutine, when messages of an ordered target became due because of others: it must
+// OnReady calls hook, from the keeper's goroutine, when messages of an ordered target became due because of others: it must
 // not block. It is set once.
 func (s *Store) OnReady(hook func(model.TargetID)) { s.readied.Store(&hook) }
 

@@ -7,7 +7,7 @@ import (
 	"waybill/db/model"
 )
 
-// OnOutcome calls hook, from the writer's goroutine, after each outcome that was stored: it must be quick. It is set once,
+// OnOutcome calls hook, from the keeper's goroutine, after each outcome that was stored: it must be quick. It is set once,
 // before anything is delivered.
 func (s *Store) OnOutcome(hook func(model.Delivery, model.Outcome)) { s.outcome.Store(&hook) }
 

@@ -29,11 +29,11 @@ type Tx struct {
 // Now is the time of the commit group.
 func (tx *Tx) Now() time.Time { return tx.now }
 
-// After runs fn in the writer's goroutine once the closure's changes are on disk, before its caller returns; not at all when they
+// After runs fn in the keeper's goroutine once the closure's changes are on disk, before its caller returns; not at all when they
 // are rolled back. fn must not block.
 func (tx *Tx) After(fn func()) { tx.op.after = append(tx.op.after, fn) }
 
-// Otherwise runs fn in the writer's goroutine if the closure's changes do not stand: it failed, or was rolled back with others
+// Otherwise runs fn in the keeper's goroutine if the closure's changes do not stand: it failed, or was rolled back with others
 // and runs again. It gives back what the closure took outside of the database. fn must not block.
 func (tx *Tx) Otherwise(fn func()) { tx.op.taken = append(tx.op.taken, fn) }
 
@@ -81,6 +81,11 @@ func (tx *Tx) touch() { tx.touched = true }
 // than once, touches nothing outside tx, at most 500 rows, and holds no slow work (argon2, templates, network).
 func (s *Store) Write(ctx context.Context, actor model.Actor, fn func(tx *Tx) error) error {
 	return s.write(ctx, actor, fn, false)
+}
+
+// Durable returns when all that can be read now is on disk: before something is done outside that cannot be taken back.
+func (s *Store) Durable(ctx context.Context) error {
+	return s.Write(ctx, model.System("store"), func(*Tx) error { return nil })
 }
 
 // WriteBulk is Write behind all realtime writes: for work of many closures.

@@ -30,7 +30,7 @@ type rollupKey struct {
 	minute      int64
 }
 
-// outcome counts one outcome of d, as d was when it was taken on. It is called from the writer's goroutine.
+// outcome counts one outcome of d, as d was when it was taken on. It is called from the keeper's goroutine.
 func (a *activity) outcome(d model.Delivery, o model.Outcome, now time.Time) {
 	what, wrong := string(o.Status), ""
 	before := d.Attempts // attempts that failed

@@ -75,6 +75,9 @@ func (s *Service) dropFiles(ctx context.Context) error {
 func (s *Service) dropSome(ctx context.Context, list []db.File) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	if err := s.o.Store.Durable(ctx); err != nil { // what used them is gone for good
+		return err
+	}
 	used, err := s.o.Store.HashesBeside(ctx, list)
 	if err != nil {
 		return err

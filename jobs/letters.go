@@ -28,6 +28,11 @@ func (s *Service) sendLetters(ctx context.Context) (time.Time, error) {
 		if err != nil {
 			return time.Time{}, err
 		}
+		if len(due) > 0 {
+			if err := s.o.Store.Durable(ctx); err != nil { // what a link leads to is there for good
+				return time.Time{}, err
+			}
+		}
 		for _, m := range due {
 			select {
 			case <-s.stopped:

@@ -312,7 +312,8 @@ func (d *Dispatcher) recorded(e *model.Ending, err error) {
 	}
 }
 
-// goesOn notes when what is to be sent again is due.
+// goesOn notes when what is to be sent again is due. Where its target is off by now, a sweep that came before may not have
+// known of it.
 func (d *Dispatcher) goesOn(e *model.Ending) {
 	o := &e.Outcome
 	if o.NextAt.IsZero() && o.Each == nil {
@@ -323,10 +324,13 @@ func (d *Dispatcher) goesOn(e *model.Ending) {
 			d.dueAt(d.target(m.Delivery.TargetID).lane(cmp.Or(x.Lane, m.Delivery.Lane)), x.NextAt)
 		}
 	}
+	if d.o.Target(e.Work.Delivery.TargetID).Off != "" {
+		d.sweep()
+	}
 }
 
 // Told records what became of a message that its receiver had taken (deliver.Taken), which is not in memory: f is how it was
-// followed, r what the receiver told, in its Attempt. done hears from the writer's goroutine whether it is on disk.
+// followed, r what the receiver told, in its Attempt. done hears from the store's goroutine whether it is on disk.
 func (d *Dispatcher) Told(w model.Work, f model.FollowUp, r deliver.Result, done func(error)) {
 	told := r.Attempt
 	r.Attempt = nil
