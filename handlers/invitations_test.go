@@ -97,7 +97,7 @@ func TestDisablingSaysWhatStops(t *testing.T) {
 	s.key(vi)
 	s.key(vi)
 	for _, page := range []string{at, at + "/disable"} {
-		if got := b.get(page).text("main"); !strings.Contains(got, "1 session Signed out at once.") || !strings.Contains(got, "2 API keys Programs") {
+		if got := b.get(page).text("main"); !strings.Contains(got, "1 session – Signed out at once.") || !strings.Contains(got, "2 API keys – Programs") {
 			t.Errorf("%s: %q", page, got)
 		}
 	}
