@@ -207,7 +207,7 @@ func (h *Handlers) addRecords(c echo.Context) error {
 }
 
 func (h *Handlers) audienceDeletion(c echo.Context, a model.Audience) deletion {
-	words := h.T(c, "Its {records} are deleted with it. Runs that were started for them go on. This cannot be undone.", "records", ui.Many(h.Reader(c), a.Count, "record"))
+	words := h.T(c, "Deleted with it: {records}. Runs that were started for them go on. This cannot be undone.", "records", ui.Many(h.Reader(c), a.Count, "record"))
 	return deletion{section: "audiences", above: []ui.Crumb{audiencesCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteAudience(a.ID, false) },
 		DeleteProps: views.DeleteProps{Noun: "audience", Name: a.Name, Action: href.DeleteAudience(a.ID), Cancel: href.Audience(a.ID), Consequence: words}}
 }

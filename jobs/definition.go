@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -71,6 +72,9 @@ func misfits(e *jsonschema.ValidationError, p *message.Printer, out *[]fault.Fie
 // one whose references multiply: such a schema takes hours for a small event.
 func compileSchema(text json.RawMessage) (*jsonschema.Schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fault.Say("This is not JSON: it ends too early.")
+	}
 	if err != nil {
 		return nil, fault.Say("This is not JSON: %s.", strings.TrimPrefix(err.Error(), "json: "))
 	}

@@ -114,7 +114,7 @@ func iconMarkup(name string) string {
 	if strings.HasPrefix(name, "M") || strings.HasPrefix(name, "m") && strings.ContainsAny(name, "0123456789") {
 		inner = `<path d="` + escapeAttr(name) + `"/>`
 	}
-	return `<svg class="icon" viewBox="0 0 24 24" width="16" height="16" aria-hidden="true" focusable="false">` + inner + `</svg>`
+	return `<svg class="icon" viewBox="0 0 24 24" width="16" height="16" fill="none" stroke="currentColor" aria-hidden="true" focusable="false">` + inner + `</svg>`
 }
 
 func escapeAttr(s string) string {
