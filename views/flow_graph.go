@@ -152,7 +152,7 @@ func toneName(t ui.Tone) string {
 func (n FlowNode) name(ctx context.Context) string {
 	parts := []string{n.title()}
 	if n.Status != "" {
-		parts = append(parts, n.stateWords())
+		parts = append(parts, n.stateWords(ctx))
 	} else {
 		parts = append(parts, n.sub())
 	}
@@ -225,7 +225,7 @@ func (g FlowGraph) frame() string {
 // Graph draws a definition; href gives the address of a step's page, or of the trigger's for its key.
 func Graph(ctx context.Context, label string, d model.Definition, href func(key string) string) FlowGraph {
 	g := FlowGraph{Label: label}
-	t := FlowNode{Key: model.TriggerKey, Title: triggerWords(d.Trigger), Sub: "Starts a run", Icon: triggerIcon(d.Trigger.Kind), URL: href(model.TriggerKey)}
+	t := FlowNode{Key: model.TriggerKey, Title: triggerWords(ctx, d.Trigger), Sub: say(ctx, "Starts a run"), Icon: triggerIcon(d.Trigger.Kind), URL: href(model.TriggerKey)}
 	g.Nodes = append(g.Nodes, t)
 	if len(d.Steps) > 0 {
 		g.Lines = append(g.Lines, FlowLine{From: model.TriggerKey, To: d.Steps[0].Key})
@@ -242,7 +242,7 @@ func Graph(ctx context.Context, label string, d model.Definition, href func(key 
 			g.Lines = append(g.Lines, FlowLine{From: s.Key, To: x.To, Words: x.When})
 		}
 		if s.OnReject != nil && s.OnReject.To != "" {
-			g.Lines = append(g.Lines, FlowLine{From: s.Key, To: s.OnReject.To, Words: "rejected", Reject: true})
+			g.Lines = append(g.Lines, FlowLine{From: s.Key, To: s.OnReject.To, Words: say(ctx, "rejected"), Reject: true})
 		}
 	}
 	return g
@@ -267,25 +267,25 @@ func stepIcon(k model.StepKind) string { return stepKinds[k].icon }
 
 // stepSub says in few words what a step does.
 func stepSub(ctx context.Context, s model.Step) string {
-	title := stepKinds[s.Kind].title
+	title := say(ctx, stepKinds[s.Kind].title)
 	switch {
 	case s.Kind == model.StepTask && len(s.Fields) > 0:
 		return title + " · " + ui.Many(ctx, len(s.Fields), "field")
 	case s.Kind.Human() && len(s.Assignees) == 1:
 		return title + " · " + assigneeWords(s.Assignees[0])
 	case s.Kind.Human() && len(s.Assignees) > 1:
-		return title + " · " + itoa(len(s.Assignees)) + " people"
+		return title + " · " + say(ctx, "{n} people", "n", itoa(len(s.Assignees)))
 	case s.Kind == model.StepOutgoing && s.Request != nil && s.Request.URL != "":
 		base, _ := model.SplitURL(s.Request.URL)
 		return s.Request.Method + " " + base[strings.Index(base, "://")+3:]
 	case s.Kind == model.StepOutgoing && s.IntegrationID != "":
-		return "Integration"
+		return say(ctx, "Integration")
 	case s.Kind == model.StepOutgoing && s.DestinationID != "":
-		return "Destination"
+		return say(ctx, "Destination")
 	case s.Kind == model.StepWait && s.Wait != nil && s.Wait.Event != "":
-		return "Until " + s.Wait.Event
+		return say(ctx, "Until {event}", "event", s.Wait.Event)
 	case s.Kind == model.StepWait && s.Wait != nil && s.Wait.Seconds > 0:
-		return "Wait " + SpanWords(ctx, s.Wait.Seconds)
+		return say(ctx, "Wait {time}", "time", SpanWords(ctx, s.Wait.Seconds))
 	}
 	return title
 }
@@ -328,14 +328,14 @@ var triggerKinds = map[model.TriggerKind]struct{ icon, title, text string }{
 func triggerIcon(k model.TriggerKind) string { return triggerKinds[k].icon }
 
 // triggerWords say what starts a run.
-func triggerWords(t model.Trigger) string {
+func triggerWords(ctx context.Context, t model.Trigger) string {
 	switch {
 	case t.Kind == model.TriggerEvent && t.Event != "":
 		return t.Event
 	case t.Kind == model.TriggerSchedule && t.Cron != "":
 		return t.Cron
 	}
-	return triggerKinds[t.Kind].title
+	return say(ctx, triggerKinds[t.Kind].title)
 }
 
 // TriggerTitle names a kind of trigger.

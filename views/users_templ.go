@@ -227,7 +227,7 @@ func Users(p UsersProps) templ.Component {
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
-							templ_7745c5c3_Err = ui.CellText("Second factor", "quiet", secondFactorWord(u)).Render(ctx, templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = ui.CellText("Second factor", "quiet", say(ctx, secondFactorWord(u))).Render(ctx, templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
@@ -393,7 +393,7 @@ func User(p UserProps) templ.Component {
 							}
 							return nil
 						})
-						templ_7745c5c3_Err = ui.Confirm(disableUser(p.User)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.Confirm(disableUser(ctx, p.User)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -761,7 +761,7 @@ func DisableUser(u model.User, stops []model.Stop) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.ConfirmCard(disableUser(u)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var26), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.ConfirmCard(disableUser(ctx, u)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var26), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -886,9 +886,9 @@ func disableText(u model.User, stops []model.Stop) templ.Component {
 
 func (p UserProps) editable() bool { return p.CanEdit && p.Lacks == "" }
 
-func disableUser(u model.User) ui.ConfirmProps {
+func disableUser(ctx context.Context, u model.User) ui.ConfirmProps {
 	return ui.ConfirmProps{ID: "disable-" + string(u.ID), Page: href.DisableUser(u.ID), Action: href.DisableUser(u.ID), Cancel: href.User(u.ID),
-		Label: "Disable", Icon: "pause", Title: "Disable " + u.Name + "?", Confirm: "Disable account"}
+		Label: "Disable", Icon: "pause", Title: say(ctx, "Disable {name}?", "name", u.Name), Confirm: "Disable account"}
 }
 
 func userAction(u model.User) string {

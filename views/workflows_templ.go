@@ -196,7 +196,7 @@ func Workflows(p WorkflowsProps) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = ui.CellTwo("Starts by", TriggerTitle(w.Draft.Trigger.Kind), triggerDetail(w.Draft.Trigger)).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.CellTwo("Starts by", say(ctx, TriggerTitle(w.Draft.Trigger.Kind)), triggerDetail(w.Draft.Trigger)).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
