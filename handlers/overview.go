@@ -94,6 +94,13 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 	if !key.OK {
 		out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "Nothing is accepted or delivered: {reason}", "reason", views.Said(ctx, key.Why))})
 	}
+	if why := h.o.Jobs.House().Blocked(); why != nil {
+		f := views.Finding{Tone: ui.Bad, Text: views.Said(ctx, why) + " " + texts.T(ctx, "Nothing is accepted; deliveries go on.")}
+		if h.may(c, model.Settings.View()) {
+			f.Label, f.URL = "Storage", href.StorageSettings()
+		}
+		out = append(out, f)
+	}
 	if h.may(c, model.Connections.View()) {
 		around, err := h.Store.Routing(ctx)
 		if err != nil {

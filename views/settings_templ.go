@@ -720,7 +720,7 @@ func (p StorageProps) stats(ctx context.Context) []ui.Stat {
 
 // chart is the use by day, the greatest of each.
 func (p StorageProps) chart(ctx context.Context) ui.ChartProps {
-	out := ui.ChartProps{Title: "Disk use by day, in MiB", Series: []ui.Series{{Label: "MiB in use", Tone: ui.Accent}}}
+	out := ui.ChartProps{Title: "Disk use by day, in MiB", Series: []ui.Series{{Label: "MiB on the disk", Tone: ui.Accent}}}
 	for _, u := range p.Uses {
 		label := ui.In(ctx).ShortDay(u.At)
 		mib := float64(u.Used*10>>20) / 10
