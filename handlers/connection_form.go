@@ -54,7 +54,7 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 		return fault.Absent("type of connection")
 	}
 	p.Kind, p.Now = connectionKind(t), h.Now()
-	p.Auth = views.ChooseCredentialProps{Legend: "Requests to this system", NoneLabel: "Carry no credential", NoneHint: "They can still be signed: a setting of each destination.",
+	p.Auth = views.ChooseCredentialProps{Legend: "Requests to this system", NoneLabel: "Carry no credential", NoneHint: texts.ID("They can still be signed: a setting of each destination."),
 		Choice: p.Form.Auth, Problems: p.Problems}
 	if err := h.credentialChoices(c, &p.Auth, false); err != nil {
 		return err

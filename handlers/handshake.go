@@ -11,6 +11,7 @@ import (
 	"waybill/db/model"
 	"waybill/jobs/scheme"
 	"waybill/views"
+	"waybill/views/texts"
 )
 
 // proofs are how a connection's requests prove who sends them: what they carry, and what is shown in the handshake.
@@ -36,7 +37,7 @@ func (h *Handlers) certificateChoices(c echo.Context, p *views.ConnectionFormPro
 		p.Problems.Fields[views.ShownCertificate+"auth"] = w
 	}
 	p.Certificate = views.ChooseCredentialProps{Prefix: views.ShownCertificate, Legend: "Client certificate", NoneLabel: "Show none of its own",
-		NoneHint: "A client certificate that is chosen above is shown all the same.", Choice: p.Form.Certificate, Problems: p.Problems}
+		NoneHint: texts.ID("A client certificate that is chosen above is shown all the same."), Choice: p.Form.Certificate, Problems: p.Problems}
 	p.Certificate.Choice.Type = string(model.CredentialCertificate)
 	if err := h.credentialChoices(c, &p.Certificate, false); err != nil {
 		return err

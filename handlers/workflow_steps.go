@@ -13,6 +13,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -140,7 +141,7 @@ func (h *Handlers) requestProps(c echo.Context, f views.RequestForm, bad views.P
 			return p, err
 		}
 	}
-	p.Auth = views.ChooseCredentialProps{Legend: "Authentication", NoneLabel: "No authentication", NoneHint: "Nothing proves who sends it.", Choice: f.Auth, Problems: views.Problems{Fields: map[string]string{}}}
+	p.Auth = views.ChooseCredentialProps{Legend: "Authentication", NoneLabel: "No authentication", NoneHint: texts.ID("Nothing proves who sends it."), Choice: f.Auth, Problems: views.Problems{Fields: map[string]string{}}}
 	for name, words := range bad.Fields {
 		p.Auth.Problems.Fields[strings.TrimPrefix(name, "request.")] = words
 	}
