@@ -161,7 +161,7 @@ func (w *writer) loop() {
 	}
 }
 
-// keep brings each group to the disk and tells its callers, then those who wait for changes.
+// keep brings each group to the disk, and tells those who wait for changes and its callers.
 func (w *writer) keep() {
 	defer close(w.stopped)
 	for group := range w.written {
@@ -169,12 +169,13 @@ func (w *writer) keep() {
 		if slices.ContainsFunc(group, func(o *op) bool { return o.err == nil }) {
 			lost = w.sync()
 		}
-		touched := false
+		if lost == nil && slices.ContainsFunc(group, func(o *op) bool { return o.touched }) {
+			w.s.notify()
+		}
 		for _, o := range group {
 			if lost != nil {
 				o.err = lost // one that failed by itself may have done so for what is lost
 			}
-			touched = touched || o.touched
 			if o.err == nil {
 				for _, fn := range o.after {
 					fn()
@@ -183,9 +184,6 @@ func (w *writer) keep() {
 				o.giveBack()
 			}
 			o.done(sorted(o.err))
-		}
-		if touched && lost == nil {
-			w.s.notify()
 		}
 	}
 }
