@@ -43,6 +43,9 @@ func TestNobodySeesWhatHeMayNotUse(t *testing.T) {
 			if least := map[string]int{model.Administrator: 25, "": 4}[role]; len(c.seen) < max(least, 4) {
 				t.Errorf("only %d pages were found: %v", len(c.seen), c.seen)
 			}
+			if role == model.Administrator && c.regions < 20 {
+				t.Errorf("only %d live parts were found", c.regions)
+			}
 		})
 	}
 }
@@ -82,6 +85,8 @@ type crawl struct {
 	table  []pattern
 	seen   map[string]bool // paths with ids left out
 	todo   []string
+
+	regions int // live parts that were asked for
 }
 
 var anyID = regexp.MustCompile(`[a-z]{3}_[0-9a-z]{26}|[0-9]{4}-[0-9][^&]*`)
@@ -122,7 +127,22 @@ func (c *crawl) run() {
 			c.follow(at, to)
 		})
 		page.doc.Find("form").Each(func(_ int, f *goquery.Selection) { c.form(at, f) })
+		page.doc.Find(".region").Each(func(_ int, r *goquery.Selection) { c.region(at, r) })
 	}
+}
+
+// region asks for a live part as htmx does. What comes takes its place, so it has to be the part, still able to ask, and nothing else.
+func (c *crawl) region(at string, r *goquery.Selection) {
+	id, ask := r.AttrOr("id", ""), r.AttrOr("hx-get", "")
+	c.b.header.Set("HX-Request", "true")
+	c.b.header.Set("HX-Target", "div#"+id)
+	defer func() { c.b.header.Del("HX-Request"); c.b.header.Del("HX-Target") }()
+	parts := c.b.get(ask).doc.Find("body").Children()
+	if parts.Length() != 1 || !parts.Is("div.region[hx-get]") || parts.AttrOr("id", "") != id {
+		html, _ := parts.Html()
+		c.Errorf("the live part %s of %s is replaced by something else: %d elements, %.200s", id, at, parts.Length(), html)
+	}
+	c.regions++
 }
 
 func (c *crawl) follow(from, to string) {
