@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +33,7 @@ const (
 func (h *Handlers) streamDeliveries(c echo.Context) error { return h.stream(c, h.o.Jobs.Watch) }
 
 // stream nudges a page whenever watch says that something changed.
-func (h *Handlers) stream(c echo.Context, watch func() (changed <-chan struct{}, stop func())) error {
+func (h *Handlers) stream(c echo.Context, watch func(unheard time.Duration) (changed <-chan struct{}, stop func())) error {
 	if !strings.Contains(c.Request().Header.Get("Accept"), "text/event-stream") { // also what keeps it from being compressed
 		return fault.New(fault.Unsupported, "This address is a stream of events, which pages open by themselves.")
 	}
@@ -46,7 +48,7 @@ func (h *Handlers) stream(c echo.Context, watch func() (changed <-chan struct{},
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	changed, stop := watch()
+	changed, stop := watch(unheard(c.QueryParam("unheard")))
 	defer stop()
 	beat, life := time.NewTicker(heartbeat), time.NewTimer(streamLife)
 	defer beat.Stop()
@@ -70,6 +72,15 @@ func (h *Handlers) stream(c echo.Context, watch func() (changed <-chan struct{},
 		}
 	}
 	return nil
+}
+
+// unheard is for how long, in ms, a page did not hear of changes; without it, for ever.
+func unheard(ms string) time.Duration {
+	n, err := strconv.ParseUint(ms, 10, 32)
+	if err != nil {
+		return math.MaxInt64
+	}
+	return time.Duration(n) * time.Millisecond
 }
 
 // sent writes text at once; false: nobody is there any more.

@@ -152,12 +152,14 @@ func (s *Service) writeStats() {
 type watchers struct {
 	mu   sync.Mutex
 	list map[chan struct{}]struct{}
+	last time.Time // when they were told, or would have been
 }
 
 // tell never blocks; who has not yet looked after the last time is not told twice.
 func (w *watchers) tell() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.last = time.Now()
 	for ch := range w.list {
 		select {
 		case ch <- struct{}{}:
@@ -166,13 +168,19 @@ func (w *watchers) tell() {
 	}
 }
 
-// Watch gives a channel that says, at most once until it is read, that deliveries changed; stop ends it.
-func (s *Service) Watch() (changed <-chan struct{}, stop func()) { return s.watchers.watch() }
+// Watch gives a channel that says, at most once until it is read, that deliveries changed, at once when they did within
+// unheard before; stop ends it.
+func (s *Service) Watch(unheard time.Duration) (changed <-chan struct{}, stop func()) {
+	return s.watchers.watch(unheard)
+}
 
-func (w *watchers) watch() (changed <-chan struct{}, stop func()) {
+func (w *watchers) watch(unheard time.Duration) (changed <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if time.Since(w.last) < unheard {
+		ch <- struct{}{}
+	}
 	w.list[ch] = struct{}{}
 	return ch, func() {
 		w.mu.Lock()

@@ -12,7 +12,7 @@ import (
 // What attempts came to is counted where all of it is, and watchers are told.
 func TestActivity(t *testing.T) {
 	d := newDesk(t)
-	changed, stop := d.Watch()
+	changed, stop := d.Watch(0)
 	defer stop()
 	d.settled(d.publish("order.created", order).ID, model.Delivered)
 	<-changed
@@ -43,7 +43,7 @@ func TestActivity(t *testing.T) {
 // Who does not read blocks nobody, and is told once.
 func TestWatchersAreNotWaitedFor(t *testing.T) {
 	d := newDesk(t)
-	changed, stop := d.Watch()
+	changed, stop := d.Watch(0)
 	for range 5 {
 		d.watchers.tell()
 	}
@@ -55,5 +55,10 @@ func TestWatchersAreNotWaitedFor(t *testing.T) {
 	d.watchers.tell()
 	if len(changed) != 0 {
 		t.Error("told after it ended")
+	}
+	late, stop := d.Watch(time.Minute)
+	defer stop()
+	if len(late) != 1 {
+		t.Error("what happened while nobody listened is not told")
 	}
 }

@@ -54,7 +54,7 @@ const between = 25 * time.Millisecond
 
 // settledCall is a stored call as soon as its mapping is done.
 func (x *reception) settledCall(ctx context.Context, id model.ReceiptID) (c model.InboundCall, err error) {
-	err = until(ctx, x.s.inboundWatch.watch, func() (bool, error) {
+	err = until(ctx, &x.s.inboundWatch, func() (bool, error) {
 		c, err = x.s.o.Store.InboundCall(ctx, x.call.EndpointID, id)
 		return c.State != model.CallMapping, err
 	})
@@ -63,7 +63,7 @@ func (x *reception) settledCall(ctx context.Context, id model.ReceiptID) (c mode
 
 // awaitRun is a run when it has ended, or as it is now.
 func (s *Service) awaitRun(ctx context.Context, id model.RunID, ended bool) (run model.Run, err error) {
-	err = until(ctx, s.Watch, func() (bool, error) {
+	err = until(ctx, &s.watchers, func() (bool, error) {
 		run, err = s.o.Store.Run(ctx, id)
 		return !ended || run.Status.Ended(), err
 	})
@@ -71,8 +71,8 @@ func (s *Service) awaitRun(ctx context.Context, id model.RunID, ended bool) (run
 }
 
 // until asks there again after every change, until it is so, fails, or ctx ends.
-func until(ctx context.Context, watch func() (<-chan struct{}, func()), there func() (bool, error)) error {
-	changed, stop := watch()
+func until(ctx context.Context, w *watchers, there func() (bool, error)) error {
+	changed, stop := w.watch(0)
 	defer stop()
 	pause := time.NewTicker(between)
 	defer pause.Stop()

@@ -126,7 +126,7 @@ func (s *Service) writeNotes() {
 	s.inboundWatch.tell()
 }
 
-// WatchInbound gives a channel that says, at most once until it is read, that calls came; stop ends it.
-func (s *Service) WatchInbound() (changed <-chan struct{}, stop func()) {
-	return s.inboundWatch.watch()
+// WatchInbound is Watch for calls that came.
+func (s *Service) WatchInbound(unheard time.Duration) (changed <-chan struct{}, stop func()) {
+	return s.inboundWatch.watch(unheard)
 }

@@ -156,7 +156,7 @@ func (s *Service) CancelReplay(ctx context.Context, actor model.Actor, id model.
 
 // keepReplays works until the service stops. With no replay open it sleeps until one is started.
 func (s *Service) keepReplays() {
-	heard, deaf := s.Watch()
+	heard, deaf := s.Watch(0)
 	defer deaf()
 	seen := map[model.ReplayID]model.DeliveryID{} // where the look at tried ones goes on
 	for {

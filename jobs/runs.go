@@ -362,7 +362,7 @@ const taskWait = 2 * time.Second
 
 // awaitTask waits while scripts stand between the start and the first task.
 func (s *Service) awaitTask(ctx context.Context, run model.Run) (model.Run, error) {
-	changed, stop := s.Watch()
+	changed, stop := s.Watch(0)
 	defer stop()
 	end := time.NewTimer(taskWait)
 	defer end.Stop()

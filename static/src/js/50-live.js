@@ -12,6 +12,7 @@
   // What the reader opened or closed stays so.
   htmx.config.morphIgnore = [...(htmx.config.morphIgnore || []), "open"];
   let source, retry, wait = 5000, opened = false, paused = false, changed = false, timer, last = 0;
+  let unheard = 0; // since when nobody listened, in ms after the page was asked for
 
   function say() {
     const [state, text] = paused || held() ? ["off", tell("Paused")] : opened ? ["on", tell("Live")] : ["wait", tell("Reconnecting…")];
@@ -42,13 +43,17 @@
 
   function open() {
     if (source || document.hidden) return;
-    source = new EventSource(box.dataset.live);
+    const url = new URL(box.dataset.live, location);
+    url.searchParams.set("unheard", Math.ceil(performance.now() - unheard) + 1000);
+    source = new EventSource(url); // tells at once when something changed within that time
     source.addEventListener("deliveries", nudge);
+    let again = false;
     source.onopen = () => {
       opened = true;
       wait = 5000;
       box.hidden = false;
-      nudge(); // what happened while nobody listened: since the page was made, or since the last stream ended
+      if (again) nudge(); // it asked by itself, with the time of the first go
+      again = true;
       say();
     };
     source.onerror = () => {
@@ -63,7 +68,10 @@
 
   function shut() {
     clearTimeout(retry);
-    if (source) source.close();
+    if (source) {
+      source.close();
+      unheard = performance.now();
+    }
     source = null;
     opened = false;
   }
