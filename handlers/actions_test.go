@@ -45,7 +45,7 @@ func TestActions(t *testing.T) {
 	b.shows(b.get("/actions/"+id), 200, "destination is off")
 	b.saved(b.post("/actions/"+id+"/enabled", "value", "off"))
 	b.shows(b.get("/actions/"+id), 200, "This action is switched off")
-	b.shows(b.get("/actions/"+id+"/delete"), 200, "Delete All orders?")
+	b.shows(b.get("/actions/"+id+"/delete"), 200, "Delete “All orders”?")
 	b.saved(b.post("/actions/" + id + "/delete"))
 	b.shows(b.get("/actions/"+id), 404)
 }

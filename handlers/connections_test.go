@@ -110,7 +110,7 @@ func TestConnections(t *testing.T) {
 
 	b.saved(b.post("/connections/"+id+"/enabled", "value", "off"))
 	b.shows(b.get("/connections/"+id), 200, "This connection is switched off", "Switch on")
-	b.shows(b.get("/connections/"+id+"/delete"), 200, "Delete My ERP?", "Nothing uses it")
+	b.shows(b.get("/connections/"+id+"/delete"), 200, "Delete “My ERP”?", "Nothing uses it")
 	b.saved(b.post("/connections/" + id + "/delete"))
 	b.shows(b.get("/connections/"+id), 404)
 }

@@ -105,7 +105,6 @@ func (h *Handlers) saveIntegration(c echo.Context, old model.Integration) error 
 		return err
 	}
 	if in.Get("more") != "" {
-		f.Fields.Blank = 2
 		return h.integrationPage(c, http.StatusOK, views.IntegrationProps{Saved: old, Form: *f})
 	}
 	if err = both(err, h.o.Jobs.CheckIntegration(&n, false)); err == nil {

@@ -43,7 +43,7 @@ func TestPasswordReset(t *testing.T) {
 	if got := b.get("/login/reset?token=fourth"); got.StatusCode != http.StatusOK || !strings.Contains(got.text("main"), "For ada@example.com") {
 		t.Errorf("the page: %d %q", got.StatusCode, got.text("main"))
 	}
-	if got := b.post("/login/reset", "token", "fourth", "password", "short"); got.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got.text(".field-error"), "15 characters") {
+	if got := b.post("/login/reset", "token", "fourth", "password", "short"); got.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got.text(".field-error"), "15 characters") || got.text(".field-hint") != "" {
 		t.Errorf("a weak password: %d %q", got.StatusCode, got.text("main"))
 	}
 	if got := b.post("/login/reset", "token", "fourth", "password", "nine quiet badgers knitting"); got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != "/login" {

@@ -171,7 +171,10 @@ func span(bad *fault.Check, field, typed string) int64 {
 
 // readFields reads the fields of a form that is being designed. Rows can be removed and moved up.
 func readFields(in url.Values, types []model.FieldType) views.FieldsForm {
-	out := views.FieldsForm{Types: types, Blank: 1}
+	out, more := views.FieldsForm{Types: types, Blank: 1}, in.Get("more")
+	if more == "fields" {
+		out.Blank = 2
+	}
 	for i := 0; i < model.MaxFields+2; i++ {
 		at := func(part string) string { return in.Get(views.FieldInput(i, part)) }
 		if !in.Has(views.FieldInput(i, "type")) {
@@ -186,7 +189,8 @@ func readFields(in url.Values, types []model.FieldType) views.FieldsForm {
 			continue
 		}
 		out.Rows = append(out.Rows, r)
-		if n := len(out.Rows) - 1; at("up") == "true" && n > 0 {
+		if n := len(out.Rows) - 1; more == views.MoveUp(i) && n > 0 {
+			out.Rows[n].Open = true
 			out.Rows[n-1], out.Rows[n] = out.Rows[n], out.Rows[n-1]
 		}
 	}

@@ -174,7 +174,6 @@ func (h *Handlers) updateStep(c echo.Context) error {
 	}
 	s := old.Draft.Steps[t.at]
 	if t.input.Get("more") != "" {
-		t.form.Fields.Blank = 2
 		p, _, _ := h.wrong(c, err, "")
 		return h.stepPage(c, http.StatusOK, old, views.StepProps{Step: s, Form: t.form, Problems: views.Problems{Fields: p.Fields}})
 	}

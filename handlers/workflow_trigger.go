@@ -112,7 +112,6 @@ func (h *Handlers) updateTrigger(c echo.Context) error {
 		if in.Get("more") == "times" {
 			return h.triggerPage(c, http.StatusOK, old, views.TriggerProps{Form: f, Problems: views.Problems{Fields: scheduleProblems(f, h.Now())}})
 		}
-		f.Fields.Blank = 2
 		return h.triggerPage(c, http.StatusOK, old, views.TriggerProps{Form: f})
 	}
 	w := old

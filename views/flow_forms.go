@@ -17,6 +17,7 @@ import (
 type FieldForm struct {
 	Key, Name, Type, Default, Help, Options, Min, Max, Pattern string
 	Required                                                   bool
+	Open                                                       bool // it was just moved, and is shown unfolded
 }
 
 // FieldsForm are the fields of a form that is being designed. Blank ones follow, for more of them.
@@ -79,6 +80,9 @@ func defaultText(v any) string {
 
 // FieldInput is the name of the input for one part of field i.
 func FieldInput(i int, part string) string { return "f" + strconv.Itoa(i) + "_" + part }
+
+// MoveUp is what the button sends as "more" that moves field i before the one above it; nothing is saved by it.
+func MoveUp(i int) string { return "up" + strconv.Itoa(i) }
 
 // Fields reads what was typed; blank rows are left out, keys that were left empty are made from the names. A complaint
 // about row i of the result is about the i-th row that is not blank.

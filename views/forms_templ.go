@@ -395,9 +395,9 @@ func Delete(p DeleteProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var12 string
-			templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "{name} cannot be deleted yet", "name", p.Name))
+			templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "“{name}” cannot be deleted yet", "name", p.Name))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/forms.templ`, Line: 154, Col: 66}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/forms.templ`, Line: 154, Col: 72}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 			if templ_7745c5c3_Err != nil {
@@ -696,7 +696,7 @@ func (p DeleteProps) inUse() bool { return len(p.Needs) > 0 || p.Open > 0 }
 func (p DeleteProps) blocked() bool { return p.inUse() && !p.Force }
 
 func (p DeleteProps) confirm(ctx context.Context, id string) ui.ConfirmProps {
-	return ui.ConfirmProps{ID: id, Page: p.Action, Action: p.Action, Cancel: p.Cancel, Label: "Delete", Title: say(ctx, "Delete {name}?", "name", p.Name), Confirm: say(ctx, "Delete {noun}", "noun", say(ctx, p.Noun))}
+	return ui.ConfirmProps{ID: id, Page: p.Action, Action: p.Action, Cancel: p.Cancel, Label: "Delete", Title: say(ctx, "Delete “{name}”?", "name", p.Name), Confirm: say(ctx, "Delete {noun}", "noun", say(ctx, p.Noun))}
 }
 
 // rows is the height of a field's text area, 0 = its usual one.

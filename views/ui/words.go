@@ -109,6 +109,9 @@ func Words(ctx context.Context, options []Option) []Option {
 func (p FieldProps) in(ctx context.Context) FieldProps {
 	p.Label, p.Hint, p.Error = say(ctx, p.Label), say(ctx, p.Hint), say(ctx, p.Error)
 	p.Placeholder, p.Prefix, p.Suffix = say(ctx, p.Placeholder), say(ctx, p.Prefix), say(ctx, p.Suffix)
+	if p.Error != "" && p.Required && p.Autocomplete == "new-password" {
+		p.Hint = "" // what is wrong with a password says again how a good one is
+	}
 	return p
 }
 
