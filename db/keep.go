@@ -29,7 +29,7 @@ func (w *writer) keep() {
 	defer close(w.stopped)
 	for group := range w.written {
 		var lost error
-		if slices.ContainsFunc(group, func(o *op) bool { return o.err == nil }) {
+		if w.dead() || slices.ContainsFunc(group, func(o *op) bool { return o.err == nil }) {
 			lost = w.sync()
 		}
 		if lost == nil && slices.ContainsFunc(group, func(o *op) bool { return o.touched }) {
