@@ -273,7 +273,7 @@ func (b *browser) template(p *program, destination string) {
 	} else {
 		b.press("Compare")
 	}
-	b.sees("Of 3 deliveries 1 would now fail, 2 would change; 0 stay the same.")
+	b.sees("Of 3 deliveries 1 would now fail, 2 would change; the same as before: 0.")
 	b.inspect()
 	b.press("Save changes")
 	b.sees("is saved.")

@@ -55,7 +55,7 @@ func TestOperations(t *testing.T) {
 	b.press("Storage")
 	b.fill("body_days", "40")
 	b.press("Save changes")
-	b.sees("Bodies cannot be kept longer")
+	b.sees("Contents cannot be kept longer")
 	b.fill("body_days", "3")
 	b.press("Save changes")
 	b.sees("Saved. What is too old now goes within minutes.")

@@ -66,7 +66,11 @@ func (h *Handlers) showConnectionActivity(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.ActivityPageProps{Connection: h.connectionItem(h.Reader(c), x, around)}
+	head, err := h.connectionHead(c, x, around)
+	if err != nil {
+		return err
+	}
+	p := views.ActivityPageProps{Connection: head}
 	p.Connection.SeeActivity = true
 	if err := h.connectionActivity(c, &p, destinationsOf(around, x.ID)); err != nil {
 		return err

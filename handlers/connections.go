@@ -63,8 +63,12 @@ func (h *Handlers) listConnections(c echo.Context) error {
 	for _, x := range list {
 		props.Items = append(props.Items, h.connectionItem(h.Reader(c), x, around))
 	}
-	if err := h.pulses(c, &props, around); err != nil {
+	if err := h.pulses(c, props.Items, around); err != nil {
 		return err
+	}
+	if props.State == views.NeedsAttention {
+		props.Items = slices.DeleteFunc(props.Items, func(x views.ConnectionItem) bool { return !x.NeedsAttention() })
+		props.Items = props.Items[:min(len(props.Items), db.MaxPage)]
 	}
 	props.Next, props.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "Connections", Section: "connections"}, views.Connections(props))
@@ -79,15 +83,22 @@ func (h *Handlers) connectionItem(ctx context.Context, x model.Connection, aroun
 		Credential: around.Credentials[x.CredentialID].Name, Destinations: len(destinationsOf(around, x.ID))}
 }
 
-// pulses adds how each connection is doing, for those who may see deliveries, and keeps what the page asks for.
-func (h *Handlers) pulses(c echo.Context, p *views.ConnectionsProps, around db.Routing) error {
+// connectionHead is x as the head of its pages shows it, with how it is doing.
+func (h *Handlers) connectionHead(c echo.Context, x model.Connection, around db.Routing) (views.ConnectionItem, error) {
+	items := []views.ConnectionItem{h.connectionItem(h.Reader(c), x, around)}
+	err := h.pulses(c, items, around)
+	return items[0], err
+}
+
+// pulses adds how each connection is doing, for those who may see deliveries.
+func (h *Handlers) pulses(c echo.Context, items []views.ConnectionItem, around db.Routing) error {
 	ctx := c.Request().Context()
 	if h.may(c, model.Deliveries.View()) {
 		var ids []model.DestID
 		at := map[model.ConnectionID]int{}
-		for i, x := range p.Items {
+		for i, x := range items {
 			at[x.ID] = i
-			p.Items[i].Pulse = &model.Pulse{}
+			items[i].Pulse = &model.Pulse{}
 		}
 		for id, d := range around.Destinations {
 			if _, shown := at[d.ConnectionID]; shown {
@@ -99,7 +110,7 @@ func (h *Handlers) pulses(c echo.Context, p *views.ConnectionsProps, around db.R
 			return err
 		}
 		for id, beat := range beats {
-			p.Items[at[around.Destinations[id].ConnectionID]].Pulse.Add(beat)
+			items[at[around.Destinations[id].ConnectionID]].Pulse.Add(beat)
 		}
 		troubles, err := h.Store.Troubles(ctx, h.Now().Add(-24*time.Hour), db.MaxPage)
 		if err != nil {
@@ -107,13 +118,9 @@ func (h *Handlers) pulses(c echo.Context, p *views.ConnectionsProps, around db.R
 		}
 		for _, t := range troubles {
 			if i, shown := at[t.ConnectionID]; shown && !views.Over(t) && h.Now().Sub(t.Last) < failsNow {
-				p.Items[i].Failing = t.Error
+				items[i].Failing = t.Error
 			}
 		}
-	}
-	if p.State == views.NeedsAttention {
-		p.Items = slices.DeleteFunc(p.Items, func(x views.ConnectionItem) bool { return !x.NeedsAttention() })
-		p.Items = p.Items[:min(len(p.Items), db.MaxPage)]
 	}
 	return nil
 }
@@ -183,7 +190,11 @@ func (h *Handlers) connectionPage(c echo.Context, x model.Connection, steps []jo
 		return err
 	}
 	kind, _ := connector.ByType(x.Type)
-	props := views.ConnectionProps{Item: h.connectionItem(h.Reader(c), x, around), Kind: connectionKind(kind), Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
+	head, err := h.connectionHead(c, x, around)
+	if err != nil {
+		return err
+	}
+	props := views.ConnectionProps{Item: head, Kind: connectionKind(kind), Actions: len(actionsOf(around, destinationsOf(around, x.ID)...)),
 		CanEdit: h.may(c, model.Connections.Manage()), SeeCredential: h.may(c, model.Credentials.View()), Now: h.Now()}
 	props.Item.SeeNetwork = h.may(c, model.Settings.View())
 	props.Item.SeeActivity = h.may(c, model.Deliveries.View())

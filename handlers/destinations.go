@@ -52,7 +52,11 @@ func (h *Handlers) listDestinations(c echo.Context) error {
 	if kind, _ := connector.ByType(x.Type); kind.NoDestinations != "" {
 		return web.Redirect(c, href.Connection(x.ID))
 	}
-	props := views.DestinationsProps{Connection: h.connectionItem(h.Reader(c), x, around), CanEdit: h.may(c, model.Connections.Manage()), Now: h.Now()}
+	head, err := h.connectionHead(c, x, around)
+	if err != nil {
+		return err
+	}
+	props := views.DestinationsProps{Connection: head, CanEdit: h.may(c, model.Connections.Manage()), Now: h.Now()}
 	props.Connection.SeeActivity = h.may(c, model.Deliveries.View())
 	for _, d := range destinationsOf(around, x.ID) {
 		props.Items = append(props.Items, views.DestinationItem{Destination: d, Actions: len(actionsOf(around, d))})

@@ -225,6 +225,8 @@ func curl(base string, c views.DocCall) string {
 	b.WriteString(quoted(base+strings.NewReplacer("{id}", placeholder(c.Path), "{receipt}", "RECEIPT").Replace(c.Path)) + " \\\n  -H \"Authorization: Bearer $WAYBILL_KEY\"")
 	if body := exampleBody(c.ID); body != "" {
 		b.WriteString(" \\\n  -H 'Content-Type: application/json' \\\n  -d " + quoted(body))
+	} else if len(c.OtherTypes) > 0 && len(c.Body) == 0 {
+		b.WriteString(" \\\n  -H 'Content-Type: " + c.OtherTypes[0] + "' \\\n  --data-binary @FILE")
 	}
 	return b.String()
 }

@@ -19,7 +19,7 @@ import (
 // command is what a curl of the reference asks for.
 type command struct{ id, method, url, body string }
 
-var curlParts = regexp.MustCompile(`(?s)^curl (?:-X (\w+) )?(\S+) \\\n  -H "Authorization: Bearer \$WAYBILL_KEY"(?: \\\n  -H 'Content-Type: application/json' \\\n  -d '(.*)')?$`)
+var curlParts = regexp.MustCompile(`(?s)^curl (?:-X (\w+) )?(\S+) \\\n  -H "Authorization: Bearer \$WAYBILL_KEY"(?: \\\n  -H 'Content-Type: application/json' \\\n  -d '(.*)'| \\\n  -H 'Content-Type: [a-z/-]+' \\\n  --data-binary @FILE)?$`)
 
 func commands(t *testing.T, doc *goquery.Document) []command {
 	t.Helper()

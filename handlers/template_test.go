@@ -78,7 +78,7 @@ func TestCompareOnThePage(t *testing.T) {
 		}
 	}
 	got := b.post("/destinations/"+id+"/compare", form("{{! if (it.data[0].odd) return it.data[0].odd.a.b; return {ref: it.data[0].id}; }}")...)
-	b.shows(got, 200, "Of 2 deliveries 1 would now fail, 1 would change; 0 stay the same.", "Would fail", "A-2", `"ref": 1`)
+	b.shows(got, 200, "Of 2 deliveries 1 would now fail, 1 would change; the same as before: 0.", "Would fail", "A-2", `"ref": 1`)
 	if got.doc.Find(".side-old").Length() == 0 || got.value("template") == "" {
 		t.Error("no lines are set against each other, or what was typed is lost")
 	}

@@ -276,9 +276,9 @@ func (p SettingsProps) storageLine(ctx context.Context) string {
 	if p.Blocked != "" {
 		return p.Blocked
 	}
-	out := say(ctx, "{n} days, bodies {bodies}", "n", itoa(p.Storage.RowDays), "bodies", itoa(p.Storage.BodyDays))
+	out := say(ctx, "History {n} days, contents {contents} days", "n", itoa(p.Storage.RowDays), "contents", itoa(p.Storage.BodyDays))
 	if p.Use.File > 0 {
-		out += " · " + ui.Size(ctx, p.Use.Used) + " of " + ui.Size(ctx, p.Storage.Budget)
+		out += " · " + say(ctx, "{used} of {budget}", "used", ui.Size(ctx, p.Use.Used), "budget", ui.Size(ctx, p.Storage.Budget))
 	}
 	return out
 }
@@ -335,7 +335,7 @@ func Storage(p StorageProps) templ.Component {
 			templ_7745c5c3_Var10 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: say(ctx, "Storage"), Lead: "Bodies go before rows, the oldest first. What is not settled stays until it is."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: say(ctx, "Storage"), Lead: "What messages contained goes first, then the history of them, the oldest first. What is not settled stays until it is."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -419,9 +419,9 @@ func Storage(p StorageProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var15 string
-			templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "{deliveries} in the last 30 days: held longer than rows are kept, and therefore cancelled.", "deliveries", ui.Many(ctx, p.Expired, "delivery")) + " ")
+			templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "{deliveries} in the last 30 days: held longer than history is kept, and therefore cancelled.", "deliveries", ui.Many(ctx, p.Expired, "delivery")) + " ")
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/settings.templ`, Line: 129, Col: 166}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/settings.templ`, Line: 129, Col: 168}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 			if templ_7745c5c3_Err != nil {
@@ -527,11 +527,11 @@ func Storage(p StorageProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Input(p.field(ctx, "body_days", say(ctx, "Keep bodies for"), p.Form.BodyDays, "days", say(ctx, "Data of events, bodies of requests and answers."), p.Fixed.BodyDays > 0)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(p.field(ctx, "body_days", say(ctx, "Keep contents for"), p.Form.BodyDays, "days", say(ctx, "The data of events, and what was sent and answered."), p.Fixed.BodyDays > 0)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Input(p.field(ctx, "row_days", say(ctx, "Keep rows for"), p.Form.RowDays, "days", say(ctx, "Events, deliveries, attempts. What is held longer is cancelled."), p.Fixed.RowDays > 0)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(p.field(ctx, "row_days", say(ctx, "Keep history for"), p.Form.RowDays, "days", say(ctx, "That there was an event, a delivery, an attempt. A delivery held longer is cancelled."), p.Fixed.RowDays > 0)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -581,7 +581,7 @@ func Storage(p StorageProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "Limits", Lead: "What goes first when there is too much: bodies, then rows."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "Limits", Lead: "When there is too much, the oldest contents go first, then the oldest history."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -363,7 +363,7 @@ func (x Comparison) sum(ctx context.Context) string {
 	case len(parts) == 0:
 		out = say(ctx, "Of {deliveries} none would change.", "deliveries", ui.Many(ctx, all, "delivery"))
 	default:
-		out = say(ctx, "Of {deliveries} {changes}; {n} stay the same.", "deliveries", ui.Many(ctx, all, "delivery"), "changes", strings.Join(parts, ", "), "n", ui.Number(ctx, x.Same))
+		out = say(ctx, "Of {deliveries} {changes}; the same as before: {n}.", "deliveries", ui.Many(ctx, all, "delivery"), "changes", strings.Join(parts, ", "), "n", ui.Number(ctx, x.Same))
 	}
 	if x.Gone > 0 {
 		out += " " + say(ctx, "The data of {deliveries} is no longer stored.", "deliveries", ui.Many(ctx, x.Gone, "delivery"))

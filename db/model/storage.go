@@ -58,7 +58,7 @@ func (s Storage) Check() []fault.Field {
 	if s.BodyDays < 1 || s.BodyDays > 3650 {
 		bad.Add("body_days", "Between 1 and 3,650 days.")
 	} else if s.BodyDays > s.RowDays {
-		bad.Add("body_days", "Bodies cannot be kept longer than what they belong to (%d days).", s.RowDays)
+		bad.Add("body_days", "Contents cannot be kept longer than the history that they belong to (%d days).", s.RowDays)
 	}
 	if s.Budget < 100<<20 || s.Budget > 1<<50 {
 		bad.Add("budget_mib", "At least 100 MiB.")

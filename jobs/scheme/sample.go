@@ -46,7 +46,7 @@ func Sample(t model.CredentialType, c model.Config, have []string, issuer string
 	case model.CredentialCertificate:
 		return certificateSample(c, secret, request)
 	case model.CredentialPlatform:
-		claims := fmt.Sprintf("{\"iss\": %q, \"aud\": \"https://%s\", \"sub\": \"‹the key's user›\",\n \"waybill_key\": %q, \"waybill_depth\": ‹depth of the event›,\n \"exp\": ‹in %d minutes›, \"jti\": ‹anew for each request›}",
+		claims := fmt.Sprintf("{\n  \"iss\": %q,\n  \"aud\": \"https://%s\",\n  \"sub\": \"‹the key's user›\",\n  \"waybill_key\": %q,\n  \"waybill_depth\": ‹depth of the event›,\n  \"exp\": ‹in %d minutes›,\n  \"jti\": ‹anew for each request›\n}",
 			issuer, sampleHost, text("api_key_id"), int(PlatformLife/time.Minute))
 		return []Step{request("Authorization: Bearer ‹token, signed for this request›"), {"What the token says", claims},
 			{"Where it can be checked", issuer + "/.well-known/jwks.json"}}
