@@ -27,9 +27,9 @@ func openLog(ctx context.Context, conn *sql.Conn) (*os.File, error) {
 // keep brings each group to the disk, and tells those who wait for changes and its callers.
 func (w *writer) keep() {
 	defer close(w.stopped)
+	var lost error // for good: after a sync that failed, another one that succeeds proves nothing
 	for group := range w.written {
-		var lost error
-		if w.dead() || slices.ContainsFunc(group, func(o *op) bool { return o.err == nil }) {
+		if lost == nil && slices.ContainsFunc(group, func(o *op) bool { return o.err == nil }) {
 			lost = w.sync()
 		}
 		if lost == nil && slices.ContainsFunc(group, func(o *op) bool { return o.touched }) {
@@ -51,7 +51,7 @@ func (w *writer) keep() {
 	}
 }
 
-// sync returns when all that was committed is on disk. After one that failed, another one that succeeds proves nothing.
+// sync returns when all that was committed is on disk.
 func (w *writer) sync() error {
 	if w.dead() {
 		return errDead
