@@ -20,7 +20,7 @@ const (
 	groupRuns  = 250 * time.Millisecond
 	bulkRuns   = 10 * time.Millisecond  // of bulk closures; less when somebody comes who must not wait for them
 	bulkBeside = time.Millisecond       // … and while such come at all, since who comes waits for the commit too
-	bulkRest   = 10 * time.Millisecond  // … until the next turn: what bulk closures cause takes the processor from others, too
+	bulkRest   = 5 * time.Millisecond   // … until the next turn: what bulk closures cause takes the processor from others, too
 	bulkAlone  = 100 * time.Millisecond // after the last of them
 	bulkStarve = 5 * time.Millisecond   // without a turn; then one bulk closure goes along with what must not wait
 )

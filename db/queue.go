@@ -41,10 +41,14 @@ const claimBytes = 8 << 20
 func (s *Store) Claim(ctx context.Context, owner model.NodeID, target model.TargetID, lane model.Lane, limit int) (work []model.Work, next time.Time, err error) {
 	done := make(chan error, 1)
 	// Owned and read in one closure: a row is never owned by a memory that does not hold it.
-	s.writer.submit(&op{plain: true, done: func(err error) { done <- err }, run: func(tx *Tx) (err error) {
+	claim := &op{plain: true, done: func(err error) { done <- err }, run: func(tx *Tx) (err error) {
 		work, next, err = tx.claim(owner, target, lane, limit)
 		return err
-	}}, false)
+	}}
+	if lane == model.Bulk {
+		claim.rides = time.Now() // it goes at once, but is nobody whom bulk writes have to make room for
+	}
+	s.writer.submit(claim, false)
 	if err := <-done; err != nil {
 		return nil, time.Time{}, err
 	}
