@@ -325,7 +325,7 @@ func (h *Handlers) workflowNeeds(c echo.Context, id model.WorkflowID, p *views.D
 	}
 	n, err := h.goingOn(c.Request().Context(), id)
 	if n > 0 {
-		p.Needs = append(p.Needs, views.Need{Kind: "Runs", Name: h.T(c, "{runs} that go on; they are cancelled", "runs", ui.Many(h.Reader(c), n, "run")), URL: href.RunsOf(id)})
+		p.Needs = append(p.Needs, views.Need{Kind: "Runs", Name: h.T(c, "{n} in progress, to be cancelled", "n", ui.Number(h.Reader(c), n)), URL: href.RunsOf(id)})
 	}
 	return err
 }

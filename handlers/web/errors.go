@@ -203,7 +203,11 @@ func ascii(text []byte) string {
 }
 
 func (w *Web) errorPage(c echo.Context, f *fault.Fault, status int) error {
-	props := views.ErrorProps{Status: status, Title: title(f, status), Message: f.Message, Right: f.Right, RequestID: RequestID(c), Stale: f.Kind == fault.Stale}
+	props := views.ErrorProps{Status: status, Title: title(f, status), Message: f.Message, Right: f.Right, RequestID: RequestID(c), Stale: f.Kind == fault.Stale,
+		TooLarge: f.Kind == fault.TooLarge}
+	if who, err := w.visitor(c); err != nil || who == nil {
+		props.Stranger = strings.HasPrefix(c.Request().URL.Path, href.PublicForm(""))
+	}
 	for _, x := range f.Fields {
 		props.Details = append(props.Details, x.Message)
 	}
@@ -240,5 +244,5 @@ func title(f *fault.Fault, status int) string {
 	case fault.Malformed, fault.Unsupported:
 		return "This could not be read"
 	}
-	return "Internal error"
+	return "Something went wrong"
 }
