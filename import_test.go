@@ -177,3 +177,22 @@ func clients(t *testing.T, file string) []string {
 	})
 	return out
 }
+
+// TestTopLevel keeps what only one machine needs, such as pictures taken while working, out of the repository's top.
+func TestTopLevel(t *testing.T) {
+	known := []string{".ci", ".gitignore", ".golangci.yml", "CONTRIBUTING.md", "Makefile", "README.md", "db", "docs", "go.mod", "go.sum", "handlers", "jobs", "static", "views"}
+	out, err := exec.CommandContext(t.Context(), "git", "ls-files").Output()
+	if err != nil {
+		t.Skipf("not a checkout: %v", err)
+	}
+	files := strings.Fields(string(out))
+	if len(files) < 100 {
+		t.Fatalf("git ls-files showed %d files; the test does not see the tree", len(files))
+	}
+	for _, file := range files {
+		top, _, _ := strings.Cut(file, "/")
+		if !slices.Contains(known, top) && (top != file || filepath.Ext(file) != ".go") {
+			t.Errorf("%s is at the top of the repository; only Go files of the program and %s belong there", file, strings.Join(known, ", "))
+		}
+	}
+}
