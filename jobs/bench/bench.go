@@ -34,27 +34,16 @@ type Options struct {
 
 // Run measures and prints. Everything that it makes is gone afterwards.
 func Run(ctx context.Context, o Options) error {
-	dir, err := os.MkdirTemp("", "waybill-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	rx, err := listen()
 	if err != nil {
 		return err
 	}
 	defer rx.close()
-	s := &server{o: o, dir: dir}
-	defer s.stop()
-	if s.key, err = s.account(ctx); err != nil {
+	s, err := begin(ctx, o, rx)
+	if err != nil {
 		return err
 	}
-	if err := s.start(ctx); err != nil {
-		return err
-	}
-	if err := s.setUp(ctx, rx.url); err != nil {
-		return err
-	}
+	defer s.remove()
 	for _, sc := range scenarios() {
 		if sc.name == o.Scenario {
 			return sc.run(ctx, s, rx)
@@ -129,6 +118,32 @@ type server struct {
 	ready time.Duration
 	log   bytes.Buffer
 	more  []string // environment of a scenario
+}
+
+// begin starts a server on a folder of its own and makes what events are sent to.
+func begin(ctx context.Context, o Options, rx *receiver) (_ *server, err error) {
+	s := &server{o: o}
+	if s.dir, err = os.MkdirTemp("", "waybill-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.remove()
+		}
+	}()
+	if s.key, err = s.account(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.setUp(ctx, rx.url)
+}
+
+// remove stops the server and removes its folder.
+func (s *server) remove() {
+	s.stop()
+	_ = os.RemoveAll(s.dir)
 }
 
 // environment of the program: nothing of ours but what it needs.

@@ -252,21 +252,58 @@ func (s *server) read(ctx context.Context, path string) (string, error) {
 // little is the past of the store that a full one is measured beside: enough that every list has a page of rows.
 const little = 10_000
 
+// rounds is how often stored measures each store. They take turns, since machines do not stay as fast as they were.
+const rounds = 5
+
 // stored asks what a store full of settled deliveries costs, beside one with few in the same run.
-func stored(ctx context.Context, s *server, rx *receiver) error {
-	before, err := s.withPast(ctx, rx, little)
+func stored(ctx context.Context, few *server, rx *receiver) error {
+	many, err := begin(ctx, few.o, rx)
 	if err != nil {
 		return err
 	}
-	after, err := s.withPast(ctx, rx, s.o.Stored)
-	if err != nil {
-		return err
+	defer many.remove()
+	stores := []struct {
+		*server
+		events   int
+		measured [][]float64 // of each figure, those of each round
+	}{{server: few, events: little}, {server: many, events: few.o.Stored}}
+	for _, s := range stores {
+		if err := s.past(ctx, s.events); err != nil {
+			return err
+		}
+		if _, err := s.saturate(ctx, rx, "bench.plain"); err != nil { // warm
+			return err
+		}
 	}
-	s.say("%-58s %9s %9s  ratio", "", "few", "many")
-	for i, b := range before {
-		s.say("%-58s %9.2f %9.2f  %.2f", b.name, b.value, after[i].value, after[i].value/b.value)
+	var names []string
+	for range rounds {
+		for i, s := range stores {
+			figures, err := s.portrait(ctx, rx)
+			if err != nil {
+				return err
+			}
+			if s.measured == nil {
+				stores[i].measured = make([][]float64, len(figures))
+			}
+			names = names[:0]
+			for j, f := range figures {
+				names = append(names, f.name)
+				stores[i].measured[j] = append(stores[i].measured[j], f.value)
+			}
+		}
+	}
+	few.say("medians of %d rounds in turns", rounds)
+	few.say("%-58s %9s %9s  ratio", "", "few", "many")
+	for j, name := range names {
+		before, after := median(stores[0].measured[j]), median(stores[1].measured[j])
+		few.say("%-58s %9.2f %9.2f  %.2f", name, before, after, after/before)
 	}
 	return nil
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
 }
 
 // retention asks whether removing what is old keeps up with 1,000 events/s, and what these notice of it.
@@ -335,17 +372,6 @@ func (s *server) removed(ctx context.Context, size func() float64, busy float64)
 	s.say("removed %.0f events with their deliveries and attempts in %.0f s: %.0f/s; file and log %.0f MiB", gone, spent.Seconds(), gone/spent.Seconds(), size())
 	s.say("that took %.0f µs of processor an event: %.0f %% of one processor for 1,000 a second", cost, cost/10)
 	return nil
-}
-
-// withPast adds n events to what is stored and measures.
-func (s *server) withPast(ctx context.Context, rx *receiver, n int) ([]figure, error) {
-	if err := s.past(ctx, n); err != nil {
-		return nil, err
-	}
-	if _, err := s.saturate(ctx, rx, "bench.plain"); err != nil { // warm
-		return nil, err
-	}
-	return s.portrait(ctx, rx)
 }
 
 // past adds n events while the server is stopped.
