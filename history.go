@@ -68,7 +68,7 @@ func (p *past) add(ctx context.Context, from, to int) error {
 	pubs := make([]db.Publication, 0, to-from)
 	work := make([]model.Work, 0, to-from)
 	for i := from; i < to; i++ {
-		at := p.begin.Add(p.span * time.Duration(i) / time.Duration(p.total))
+		at := p.begin.Add(time.Duration(float64(p.span) * float64(i) / float64(p.total)))
 		to := p.destinations[i%len(p.destinations)]
 		e := model.Event{ID: model.NewEventID(at), Name: fmt.Sprintf("history.%d", i%7), Subject: fmt.Sprintf("order-%d", i), Time: at, CreatedAt: at,
 			Data: fmt.Appendf(nil, `{"order":"A-%d","currency":"EUR","total":129.5,"note":%q}`, i, strings.Repeat("Ring twice, please. ", 10))}

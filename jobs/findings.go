@@ -94,7 +94,7 @@ func (w *watched) failures(ctx context.Context, r model.AlertRule) (out []model.
 			continue
 		}
 		out = append(out, model.Finding{About: about(d), Title: w.name(d) + ": " + strconv.FormatInt(bad*100/all, 10) + " % of the attempts fail",
-			Detail: fmt.Sprintf("%d of %d attempts in the last %d minutes went wrong.", bad, all, r.WindowMinutes), URL: "/destinations/" + string(d.ID) + "/activity?span=1h"})
+			Detail: fmt.Sprintf("%d of %s in the last %s went wrong.", bad, several(all, "attempt"), several(r.WindowMinutes, "minute")), URL: "/destinations/" + string(d.ID) + "/activity?span=1h"})
 	}
 	return out, nil
 }
@@ -135,7 +135,7 @@ func (w *watched) waiting(r model.AlertRule) (out []model.Finding) {
 			continue
 		}
 		out = append(out, model.Finding{About: about(d), Title: w.name(d) + ": deliveries wait for long",
-			Detail: fmt.Sprintf("The oldest one was made at %s; %d are not settled.", clockOf(b.Oldest), b.N), URL: "/destinations/" + string(d.ID) + "/activity"})
+			Detail: fmt.Sprintf("The oldest one was made at %s. Not settled: %d.", clockOf(b.Oldest), b.N), URL: "/destinations/" + string(d.ID) + "/activity"})
 	}
 	return out
 }
@@ -193,7 +193,7 @@ func (w *watched) inbound(ctx context.Context, r model.AlertRule) (out []model.F
 			continue
 		}
 		out = append(out, model.Finding{About: "endpoint:" + string(id), Title: fmt.Sprintf("Inbound URL %s: %d %% of the calls go wrong", e.Name, bad*100/all),
-			Detail: fmt.Sprintf("%d of %d calls in the last %d minutes were refused or failed.", bad, all, r.WindowMinutes), URL: "/inbound/" + string(id) + "/calls"})
+			Detail: fmt.Sprintf("Refused or failed: %d of %s in the last %s.", bad, several(all, "call"), several(r.WindowMinutes, "minute")), URL: "/inbound/" + string(id) + "/calls"})
 	}
 	return out, nil
 }
@@ -209,7 +209,15 @@ func (w *watched) background(ctx context.Context, r model.AlertRule) (out []mode
 	if err != nil || n == 0 || w.now.Sub(first) < time.Hour+long { // an hour is written when it has ended
 		return out, err
 	}
-	return append(out, model.Finding{About: "job:export", Title: "Hourly exports do not get on", Detail: fmt.Sprintf("%d hours wait to be written, from that of %s on: %s", n, clockOf(first), words), URL: "/settings"}), nil
+	return append(out, model.Finding{About: "job:export", Title: "Hourly exports do not get on", Detail: fmt.Sprintf("%s not written yet, from that of %s on: %s", several(n, "hour"), clockOf(first), words), URL: "/settings"}), nil
+}
+
+// several is a number of things in words: "1 minute", "5 minutes".
+func several[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // workNames are the names of background work for people.

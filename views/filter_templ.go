@@ -762,7 +762,7 @@ func filterResult(p FilterProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if p.Trial != nil {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 56, "<details class=\"trial\"><summary><strong role=\"status\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 56, "<details class=\"filter-trial\"><summary><strong role=\"status\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -202,12 +202,12 @@ func settingField(f model.Field, name, value string, stored bool, err string) te
 		ctx = templ.ClearChildren(ctx)
 		switch f.Kind {
 		case model.FieldSecret:
-			templ_7745c5c3_Err = ui.Secret(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Multiline: f.Lines, Rows: rows(f)}, ui.Stored{Set: stored}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Secret(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Multiline: f.Lines, Mono: f.Lines && !f.Tags, Rows: rows(f)}, ui.Stored{Set: stored}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		case model.FieldArea:
-			templ_7745c5c3_Err = ui.Textarea(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Value: value, Rows: rows(f)}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Textarea(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Value: value, Mono: f.Lines && !f.Tags, Rows: rows(f)}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -227,7 +227,7 @@ func settingField(f model.Field, name, value string, stored bool, err string) te
 				return templ_7745c5c3_Err
 			}
 		case model.FieldNumber:
-			templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Value: value, Type: "number", Narrow: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: name, Label: f.Label, Hint: f.Help, Error: err, Placeholder: f.Placeholder, Value: value, Type: "number", Narrow: true, Suffix: f.Unit}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -270,7 +270,7 @@ func previewError(v Preview) templ.Component {
 		ctx = templ.ClearChildren(ctx)
 		if v.Error != "" {
 			if v.Part == "template" {
-				templ_7745c5c3_Err = ui.EditorError(ui.EditorErrorProps{For: "f-template", Line: v.Line, Column: v.Column, Message: v.Error}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.EditorError(ui.EditorErrorProps{For: "f-template", Line: v.Line, Column: v.Column, Message: capital(v.Error)}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -15,6 +15,7 @@ type Field struct {
 	Label       string
 	Help        string // one line under the input
 	Placeholder string
+	Unit        string // FieldNumber: of what, such as "seconds"
 	Kind        FieldKind
 	Options     []Option // FieldSelect
 	Required    bool

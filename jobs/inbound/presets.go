@@ -17,7 +17,7 @@ func secretField(label, help string) model.Field {
 }
 
 func toleranceField() model.Field {
-	return model.Field{Name: "tolerance_seconds", Label: "Tolerance", Help: "How many seconds the time of a signature may be from now; 300 when empty. Older calls are taken for replays.", Kind: model.FieldNumber}
+	return model.Field{Name: "tolerance_seconds", Label: "Tolerance", Help: "How far the time of a signature may be from now; 300 when empty. Older calls are taken for replays.", Kind: model.FieldNumber, Placeholder: "300", Unit: "seconds"}
 }
 
 // Kinds lists the presets in the order of model.Presets.

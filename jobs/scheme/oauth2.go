@@ -102,7 +102,7 @@ func assertionFields() []model.Field {
 		{Name: "issuer", Label: "Issuer (iss)", Kind: model.FieldText, Max: 1024, When: []string{grantJWT}, Help: "Empty = the client id."},
 		{Name: "subject", Label: "Subject (sub)", Kind: model.FieldText, Max: 1024, When: []string{grantJWT}, Help: "Whom the token is for. Empty = the issuer."},
 		{Name: "audience", Label: "Audience (aud)", Kind: model.FieldText, Max: 2048, When: signed, Help: "Empty = the access token URL without its query. Newer servers want their issuer identifier."},
-		{Name: "assertion_seconds", Label: "Life of a signed token", Kind: model.FieldNumber, When: signed, Placeholder: "300", Help: "In seconds, 30 to 3600. Empty = 300."},
+		{Name: "assertion_seconds", Label: "Life of a signed token", Kind: model.FieldNumber, When: signed, Placeholder: "300", Unit: "seconds", Help: "From 30 to 3600. Empty = 300."},
 	}
 }
 
@@ -110,8 +110,8 @@ func oauth2MoreFields() []model.Field {
 	return []model.Field{
 		{Name: "extra", Label: "Extra parameters", Kind: model.FieldArea, Pairs: true, More: true, Placeholder: "audience=https://api.example.com",
 			Help: "One name=value on each line, such as audience or resource. Not secret."},
-		{Name: "cache_seconds", Label: "Keep tokens for", Kind: model.FieldNumber, More: true, Placeholder: "45",
-			Help: "In seconds, at most 86400, and never longer than they live. Empty = 45; 0 = ask anew for every request."},
+		{Name: "cache_seconds", Label: "Keep tokens for", Kind: model.FieldNumber, More: true, Placeholder: "45", Unit: "seconds",
+			Help: "At most 86400, and never longer than they live. Empty = 45; 0 = ask anew for every request."},
 	}
 }
 

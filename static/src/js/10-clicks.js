@@ -115,3 +115,9 @@ onReady((root) => {
     if (row.scrollWidth > row.clientWidth) row.scrollLeft += el.getBoundingClientRect().x - row.getBoundingClientRect().x - 16;
   });
 });
+
+// What is chosen in a row of tabs or choices that is wider than the screen comes into view.
+onReady((root) => root.querySelectorAll(".tabs, .segmented").forEach((row) => {
+  const at = row.querySelector(":scope > [aria-current], :scope > :has(:checked)");
+  if (at && row.scrollWidth > row.clientWidth) row.scrollLeft = at.offsetLeft - row.offsetLeft - (row.clientWidth - at.offsetWidth) / 2;
+}));
