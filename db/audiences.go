@@ -39,7 +39,7 @@ type AudienceFilter struct {
 // Audiences lists audiences, newest first.
 func (s *Store) Audiences(ctx context.Context, f AudienceFilter, p Page) ([]model.Audience, string, error) {
 	q := selecting("SELECT " + audienceColumns + " FROM audiences")
-	q.and(f.Query != "", `name LIKE ? ESCAPE '\'`, like(f.Query))
+	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
 	return page(s.reader(ctx), q, p, "id", scanAudience, func(a model.Audience) string { return string(a.ID) })
 }
 

@@ -19,7 +19,7 @@ const followers = `
 SELECT d.id, coalesce(length(e.data), 0) FROM deliveries d LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
 WHERE d.target_id = $1 AND d.order_key = $2 AND d.settled_at IS NULL AND d.seq > $3
   AND d.owner = '' AND d.held = '' AND d.next_attempt_at IS NULL AND d.batch_id = '' AND p.delivery_id IS NULL
-ORDER BY d.seq LIMIT $4`
+ORDER BY d.seq LIMIT +$4`
 
 const joinFollowers = `
 UPDATE deliveries SET batch_id = $1, owner = $2, next_attempt_at = $3 WHERE id IN (SELECT value FROM json_each($4))`

@@ -52,9 +52,9 @@ func orNull[T ~string](s T) any {
 	return string(s)
 }
 
-// like is the pattern for LIKE … ESCAPE '\' that finds part anywhere.
+// like is part as it stands in a pattern of LIKE … ESCAPE '\', beside which statements write '%'.
 func like(part string) string {
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(part) + "%"
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(part)
 }
 
 // word is what happened to a thing whose fields changed.

@@ -34,7 +34,7 @@ type ConnectionFilter struct {
 // Connections lists connections, newest first.
 func (s *Store) Connections(ctx context.Context, f ConnectionFilter, p Page) ([]model.Connection, string, error) {
 	q := selecting("SELECT " + connectionColumns + " FROM connections")
-	q.and(f.Query != "", `(name LIKE ? ESCAPE '\' OR base_url LIKE ? ESCAPE '\')`, like(f.Query), like(f.Query))
+	q.and(f.Query != "", `(name LIKE '%' || ? || '%' ESCAPE '\' OR base_url LIKE '%' || ? || '%' ESCAPE '\')`, like(f.Query), like(f.Query))
 	q.and(f.Type != "", "type = ?", f.Type)
 	q.and(f.CredentialID != "", "(credential_id = ? OR client_certificate_id = ?)", f.CredentialID, f.CredentialID)
 	return page(s.reader(ctx), q, p, "id", scanConnection, func(c model.Connection) string { return string(c.ID) })

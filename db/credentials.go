@@ -34,7 +34,7 @@ type CredentialFilter struct {
 // Credentials lists credentials, newest first, without their secrets.
 func (s *Store) Credentials(ctx context.Context, f CredentialFilter, p Page) ([]model.Credential, string, error) {
 	q := selecting("SELECT " + credentialColumns + " FROM credentials")
-	q.and(f.Query != "", `name LIKE ? ESCAPE '\'`, like(f.Query))
+	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
 	q.and(f.Type != "", "type = ?", f.Type)
 	return page(s.reader(ctx), q, p, "id", scanCredential, func(c model.Credential) string { return string(c.ID) })
 }

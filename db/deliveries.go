@@ -92,7 +92,7 @@ func (s *Store) deliveriesOf(ctx context.Context, q *query, event string, p Page
 			fit = append(fit, n.id)
 		}
 		return len(fit) == whole.Limit
-	}, names.sql(" ORDER BY d.id DESC LIMIT ?"), append(names.args, mostLooked)...)
+	}, names.sql(" ORDER BY d.id DESC LIMIT +?"), append(names.args, mostLooked)...)
 	if err != nil {
 		return nil, "", err
 	}

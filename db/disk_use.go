@@ -70,7 +70,7 @@ func (s *Store) DiskUses(ctx context.Context, since time.Time) ([]model.DiskUse,
 
 const writtenBy = `
 SELECT x.id, x.name, c.name, coalesce((SELECT sum(n) FROM stats_all WHERE destination_id = x.id AND what = 'bytes' AND minute >= $1), 0)
-FROM destinations x JOIN connections c ON c.id = x.connection_id ORDER BY 4 DESC LIMIT $2`
+FROM destinations x JOIN connections c ON c.id = x.connection_id ORDER BY 4 DESC LIMIT +$2`
 
 // Written is how many bytes the attempts of a destination stored.
 type Written struct {

@@ -43,7 +43,7 @@ type EventDefinitionFilter struct {
 // EventDefinitions lists event definitions, newest first.
 func (s *Store) EventDefinitions(ctx context.Context, f EventDefinitionFilter, p Page) ([]model.EventDefinition, string, error) {
 	q := selecting("SELECT " + eventDefinitionColumns + " FROM event_definitions")
-	q.and(f.Query != "", `(name LIKE ? ESCAPE '\' OR description LIKE ? ESCAPE '\')`, like(f.Query), like(f.Query))
+	q.and(f.Query != "", `(name LIKE '%' || ? || '%' ESCAPE '\' OR description LIKE '%' || ? || '%' ESCAPE '\')`, like(f.Query), like(f.Query))
 	q.and(f.Name != "", "name = ?", f.Name)
 	return page(s.reader(ctx), q, p, "id", scanEventDefinition, func(d model.EventDefinition) string { return string(d.ID) })
 }

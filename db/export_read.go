@@ -14,7 +14,7 @@ const (
 	exportBytes = 2 << 20
 )
 
-const exportedEvents = `SELECT ` + eventColumns + `, data FROM events WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`
+const exportedEvents = `SELECT ` + eventColumns + `, data FROM events WHERE id > $1 AND id < $2 ORDER BY id LIMIT +$3`
 
 // ExportedEvents are the next events that were accepted from from until before to, in that order, behind after ("" = the
 // first ones), with their data; none = that was all.
@@ -26,7 +26,7 @@ func (s *Store) ExportedEvents(ctx context.Context, from, to time.Time, after mo
 
 const exportedDeliveries = `
 SELECT ` + deliveryColumns + `, coalesce(e.subject, '')` + deliveryTables + `
-WHERE d.settled_at IS NOT NULL AND (d.settled_at, d.id) > ($1, $2) AND d.settled_at < $3 ORDER BY d.settled_at, d.id LIMIT $4`
+WHERE d.settled_at IS NOT NULL AND (d.settled_at, d.id) > ($1, $2) AND d.settled_at < $3 ORDER BY d.settled_at, d.id LIMIT +$4`
 
 // ExportedDelivery is a delivery with the subject of its event.
 type ExportedDelivery struct {
@@ -68,7 +68,7 @@ func (s *Store) ExportedAttempts(ctx context.Context, of []model.DeliveryID) ([]
 }
 
 const exportedCounts = `
-SELECT (SELECT count(*) FROM (SELECT 1 FROM events WHERE id > $1 AND id < $2 LIMIT $5)), (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE settled_at >= $3 AND settled_at < $4 LIMIT $5))`
+SELECT (SELECT count(*) FROM (SELECT 1 FROM events WHERE id > $1 AND id < $2 LIMIT +$5)), (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE settled_at >= $3 AND settled_at < $4 LIMIT +$5))`
 
 // ExportedCounts counts events that were accepted and deliveries that were settled in a range, up to most of each.
 func (s *Store) ExportedCounts(ctx context.Context, from, to time.Time, most int) (events, deliveries int64, err error) {

@@ -49,7 +49,7 @@ WITH RECURSIVE places (id) AS (
 SELECT id FROM places WHERE id IS NOT NULL LIMIT 100`
 	fileUse = `SELECT count(*), coalesce(sum(size), 0) FROM (SELECT max(size) AS size FROM files WHERE connection_id = $1 GROUP BY hash)`
 	filesAt = `
-SELECT hash, connection_id, max(object_key), max(size), max(content_type) FROM files WHERE connection_id = $1 AND hash > $2 GROUP BY hash ORDER BY hash LIMIT $3`
+SELECT hash, connection_id, max(object_key), max(size), max(content_type) FROM files WHERE connection_id = $1 AND hash > $2 GROUP BY hash ORDER BY hash LIMIT +$3`
 	keptAt    = `SELECT EXISTS (SELECT 1 FROM files WHERE connection_id = $1 AND hash = $2)`
 	moveFiles = `UPDATE files SET connection_id = $1, object_key = $2 WHERE connection_id = $3 AND hash = $4`
 )

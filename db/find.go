@@ -16,6 +16,6 @@ type DestinationFilter struct {
 func (s *Store) FindDestinations(ctx context.Context, f DestinationFilter, p Page) ([]model.Destination, string, error) {
 	q := selecting("SELECT " + destinationColumns + " FROM destinations")
 	q.and(f.ConnectionID != "", "connection_id = ?", f.ConnectionID)
-	q.and(f.Query != "", `(name LIKE ? ESCAPE '\' OR path LIKE ? ESCAPE '\')`, like(f.Query), like(f.Query))
+	q.and(f.Query != "", `(name LIKE '%' || ? || '%' ESCAPE '\' OR path LIKE '%' || ? || '%' ESCAPE '\')`, like(f.Query), like(f.Query))
 	return page(s.reader(ctx), q, p, "id", scanDestination, func(d model.Destination) string { return string(d.ID) })
 }

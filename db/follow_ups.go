@@ -51,7 +51,7 @@ WITH RECURSIVE names (id) AS (
   SELECT min(target_id) FROM follow_ups
   UNION ALL SELECT (SELECT min(target_id) FROM follow_ups WHERE target_id > names.id) FROM names WHERE names.id IS NOT NULL)
 SELECT id, (SELECT min(due_at) FROM follow_ups WHERE target_id = names.id) FROM names WHERE id IS NOT NULL`
-	dueFollowUps = `SELECT ` + followUpColumns + ` FROM follow_ups WHERE target_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3`
+	dueFollowUps = `SELECT ` + followUpColumns + ` FROM follow_ups WHERE target_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT +$3`
 	followUpOf   = `SELECT ` + followUpColumns + ` FROM follow_ups WHERE message_id = $1`
 	askAgain     = `UPDATE follow_ups SET due_at = $1, asked = asked + 1, words = $2 WHERE message_id = $3 AND reference = $4`
 	dropFollowUp = `DELETE FROM follow_ups WHERE message_id = $1 AND reference = $2`

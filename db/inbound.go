@@ -68,7 +68,7 @@ type InboundFilter struct {
 // InboundEndpoints lists endpoints, newest first.
 func (s *Store) InboundEndpoints(ctx context.Context, f InboundFilter, p Page) ([]model.InboundEndpoint, string, error) {
 	q := selecting("SELECT " + inboundColumns + " FROM inbound_endpoints")
-	q.and(f.Query != "", `name LIKE ? ESCAPE '\'`, like(f.Query))
+	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
 	q.and(f.ConnectionID != "", "connection_id = ?", f.ConnectionID)
 	q.and(f.UserID != "", "user_id = ?", f.UserID)
 	list, next, err := page(s.reader(ctx), q, p, "id", scanInbound, func(e model.InboundEndpoint) string { return string(e.ID) })

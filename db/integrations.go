@@ -31,7 +31,7 @@ type IntegrationFilter struct {
 // Integrations lists integrations, newest first.
 func (s *Store) Integrations(ctx context.Context, f IntegrationFilter, p Page) ([]model.Integration, string, error) {
 	q := selecting("SELECT " + integrationColumns + " FROM integrations")
-	q.and(f.Query != "", `name LIKE ? ESCAPE '\'`, like(f.Query))
+	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
 	q.and(f.Published, "published_version > 0")
 	return page(s.reader(ctx), q, p, "id", scanIntegration, func(n model.Integration) string { return string(n.ID) })
 }

@@ -86,7 +86,7 @@ func scanMail(r row) (model.Mail, error) {
 
 const (
 	insertMail = `INSERT INTO mails (id, to_address, subject, why, due_at, attempts, sent_at, last_error, created_at) VALUES ($1, $2, $3, $4, $5, 0, 0, '', $5)`
-	dueMails   = `SELECT ` + mailColumns + ` FROM mails WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT $2`
+	dueMails   = `SELECT ` + mailColumns + ` FROM mails WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT +$2`
 	nextMail   = `SELECT min(due_at) FROM mails WHERE due_at IS NOT NULL`
 	markMail   = `UPDATE mails SET attempts = attempts + 1, due_at = $1, sent_at = $2, last_error = $3 WHERE id = $4`
 	oldMails   = `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE id < $1 AND due_at IS NULL ORDER BY id LIMIT 500)`

@@ -51,7 +51,7 @@ func page[T any](r querier, q *query, p Page, key string, scan func(row) (T, err
 		return nil, "", fault.New(fault.Invalid, "This cursor is not one of ours.")
 	}
 	q.and(p.Cursor != "", key+" < ?", p.Cursor)
-	items, err := all(r, scan, q.sql(" ORDER BY "+key+" DESC LIMIT ?"), append(q.args, p.limit()+1)...)
+	items, err := all(r, scan, q.sql(" ORDER BY "+key+" DESC LIMIT +?"), append(q.args, p.limit()+1)...)
 	if err != nil || len(items) <= p.limit() {
 		return items, "", err
 	}

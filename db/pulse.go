@@ -42,7 +42,7 @@ func (s *Store) Pulse(ctx context.Context, destinations []model.DestID, now time
 const failedSince = `SELECT coalesce(sum(n), 0) FROM stats WHERE destination_id = '' AND what = 'failed' AND minute >= $1`
 
 const heldSome = `
-SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'held' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)`
+SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'held' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)`
 
 // Needs counts what people should look at, without walking deliveries: those that failed since t, and those that are held (at most
 // model.MostCounted and one).

@@ -13,7 +13,7 @@ const dueOf = `
 SELECT d.id, coalesce(length(e.data), 0) + coalesce(length(p.data), 0), d.batch_id
 FROM deliveries d LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
 WHERE d.settled_at IS NULL AND d.owner = '' AND d.target_id = $1 AND d.lane = $2 AND d.next_attempt_at <= $3
-ORDER BY d.next_attempt_at LIMIT $4`
+ORDER BY d.next_attempt_at LIMIT +$4`
 
 // The + keeps the planner from walking everything that waits.
 const own = `UPDATE deliveries SET owner = $1 WHERE +owner = '' AND settled_at IS NULL AND id IN (SELECT value FROM json_each($2))`

@@ -21,7 +21,7 @@ const (
 	markKey = `
 INSERT INTO seal_keys (id, proof, created_at) VALUES ($1, $2, max($3, (SELECT coalesce(max(created_at), 0) + 1 FROM seal_keys)))
 ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at`
-	underOthers = `SELECT kind, row_id, name, key_id, box FROM sealed WHERE key_id <> $1 LIMIT $2`
+	underOthers = `SELECT kind, row_id, name, key_id, box FROM sealed WHERE key_id <> $1 LIMIT +$2`
 	countOthers = `SELECT count(*) FROM sealed WHERE key_id <> $1`
 	forgetKeys  = `DELETE FROM seal_keys WHERE id <> $1`
 )

@@ -60,7 +60,7 @@ FROM deliveries d LEFT JOIN events e ON e.id = d.event_id`)
 	return all(s.reader(ctx), func(r row) (c model.ReplayCandidate, err error) {
 		err = r.Scan(&c.ID, &c.EventID, &c.Event, &c.Subject, &c.TargetID, &c.DestinationID, &c.ActionID, &c.Lane, &c.Status, at{&c.CreatedAt}, &c.HasData)
 		return c, err
-	}, q.sql(" ORDER BY d.id LIMIT ?"), append(q.args, limit)...)
+	}, q.sql(" ORDER BY d.id LIMIT +?"), append(q.args, limit)...)
 }
 
 const oldReplays = `DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE id < $1 AND finished_at IS NOT NULL ORDER BY id LIMIT 50)`
@@ -152,7 +152,7 @@ func (s *Store) AdvanceReplay(ctx context.Context, id model.ReplayID, made []mod
 
 const itemsOf = `
 SELECT i.delivery_id, coalesce(d.status, ''), coalesce(d.attempts, 0) FROM replay_items i LEFT JOIN deliveries d ON d.id = i.delivery_id
-WHERE i.replay_id = $1 AND i.tried = $2 AND i.delivery_id > $3 ORDER BY i.delivery_id LIMIT $4`
+WHERE i.replay_id = $1 AND i.tried = $2 AND i.delivery_id > $3 ORDER BY i.delivery_id LIMIT +$4`
 
 // ReplayItem is a delivery of a replay as it stands; Status "" = it is gone.
 type ReplayItem struct {

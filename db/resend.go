@@ -94,7 +94,7 @@ func (s *Store) DropHeld(ctx context.Context, actor model.Actor, target model.Ta
 
 const heldOf = `
 SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $1 AND lane IN ('realtime', 'bulk')
-  AND next_attempt_at IS NULL AND (held = 'disabled' OR held = '' AND seq > 0) LIMIT $2)`
+  AND next_attempt_at IS NULL AND (held = 'disabled' OR held = '' AND seq > 0) LIMIT +$2)`
 
 // mostHeld is how far held deliveries are counted.
 const mostHeld = 10000

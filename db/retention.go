@@ -89,7 +89,7 @@ func scanSight(r row) (f sight, err error) {
 }
 
 const (
-	eventsWithData = `SELECT id, data IS NOT NULL FROM events WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`
+	eventsWithData = `SELECT id, data IS NOT NULL FROM events WHERE id > $1 AND id < $2 ORDER BY id LIMIT +$3`
 	dropData       = `
 UPDATE events SET data = NULL WHERE id IN (SELECT value FROM json_each($1)) AND data IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND d.settled_at IS NULL)`
@@ -108,7 +108,7 @@ func (s *Store) DropData(ctx context.Context, before time.Time, w Sweep) (Sweep,
 const (
 	attemptsWithBodies = `
 SELECT delivery_id, number, request_body IS NOT NULL OR response_body IS NOT NULL FROM attempts
-WHERE (delivery_id, number) > ($1, $2) AND delivery_id < $3 ORDER BY delivery_id, number LIMIT $4`
+WHERE (delivery_id, number) > ($1, $2) AND delivery_id < $3 ORDER BY delivery_id, number LIMIT +$4`
 	dropBodies = `
 UPDATE attempts SET request_body = NULL, response_body = NULL WHERE delivery_id IN (SELECT value FROM json_each($1))
   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = attempts.delivery_id AND d.settled_at IS NULL)
@@ -149,7 +149,7 @@ func (s *Store) DropBodies(ctx context.Context, before time.Time, w Sweep) (Swee
 }
 
 const (
-	oldBatches  = `SELECT DISTINCT delivery_id FROM attempts WHERE delivery_id > $1 AND delivery_id < $2 ORDER BY delivery_id LIMIT $3`
+	oldBatches  = `SELECT DISTINCT delivery_id FROM attempts WHERE delivery_id > $1 AND delivery_id < $2 ORDER BY delivery_id LIMIT +$3`
 	dropBatches = `
 DELETE FROM attempts WHERE delivery_id IN (SELECT value FROM json_each($1))
   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch_id = attempts.delivery_id AND d.batch_id <> '')`
@@ -174,7 +174,7 @@ func (s *Store) dropAll(ctx context.Context, find, drop, end string, w Sweep) (S
 }
 
 const (
-	oldDeliveries = `SELECT id, CASE WHEN settled_at IS NULL THEN 0 ELSE attempts + 2 END FROM deliveries WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`
+	oldDeliveries = `SELECT id, CASE WHEN settled_at IS NULL THEN 0 ELSE attempts + 2 END FROM deliveries WHERE id > $1 AND id < $2 ORDER BY id LIMIT +$3`
 	dropAttempts  = `DELETE FROM attempts WHERE delivery_id IN (SELECT value FROM json_each($1))`
 	dropPayload   = `DELETE FROM payloads WHERE delivery_id IN (SELECT value FROM json_each($1))`
 	dropFates     = `DELETE FROM fates WHERE delivery_id IN (SELECT value FROM json_each($1))`
@@ -203,7 +203,7 @@ func (s *Store) DropDeliveries(ctx context.Context, before time.Time, w Sweep) (
 }
 
 const (
-	oldEvents  = `SELECT id FROM events WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`
+	oldEvents  = `SELECT id FROM events WHERE id > $1 AND id < $2 ORDER BY id LIMIT +$3`
 	dropEvents = `
 DELETE FROM events WHERE id IN (SELECT value FROM json_each($1)) AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = events.id)`
 )
@@ -215,7 +215,7 @@ func (s *Store) DropEvents(ctx context.Context, before time.Time, w Sweep) (Swee
 
 const (
 	heldBefore = `SELECT ` + deliveryColumns + deliveryTables + `
-WHERE d.status = 'held' AND d.status <> 'delivered' AND d.status <> 'pending' AND d.id < $1 AND d.updated_at < $2 LIMIT $3`
+WHERE d.status = 'held' AND d.status <> 'delivered' AND d.status <> 'pending' AND d.id < $1 AND d.updated_at < $2 LIMIT +$3`
 	expire = `
 UPDATE deliveries SET status = 'cancelled', owner = '', held = '', next_attempt_at = NULL, last_error = $1, updated_at = $2, settled_at = $2, version = version + 1
 WHERE id = $3 AND status = 'held'`

@@ -11,7 +11,7 @@ import (
 // Runs that go on are spared, and those with messages that are not settled: a message is rendered anew for each attempt.
 
 const (
-	runsWithData = `SELECT id, data IS NOT NULL AND ended_at > 0 AND ended_at < $3 FROM runs WHERE id > $1 AND id < $2 ORDER BY id LIMIT $4`
+	runsWithData = `SELECT id, data IS NOT NULL AND ended_at > 0 AND ended_at < $3 FROM runs WHERE id > $1 AND id < $2 ORDER BY id LIMIT +$4`
 	dropRunData  = `
 UPDATE runs SET data = NULL WHERE id IN (SELECT value FROM json_each($1)) AND ended_at > 0
   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.run_id = runs.id AND d.run_id <> '' AND d.settled_at IS NULL)`
@@ -37,7 +37,7 @@ func (s *Store) oldRuns(ctx context.Context, find string, before time.Time, w Sw
 }
 
 const (
-	endedRuns = `SELECT id, ended_at > 0 AND ended_at < $3 FROM runs WHERE id > $1 AND id < $2 ORDER BY id LIMIT $4`
+	endedRuns = `SELECT id, ended_at > 0 AND ended_at < $3 FROM runs WHERE id > $1 AND id < $2 ORDER BY id LIMIT +$4`
 	dropRuns  = `
 DELETE FROM runs WHERE id IN (SELECT value FROM json_each($1)) AND ended_at > 0
   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.run_id = runs.id AND d.run_id <> '' AND d.settled_at IS NULL)
@@ -94,7 +94,7 @@ func (s *Store) DropFiles(ctx context.Context, list []File) error {
 }
 
 const (
-	looseFiles = `SELECT ` + fileColumns + ` FROM files WHERE run_id = '' AND created_at <= $1 ORDER BY id LIMIT $2`
+	looseFiles = `SELECT ` + fileColumns + ` FROM files WHERE run_id = '' AND created_at <= $1 ORDER BY id LIMIT +$2`
 	dropFile   = `DELETE FROM files WHERE id = $1 AND run_id = ''`
 )
 

@@ -209,7 +209,7 @@ func (tx *Tx) User(id model.UserID) (model.User, error) {
 
 const runsAbout = `
 SELECT id FROM runs INDEXED BY runs_status
-WHERE status IN ('running', 'waiting', 'paused') AND status <> 'completed' AND workflow_id = $1 AND subject = $2 LIMIT $3`
+WHERE status IN ('running', 'waiting', 'paused') AND status <> 'completed' AND workflow_id = $1 AND subject = $2 LIMIT +$3`
 
 // RunsAbout lists up to limit runs of a workflow that go on and have this subject.
 func (tx *Tx) RunsAbout(id model.WorkflowID, subject string, limit int) ([]model.RunID, error) {
@@ -242,7 +242,7 @@ func (s *Store) RunsSince(ctx context.Context, t time.Time) ([]model.RunID, erro
 
 const goingRunsOf = `
 SELECT id FROM runs INDEXED BY runs_status
-WHERE status IN ('running', 'waiting', 'paused') AND status <> 'completed' AND workflow_id = $1 LIMIT $2`
+WHERE status IN ('running', 'waiting', 'paused') AND status <> 'completed' AND workflow_id = $1 LIMIT +$2`
 
 // GoingRuns lists up to limit runs of a workflow that go on.
 func (s *Store) GoingRuns(ctx context.Context, id model.WorkflowID, limit int) ([]model.RunID, error) {

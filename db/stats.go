@@ -52,7 +52,7 @@ SELECT d.id, d.name, c.id, c.name, sum(iif(s.what = 'failed', s.n, 0)), sum(iif(
     coalesce((SELECT last_at FROM stats WHERE destination_id = d.id AND what = 'recovered' AND minute >= $1 ORDER BY minute DESC LIMIT 1), 0))
 FROM destinations d JOIN connections c ON c.id = d.connection_id
   CROSS JOIN stats s ON s.destination_id = d.id AND s.what IN ('failed', 'retrying') AND s.minute >= $1
-GROUP BY d.id ORDER BY 5 DESC, 6 DESC LIMIT $2`
+GROUP BY d.id ORDER BY 5 DESC, 6 DESC LIMIT +$2`
 
 // Troubles lists where things went wrong since t, the worst first.
 func (s *Store) Troubles(ctx context.Context, since time.Time, limit int) ([]model.Trouble, error) {
@@ -69,7 +69,7 @@ const walked = 500
 const waitsOf = `
 SELECT count(*), coalesce(sum($2 = '' OR destination_id = $2), 0), min(iif($2 = '' OR destination_id = $2, next_attempt_at, NULL))
 FROM (SELECT destination_id, next_attempt_at FROM deliveries
-  WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)`
+  WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)`
 
 // Waits counts the deliveries that wait for another attempt, of one destination or of all (""); it looks at 500 at most.
 func (s *Store) Waits(ctx context.Context, destination model.DestID) (model.Waits, error) {
@@ -85,11 +85,11 @@ func (s *Store) Waits(ctx context.Context, destination model.DestID) (model.Wait
 }
 
 const statusCounts = `
-SELECT 'retrying', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)
-UNION ALL SELECT 'failed', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'failed' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)
-UNION ALL SELECT 'skipped', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'skipped' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)
-UNION ALL SELECT 'held', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'held' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)
-UNION ALL SELECT 'cancelled', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'cancelled' AND status <> 'delivered' AND status <> 'pending' LIMIT $1)`
+SELECT 'retrying', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)
+UNION ALL SELECT 'failed', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'failed' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)
+UNION ALL SELECT 'skipped', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'skipped' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)
+UNION ALL SELECT 'held', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'held' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)
+UNION ALL SELECT 'cancelled', count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'cancelled' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)`
 
 type statusCount struct {
 	status model.Status
@@ -108,7 +108,7 @@ func (s *Store) Tally(ctx context.Context, f DeliveryFilter) (map[model.Status]i
 	f.Status, f.IDs = "", nil
 	q := selecting("SELECT status, count(*) FROM (SELECT d.status FROM deliveries d")
 	f.narrow(q)
-	list, err := all(s.reader(ctx), scanStatusCount, q.sql(" ORDER BY d.id DESC LIMIT ?) GROUP BY status"), append(q.args, walked)...)
+	list, err := all(s.reader(ctx), scanStatusCount, q.sql(" ORDER BY d.id DESC LIMIT +?) GROUP BY status"), append(q.args, walked)...)
 	if err != nil {
 		return nil, err
 	}

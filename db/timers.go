@@ -26,7 +26,7 @@ func scanTimer(r row) (Timer, error) {
 }
 
 const (
-	dueTimers     = `SELECT ` + timerColumns + ` FROM timers WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`
+	dueTimers     = `SELECT ` + timerColumns + ` FROM timers WHERE due_at <= $1 ORDER BY due_at, id LIMIT +$2`
 	nextTimer     = `SELECT min(due_at) FROM timers`
 	insertTimer   = `INSERT INTO timers (id, due_at, kind, ref, run_id, part) VALUES ($1, $2, $3, $4, $5, $6)`
 	dropTimer     = `DELETE FROM timers WHERE id = $1`
@@ -73,8 +73,8 @@ const (
 	insertAwait = `INSERT INTO awaits (step_run_id, run_id, event, wild, since) VALUES ($1, $2, $3, $4, $5)`
 	dropAwait   = `DELETE FROM awaits WHERE step_run_id = $1`
 	anyAwaits   = `SELECT EXISTS (SELECT 1 FROM awaits WHERE event = $1 AND wild = 0) OR EXISTS (SELECT 1 FROM awaits WHERE wild = 1 AND step_run_id > '')`
-	awaitsExact = `SELECT step_run_id, run_id FROM awaits WHERE event = $1 AND wild = 0 AND step_run_id > $2 AND since <= $3 ORDER BY step_run_id LIMIT $4`
-	awaitsWild  = `SELECT step_run_id, run_id, event FROM awaits WHERE wild = 1 AND step_run_id > $1 AND since <= $2 ORDER BY step_run_id LIMIT $3`
+	awaitsExact = `SELECT step_run_id, run_id FROM awaits WHERE event = $1 AND wild = 0 AND step_run_id > $2 AND since <= $3 ORDER BY step_run_id LIMIT +$4`
+	awaitsWild  = `SELECT step_run_id, run_id, event FROM awaits WHERE wild = 1 AND step_run_id > $1 AND since <= $2 ORDER BY step_run_id LIMIT +$3`
 )
 
 // Await notes that a step run waits for an event with this name or pattern.

@@ -65,7 +65,7 @@ func (s *Store) UserByEmail(ctx context.Context, email string) (model.User, stri
 // Users lists users, newest first; query is a part of name or email, "" = all.
 func (s *Store) Users(ctx context.Context, query string, p Page) ([]model.User, string, error) {
 	q := selecting("SELECT " + userColumns + " FROM users u")
-	q.and(query != "", `(u.email LIKE ? ESCAPE '\' OR u.name LIKE ? ESCAPE '\')`, like(query), like(query))
+	q.and(query != "", `(u.email LIKE '%' || ? || '%' ESCAPE '\' OR u.name LIKE '%' || ? || '%' ESCAPE '\')`, like(query), like(query))
 	return page(s.reader(ctx), q, p, "u.id", scanUser, func(u model.User) string { return string(u.ID) })
 }
 

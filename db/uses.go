@@ -50,7 +50,7 @@ WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN
 
 const unsettledOf = `WITH RECURSIVE ` + owners + `
 SELECT count(*) FROM (SELECT 1 FROM deliveries
-  WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN (SELECT value FROM json_each($1)) LIMIT $2)`
+  WHERE settled_at IS NULL AND owner IN (SELECT name FROM owners) AND target_id IN (SELECT value FROM json_each($1)) LIMIT +$2)`
 
 // Unsettled counts the deliveries of targets that are not settled, up to 10,000.
 func (s *Store) Unsettled(ctx context.Context, targets ...model.TargetID) (int64, error) {

@@ -42,7 +42,7 @@ type WorkflowFilter struct {
 // Workflows lists workflows with their drafts, newest first.
 func (s *Store) Workflows(ctx context.Context, f WorkflowFilter, p Page) ([]model.Workflow, string, error) {
 	q := selecting("SELECT " + workflowColumns + " FROM workflows")
-	q.and(f.Query != "", `name LIKE ? ESCAPE '\'`, like(f.Query))
+	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
 	list, next, err := page(s.reader(ctx), q, p, "id", scanWorkflow, func(w model.Workflow) string { return string(w.ID) })
 	for i := range list {
 		if err == nil {
