@@ -84,7 +84,7 @@ func (h *Handlers) newAlert(c echo.Context) error {
 	if !ok {
 		return h.Page(c, web.Bits{Title: "New alert", Section: "settings", Crumbs: []ui.Crumb{settingsCrumb, alertsCrumb, {Label: "New"}}}, views.NewAlertChoice())
 	}
-	r := model.AlertRule{Kind: t.Kind, Name: t.Title, Enabled: true, Scope: c.QueryParam("scope")}
+	r := model.AlertRule{Kind: t.Kind, Name: h.T(c, t.Title), Enabled: true, Scope: c.QueryParam("scope")}
 	r.Clean()
 	return h.alertForm(c, http.StatusOK, r, alertTyped(r), views.Problems{})
 }

@@ -258,7 +258,7 @@ func (h *Handlers) filesPage(c echo.Context, status int, f views.FilesForm, prob
 		uses = append(uses, model.FileUse{ConnectionID: p.Settings.ConnectionID})
 	}
 	for _, u := range uses {
-		place := views.FilePlace{Name: "The data folder of this server", Here: u.ConnectionID == p.Settings.ConnectionID, Files: u.Files, Bytes: u.Bytes}
+		place := views.FilePlace{Name: h.T(c, "The data folder of this server"), Here: u.ConnectionID == p.Settings.ConnectionID, Files: u.Files, Bytes: u.Bytes}
 		if u.ConnectionID != "" {
 			place.Name = h.connectionName(ctx, u.ConnectionID)
 		}

@@ -293,7 +293,7 @@ func Alerts(p AlertsProps) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = ui.CellText("Tells", "", p.tells(r)).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.CellText("Tells", "", p.tells(ctx, r)).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -858,13 +858,13 @@ func (p AlertsProps) destination(id string) string {
 	return ""
 }
 
-func (p AlertsProps) tells(r model.AlertRule) string {
+func (p AlertsProps) tells(ctx context.Context, r model.AlertRule) string {
 	out := append([]string{}, r.Emails...)
 	if d := p.destination(string(r.DestinationID)); d != "" {
 		out = append(out, d)
 	}
 	if len(out) > 2 {
-		return out[0] + " and " + itoa(len(out)-1) + " more"
+		return say(ctx, "{first} and {n} more", "first", out[0], "n", itoa(len(out)-1))
 	}
 	return strings.Join(out, ", ")
 }
@@ -872,17 +872,17 @@ func (p AlertsProps) tells(r model.AlertRule) string {
 // condition is what a rule watches, in a line.
 func (p AlertsProps) condition(ctx context.Context, r model.AlertRule) string {
 	t, _ := model.AlertTypeOf(r.Kind)
-	out := t.Title
+	out := say(ctx, t.Title)
 	switch t.Unit {
 	case "percent":
-		out += ", from " + itoa(r.Threshold) + " %"
+		out = say(ctx, "{what}, from {percent} %", "what", out, "percent", itoa(r.Threshold))
 	case "minutes":
-		out += ", after " + ui.Lasted(ctx, time.Duration(r.Threshold)*time.Minute)
+		out = say(ctx, "{what}, after {time}", "what", out, "time", ui.Lasted(ctx, time.Duration(r.Threshold)*time.Minute))
 	case "days":
-		out += ", " + ui.Many(ctx, r.Threshold, "day") + " before"
+		out = say(ctx, "{what}, {days} before", "what", out, "days", ui.Many(ctx, r.Threshold, "day"))
 	}
 	if t.Window > 0 {
-		out += " within " + ui.Many(ctx, r.WindowMinutes, "minute")
+		out = say(ctx, "{what} within {minutes}", "what", out, "minutes", ui.Many(ctx, r.WindowMinutes, "minute"))
 	}
 	if d := p.destination(r.Scope); d != "" {
 		out += ": " + d
@@ -1028,9 +1028,9 @@ func NewAlertChoice() templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var36 string
-				templ_7745c5c3_Var36, templ_7745c5c3_Err = templ.JoinStringErrs(t.Title)
+				templ_7745c5c3_Var36, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, t.Title))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/alerts.templ`, Line: 252, Col: 21}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/alerts.templ`, Line: 252, Col: 31}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var36))
 				if templ_7745c5c3_Err != nil {
@@ -1041,9 +1041,9 @@ func NewAlertChoice() templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var37 string
-				templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(t.Lead)
+				templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, t.Lead))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/alerts.templ`, Line: 253, Col: 18}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/alerts.templ`, Line: 253, Col: 28}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var37))
 				if templ_7745c5c3_Err != nil {

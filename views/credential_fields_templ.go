@@ -208,7 +208,7 @@ func credentialField(p CredentialFields, f model.Field) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if f.Kind == model.FieldSecret && !f.Required && has(p.Stored, f.Name) {
-			templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "clear", Value: f.Name, Label: say(ctx, "Remove the stored {tolower}", "tolower", strings.ToLower(f.Label))}, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: "clear", Value: f.Name, Label: say(ctx, "Remove the stored {tolower}", "tolower", within(ctx, say(ctx, f.Label)))}, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -403,9 +403,9 @@ func WireSample(steps []WireStep) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var17 string
-			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(s.Title)
+			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, s.Title))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credential_fields.templ`, Line: 110, Col: 33}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credential_fields.templ`, Line: 110, Col: 43}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 			if templ_7745c5c3_Err != nil {

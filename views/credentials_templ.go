@@ -179,7 +179,7 @@ func Credentials(p CredentialsProps) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = ui.CellText("Kind", "", x.Kind).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.CellText("Kind", "", say(ctx, x.Kind)).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
@@ -491,7 +491,7 @@ func EditCredential(p CredentialFormProps) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if p.ID == "" {
-			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: say(ctx, "New credential: {title}", "title", p.Kind.Title), Lead: "Its secrets are encrypted before they are stored.", Kind: p.Kind.Type}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: say(ctx, "New credential: {title}", "title", say(ctx, p.Kind.Title)), Lead: "Its secrets are encrypted before they are stored.", Kind: p.Kind.Type}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -886,7 +886,7 @@ func Credential(p CredentialProps) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = ui.Facts(credentialFacts(p)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Facts(credentialFacts(ctx, p)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1078,9 +1078,9 @@ func needList(list []Need) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var34 string
-			templ_7745c5c3_Var34, templ_7745c5c3_Err = templ.JoinStringErrs(n.Kind)
+			templ_7745c5c3_Var34, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, n.Kind))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 329, Col: 32}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/credentials.templ`, Line: 329, Col: 42}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var34))
 			if templ_7745c5c3_Err != nil {
@@ -1126,9 +1126,9 @@ func needList(list []Need) templ.Component {
 }
 
 // credentialFacts leaves out what does not apply: a field of another grant, unless something is stored in it.
-func credentialFacts(p CredentialProps) []ui.Fact {
+func credentialFacts(ctx context.Context, p CredentialProps) []ui.Fact {
 	c := p.Credential
-	out := []ui.Fact{{Label: "Kind", Text: p.Kind.Title}}
+	out := []ui.Fact{{Label: "Kind", Text: say(ctx, p.Kind.Title)}}
 	for _, f := range p.Kind.Fields {
 		value := c.Config.Text(f.Name)
 		fact := ui.Fact{Label: f.Label, Text: value, Mono: true}
@@ -1140,9 +1140,9 @@ func credentialFacts(p CredentialProps) []ui.Fact {
 		case f.Kind == model.FieldAPIKey && p.Key != "":
 			fact = ui.Fact{Label: f.Label, Text: p.Key}
 		case f.Kind == model.FieldSelect:
-			fact = ui.Fact{Label: f.Label, Text: chosenLabel(f, value)}
+			fact = ui.Fact{Label: f.Label, Text: say(ctx, chosenLabel(f, value))}
 		case f.Kind == model.FieldCheck:
-			fact = ui.Fact{Label: f.Label, Text: map[bool]string{true: texts.ID("Yes"), false: texts.ID("No")}[value == "true"]}
+			fact = ui.Fact{Label: f.Label, Text: say(ctx, yesNo(value == "true"))}
 		case f.Lines:
 			continue // a certificate is described beside
 		}

@@ -712,14 +712,14 @@ func destinationFacts(p DestinationProps) templ.Component {
 					{Label: "Address", Text: p.Connection.EffectiveURL(), Mono: true},
 					{Label: "Path", Text: p.Saved.Path, Mono: true},
 					{Label: "Content type", Text: p.Saved.ContentType, Mono: true},
-					{Label: "Signed", Text: yesNo(p.Saved.Sign)},
+					{Label: "Signed", Text: say(ctx, yesNo(p.Saved.Sign))},
 					{Label: "Retry schedule", Text: together(Schedule(p.Saved.Schedule(p.Connection.Connection)))},
 					{Label: "Answers to retry", Text: string(p.Saved.RetryOn), Mono: true},
 					{Label: "At once", Text: ui.Many(ctx, p.Saved.MaxInFlight, "request")},
-					{Label: "Rate", Text: rateWords(p.Saved.Rate)},
-					{Label: "In order", Text: yesNo(p.Saved.Ordered)},
+					{Label: "Rate", Text: rateWords(ctx, p.Saved.Rate)},
+					{Label: "In order", Text: say(ctx, yesNo(p.Saved.Ordered))},
 					{Label: "Events in one message", Text: itoa(p.Saved.BatchSize)},
-				}, settingFacts(p.Fields, p.Saved.Settings)...)).Render(ctx, templ_7745c5c3_Buffer)
+				}, settingFacts(ctx, p.Fields, p.Saved.Settings)...)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -600,9 +600,9 @@ func InboundEndpoint(p InboundEndpointProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var17 string
-				templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(p.Item.Preset.Docs)
+				templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, p.Item.Preset.Docs))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/inbound.templ`, Line: 191, Col: 45}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/inbound.templ`, Line: 191, Col: 55}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 				if templ_7745c5c3_Err != nil {
@@ -645,7 +645,7 @@ func InboundEndpoint(p InboundEndpointProps) templ.Component {
 				ctx = templ.InitializeContext(ctx)
 				templ_7745c5c3_Err = ui.Facts([]ui.Fact{
 					{Label: "Calls act as", Text: p.Item.User},
-					{Label: "Verified by", Text: p.Item.Preset.Title},
+					{Label: "Verified by", Text: say(ctx, p.Item.Preset.Title)},
 					{Label: "Raises", Text: p.Item.raises(ctx), Mono: p.Item.Event != ""},
 					{Label: "Starts", Text: p.Item.Starts},
 					{Label: "Moves on", Text: p.Item.Moves},

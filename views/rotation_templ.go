@@ -511,7 +511,7 @@ func RotationForm(p RotationFormProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = credentialFields(CredentialFields{Kind: p.Kind.replacing(p.Credential.Stored), Prefix: "config.", Values: p.Form.Config, Saved: p.Credential.ID, Problems: p.Problems, Wire: p.Wire}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = credentialFields(CredentialFields{Kind: p.Kind.replacing(ctx, p.Credential.Stored), Prefix: "config.", Values: p.Form.Config, Saved: p.Credential.ID, Problems: p.Problems, Wire: p.Wire}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -586,12 +586,12 @@ func RotationForm(p RotationFormProps) templ.Component {
 }
 
 // replacing is the kind with secrets that need not be typed, since they are stored.
-func (k Kind) replacing(stored []string) Kind {
+func (k Kind) replacing(ctx context.Context, stored []string) Kind {
 	fields := make([]model.Field, len(k.Fields))
 	copy(fields, k.Fields)
 	for i, f := range fields {
 		if f.Kind == model.FieldSecret && has(stored, f.Name) {
-			fields[i].Label, fields[i].Required = "New "+lower(f.Label), false
+			fields[i].Label, fields[i].Required = say(ctx, "New {what}", "what", within(ctx, say(ctx, f.Label))), false
 		}
 	}
 	k.Fields = fields

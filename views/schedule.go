@@ -155,10 +155,13 @@ func ParseRate(text, unit string) (perSec float64, err error) {
 }
 
 // rateWords is a rate as a person says it.
-func rateWords(perSec float64) string {
+func rateWords(ctx context.Context, perSec float64) string {
 	text, unit := Rate(perSec)
 	if text == "" {
-		return "No limit"
+		return say(ctx, "No limit")
 	}
-	return text + " a " + unit
+	if unit == perMinute {
+		return say(ctx, "{n} a minute", "n", text)
+	}
+	return say(ctx, "{n} a second", "n", text)
 }

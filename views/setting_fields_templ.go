@@ -9,6 +9,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -161,7 +162,7 @@ func settingFields(p SettingFields) templ.Component {
 			var templ_7745c5c3_Var2 string
 			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "More settings"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/setting_fields.templ`, Line: 114, Col: 40}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/setting_fields.templ`, Line: 115, Col: 40}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 			if templ_7745c5c3_Err != nil {
@@ -277,7 +278,7 @@ func openOptions(f model.Field) []ui.Option {
 }
 
 // settingFacts are settings for those who only read; a select shows its label.
-func settingFacts(fields []model.Field, c model.Config) []ui.Fact {
+func settingFacts(ctx context.Context, fields []model.Field, c model.Config) []ui.Fact {
 	var out []ui.Fact
 	for _, f := range fields {
 		text := c.Text(f.Name)
@@ -286,11 +287,11 @@ func settingFacts(fields []model.Field, c model.Config) []ui.Fact {
 		}
 		for _, o := range f.Options {
 			if o.Value == text {
-				text = o.Label
+				text = say(ctx, o.Label)
 			}
 		}
 		if f.Kind == model.FieldCheck {
-			text = yesNo(text == "true")
+			text = say(ctx, yesNo(text == "true"))
 		}
 		out = append(out, ui.Fact{Label: f.Label, Text: text})
 	}

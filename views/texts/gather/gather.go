@@ -57,10 +57,31 @@ var fields = map[string][]string{
 	"Finding":       {"Label"},
 	"DeleteProps":   {"Noun", "Lead", "Consequence"},
 	"Need":          {"Kind"},
+
+	"ChooseCredentialProps": {"Legend", "NoneLabel", "NoneHint"},
 }
 
-// told are the slots of what is said by all of the program, not by pages alone.
-var told = map[string][]string{"Fault": {"Message"}, "Use": {"Kind"}, "Problem": {"Message"}, "scanError": {"text"}}
+// told are the slots of what is said by all of the program, not by pages alone: complaints, and what is described by data
+// that pages draw, such as the forms of credentials and connections.
+var told = map[string][]string{
+	"Fault": {"Message"}, "Use": {"Kind"}, "Problem": {"Message"}, "scanError": {"text"},
+	"Field":         {"Label", "Help", "Placeholder", "Unit", "Group"},
+	"Option":        {"Label"},
+	"Kind":          {"Title", "Summary", "Docs"},
+	"Type":          {"Title", "Summary", "Docs", "NoDestinations"},
+	"Form":          {"Name", "Where", "WhereHelp", "URL", "URLHelp", "Groups"},
+	"Sample":        {"Title"},
+	"Probe":         {"Title"},
+	"Role":          {"Description"},
+	"AlertType":     {"Title", "Lead"},
+	"ReceiverTrick": {"Title", "Text"},
+	"Helper":        {"Doc"},
+	"Step":          {"Title"},
+	"Stop":          {"What"},
+	"Op":            {"Words"},
+	"Template":      {"Title", "Text"},
+	"NavCount":      {"Words"},
+}
 
 // places are the fields of types whose literals name none.
 var places = map[string][]string{
@@ -71,6 +92,14 @@ var places = map[string][]string{
 	"Pair":    {"", "", ""},
 	"Use":     {"Kind", "", ""},
 	"Option":  {"", "Label", ""},
+
+	"Kind":          {"", "Title", "Summary", "", "Docs", ""}, // of jobs/inbound
+	"Probe":         {"Title", "", ""},
+	"AlertType":     {"", "Title", "Lead", "", "", "", "", ""},
+	"ReceiverTrick": {"", "Title", "Text"},
+	"Helper":        {"", "", "Doc", "", "", ""},
+	"Step":          {"Title", ""}, // of jobs/scheme
+	"Op":            {"", "Words", ""},
 }
 
 // args are the arguments that are looked up, by the name of what is called; of methods the name alone counts.
@@ -93,6 +122,9 @@ var absent = map[string]int{"fault.Absent": 0, "one": 1}
 
 // nouns are those whose count has a plural of its own form.
 var nouns = map[string]int{"Many": 2, "Plural": 1}
+
+// makers are functions that make such descriptions, with the arguments that they put into them.
+var makers = map[string][]int{"messageFields": {0}, "secretField": {0, 1}}
 
 // inner are what queries call what no person asks for by its name.
 var inner = []string{"count", "counts", "day", "hour", "mark", "sequence", "size", "throttle", "timer"}
@@ -157,7 +189,7 @@ func (g gathered) source(path, name string) error {
 	if err != nil {
 		return err
 	}
-	v := visitor{g: g, name: filepath.ToSlash(name), pages: strings.HasPrefix(name, "views") || strings.HasPrefix(name, "handlers"), known: map[token.Pos]bool{}}
+	v := visitor{g: g, name: filepath.ToSlash(name), pages: strings.HasPrefix(name, "views") || strings.HasPrefix(name, "handlers"), known: map[token.Pos]bool{}, named: constants(f)}
 	v.file(f)
 	return nil
 }
@@ -167,6 +199,7 @@ type visitor struct {
 	name  string
 	pages bool
 	known map[token.Pos]bool // literals that are looked up
+	named map[string]string  // texts of the file's constants
 }
 
 // mark keeps where the literals of an expression stand.
@@ -199,8 +232,35 @@ func (v visitor) file(f *ast.File) {
 	})
 }
 
+// constants are the texts of the file's constants, by name.
+func constants(f *ast.File) map[string]string {
+	out := map[string]string{}
+	for _, d := range f.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.CONST {
+			continue
+		}
+		for _, s := range g.Specs {
+			if x, ok := s.(*ast.ValueSpec); ok && len(x.Names) == 1 && len(x.Values) == 1 {
+				if text := said(x.Values[0]); len(text) == 1 {
+					out[x.Names[0].Name] = text[0]
+				}
+			}
+		}
+	}
+	return out
+}
+
+// said are the texts that an expression can be, that of a constant too.
+func (v visitor) said(e ast.Expr) []string {
+	if id, ok := e.(*ast.Ident); ok && v.named[id.Name] != "" {
+		return []string{v.named[id.Name]}
+	}
+	return said(e)
+}
+
 func (v visitor) add(e ast.Expr) {
-	for _, s := range said(e) {
+	for _, s := range v.said(e) {
 		v.g.add(s, v.name)
 		v.mark(e)
 	}
@@ -208,7 +268,7 @@ func (v visitor) add(e ast.Expr) {
 
 var (
 	sentence = regexp.MustCompile(`^\p{Lu}\p{Ll}`)
-	whole    = regexp.MustCompile(`(?s)^\p{Lu}\p{Ll}* .*[.?]$`)
+	whole    = regexp.MustCompile(`(?s)^\p{Lu}\p{Ll}*[,;]? .*[.?]$`)
 )
 
 // returned keeps what a function gives back when it reads like a text for people: such functions choose between texts.
@@ -255,6 +315,11 @@ func (v visitor) call(c *ast.CallExpr) {
 		}
 	}
 	v.told(c, name, of)
+	for _, i := range makers[name] {
+		if i < len(c.Args) {
+			v.add(c.Args[i])
+		}
+	}
 	if !v.pages {
 		return
 	}
@@ -326,10 +391,33 @@ func (v visitor) literal(c *ast.CompositeLit, kind string) {
 		if key == "" {
 			continue
 		}
+		if key == "Placeholder" && kind == "Field" && !v.example(value) {
+			continue
+		}
+		if inner, ok := value.(*ast.CompositeLit); ok && slices.Contains(told[kind], key) {
+			v.values(inner)
+			continue
+		}
 		if slices.Contains(told[kind], key) || v.pages && (slices.Contains(fields[kind], key) || slices.Contains(places[kind], key)) {
 			v.add(value)
 		}
 	}
+}
+
+// values reads what a map of texts holds.
+func (v visitor) values(c *ast.CompositeLit) {
+	for _, e := range c.Elts {
+		if kv, ok := e.(*ast.KeyValueExpr); ok {
+			v.add(kv.Value)
+		}
+	}
+}
+
+var words = regexp.MustCompile(`^\p{Lu}\p{Ll}+:? |\} \p{L}{2,}`)
+
+// example reports whether the placeholder of a field says something: most are what machines write.
+func (v visitor) example(e ast.Expr) bool {
+	return slices.ContainsFunc(v.said(e), words.MatchString)
 }
 
 func typeName(e ast.Expr) string {
