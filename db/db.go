@@ -50,6 +50,7 @@ type Store struct {
 	closed  error
 
 	version   atomic.Int64 // config_version as last seen
+	routed    atomic.Pointer[Routing]
 	versionAt atomic.Int64 // when that was, unix ms
 	changed   struct {
 		sync.Mutex

@@ -8,7 +8,8 @@ import (
 	"waybill/db/model"
 )
 
-// Routing is everything that decides where events go, as it stood at one Version. Secrets are opened separately.
+// Routing is everything that decides where events go, as it stood at one Version. Secrets are opened separately. Its
+// readers share it and change nothing in it.
 type Routing struct {
 	Version      int64
 	Actions      []model.Action // oldest first
@@ -59,8 +60,24 @@ FROM workflows w JOIN workflow_versions v ON v.workflow_id = w.id AND v.number =
 
 var readOnly = &sql.TxOptions{ReadOnly: true}
 
-// Routing reads all of it, consistently.
+// Routing is the newest one that this process knows of. It is read once, consistently, and kept until the Version grows.
 func (s *Store) Routing(ctx context.Context) (Routing, error) {
+	v, err := s.Version(ctx)
+	if err != nil {
+		return Routing{}, err
+	}
+	if kept := s.routed.Load(); kept != nil && kept.Version >= v {
+		return *kept, nil
+	}
+	read, err := s.readRouting(ctx)
+	if err != nil {
+		return Routing{}, err
+	}
+	s.routed.Store(&read)
+	return read, nil
+}
+
+func (s *Store) readRouting(ctx context.Context) (Routing, error) {
 	tx, err := s.readers.BeginTx(ctx, readOnly)
 	if err != nil {
 		return Routing{}, fmt.Errorf("begin to read the routing: %w", sorted(err))

@@ -234,6 +234,15 @@ func audited(t *testing.T, s *db.Store) {
 		rows, _ := newest()
 		version, _ := s.Version(ctx)
 		Write(t, s, func(tx *db.Tx) error { return c.run(tx, &x) })
+		kept, err := s.Routing(ctx)
+		ok(t, c.method+": routing", err)
+		Write(t, s, func(tx *db.Tx) error {
+			stored, err := tx.Routing()
+			if !reflect.DeepEqual(kept, stored) {
+				t.Errorf("%s: the routing that is kept is not the one that is stored:\n%+v\n%+v", c.method, kept, stored)
+			}
+			return err
+		})
 		after, last := newest()
 		if c.action == "" {
 			equal(t, c.method+": audit rows", rows, after)
