@@ -266,7 +266,7 @@ func Invited(i model.Invitation, link string, mailed bool, now time.Time) templ.
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Card(ui.CardProps{ID: "new-link", Title: "Link", Lead: say(ctx, "It works once, for {time}. Whoever has it becomes this user: treat it like a password.", "time", ui.Span(ctx, ui.Ahead(i.ExpiresAt.Sub(now))))}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Card(ui.CardProps{ID: "new-link", Title: "Link", Lead: say(ctx, "It works once, for {time}. Whoever has it becomes this user: treat it like a password.", "time", ui.Many(ctx, int(ui.Ahead(i.ExpiresAt.Sub(now))/(24*time.Hour)), "day"))}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -97,7 +97,7 @@ func designerTop(p DesignerProps, tab string, publish bool) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			if p.CanRun && p.Workflow.Published > 0 {
+			if p.CanRun && p.Workflow.Published > 0 && p.Workflow.Enabled {
 				templ_7745c5c3_Err = ui.LinkButton(ui.ButtonProps{Label: "Start a run", Icon: "play", URL: href.StartWorkflow(p.Workflow.ID)}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -667,7 +667,7 @@ func triggerKindFields(p TriggerProps, k model.TriggerKind) templ.Component {
 				}
 			}
 		case model.TriggerManual:
-			if p.Workflow.Published > 0 && p.CanRun {
+			if p.Workflow.Published > 0 && p.Workflow.Enabled && p.CanRun {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 48, "<p class=\"field-hint\"><a class=\"link\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
