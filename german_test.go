@@ -21,6 +21,8 @@ func TestGerman(t *testing.T) {
 		"/":                            "Übersicht",
 		"/connections":                 "Verbindungen",
 		"/connections/new?type=s3":     "Verbindung",
+		"/credentials/new/oauth2":      "URL für Zugriffstoken",
+		"/inbound/new/hmac":            "Header der Signatur",
 		"/deliveries":                  "Zustellungen",
 		"/destinations/" + destination: "Vorlage",
 		"/workflows":                   "Abläufe",

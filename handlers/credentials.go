@@ -271,7 +271,7 @@ func (h *Handlers) credentialPage(c echo.Context, status int, x model.Credential
 		return err
 	}
 	if props.Certificates = certificates(x); x.Type == model.CredentialPlatform {
-		if err := h.platformKey(ctx, &props); err != nil {
+		if err := h.platformKey(h.Reader(c), &props); err != nil {
 			return err
 		}
 	}

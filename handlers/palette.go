@@ -90,7 +90,7 @@ func (h *Handlers) find(c echo.Context, q query, most int) ([]views.HitGroup, er
 		most = len(commands) + len(subpages) + searchHits
 	}
 	add(texts.ID("Commands"), most, h.told(c, permitted(rights, commands)))
-	add(texts.ID("Pages"), most, h.told(c, append(pagesOf(rights), permitted(rights, subpages)...)))
+	add(texts.ID("Pages"), most, h.told(c, append(pagesOf(h.Reader(c), rights), permitted(rights, subpages)...)))
 	if q.text != "" {
 		for _, s := range h.sources() {
 			if !rights.Has(s.right) {
@@ -187,11 +187,11 @@ var subpages = []offer{
 }
 
 // pagesOf is the navigation.
-func pagesOf(rights model.Rights) []views.Hit {
+func pagesOf(ctx context.Context, rights model.Rights) []views.Hit {
 	var out []views.Hit
 	for _, g := range navigation(rights) {
 		for _, p := range g.Items {
-			out = append(out, views.Hit{Icon: p.Icon, Label: p.Label, URL: p.URL, Aside: views.GoKeys(p.Key), Also: g.Label})
+			out = append(out, views.Hit{Icon: p.Icon, Label: p.Label, URL: p.URL, Aside: views.GoKeys(ctx, p.Key), Also: g.Label})
 		}
 	}
 	return out

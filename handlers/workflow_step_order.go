@@ -35,7 +35,7 @@ func (h *Handlers) newStepPage(c echo.Context, status int, w model.Workflow, p v
 	if p.DesignerProps, err = h.designer(c, w, p.After); err != nil {
 		return err
 	}
-	return h.Page(c, stepBits(status, w, "Add a step"), views.NewStep(p))
+	return h.Page(c, stepBits(status, w, h.T(c, "Add a step")), views.NewStep(p))
 }
 
 func (h *Handlers) createStep(c echo.Context) error {
@@ -103,7 +103,7 @@ func (h *Handlers) askDeleteStep(c echo.Context) error {
 			p.Before = append(p.Before, s.Name)
 		}
 	}
-	return h.Page(c, stepBits(http.StatusOK, w, "Delete "+p.Step.Name), views.DeleteStep(p))
+	return h.Page(c, stepBits(http.StatusOK, w, h.T(c, "Delete {name}", "name", p.Step.Name)), views.DeleteStep(p))
 }
 
 func (h *Handlers) deleteStep(c echo.Context) error {

@@ -48,7 +48,7 @@ func (h *Handlers) triggerPage(c echo.Context, status int, w model.Workflow, p v
 			return err
 		}
 	}
-	return h.Page(c, stepBits(status, w, "Trigger"), views.Trigger(p))
+	return h.Page(c, stepBits(status, w, h.T(c, "Trigger")), views.Trigger(p))
 }
 
 // nextTimes are the next five of a schedule, in its zone; none of one that is not complete yet.

@@ -103,9 +103,9 @@ func (h *Handlers) showVersion(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	name := "Version " + strconv.FormatInt(v.Number, 10)
+	name := h.T(c, "Version {n}", "n", strconv.FormatInt(v.Number, 10))
 	props := views.VersionProps{DesignerProps: p, Version: v, Picture: views.Graph(h.Reader(c), h.T(c, "Steps of {name}", "name", name), v.Definition, func(string) string { return "" })}
-	bits := web.Bits{Title: name + " of " + w.Name, Section: "workflows",
+	bits := web.Bits{Title: name + " · " + w.Name, Section: "workflows",
 		Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), crumb("Versions", href.WorkflowVersions(w.ID)), {Label: name}}}
 	return h.Page(c, bits, views.Version(props))
 }

@@ -64,7 +64,7 @@ func (h *Handlers) webhookPage(c echo.Context, status int, w model.Workflow, p v
 			return err
 		}
 	}
-	name := "Add a webhook"
+	name := h.T(c, "Add a webhook")
 	if p.ID != "" {
 		name = p.Saved.Name
 	}

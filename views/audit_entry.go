@@ -14,7 +14,7 @@ func (p AuditEntryProps) facts(ctx context.Context) []ui.Fact {
 	e := p.Entry
 	out := []ui.Fact{{Label: say(ctx, "Who"), Body: maybeLink(p.ActorURL != "", e.ActorName, p.ActorURL)}}
 	if how := actorKind(e.Audit); how != "" && e.Via == "" {
-		out = append(out, ui.Fact{Label: say(ctx, "How"), Text: how})
+		out = append(out, ui.Fact{Label: say(ctx, "How"), Text: say(ctx, how)})
 	}
 	if e.Via != "" {
 		out = append(out, ui.Fact{Label: say(ctx, "By API key"), Body: maybeLink(true, e.Via, href.APIKey(e.Via))})

@@ -105,14 +105,14 @@ func (f FieldsForm) errors(at string, i int, p Problems) map[string]string {
 	return out
 }
 
-func (r FieldForm) title() string {
+func (r FieldForm) title(ctx context.Context) string {
 	switch {
 	case r.Name != "":
 		return r.Name
 	case r.Key != "":
 		return r.Key
 	}
-	return "New field"
+	return say(ctx, "New field")
 }
 
 func fieldEditor(f FieldsForm, i int, r FieldForm, bad map[string]string) templ.Component {
@@ -159,9 +159,9 @@ func fieldEditor(f FieldsForm, i int, r FieldForm, bad map[string]string) templ.
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var4 string
-		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(r.title())
+		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(r.title(ctx))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/flow_forms.templ`, Line: 65, Col: 39}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/flow_forms.templ`, Line: 65, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 		if templ_7745c5c3_Err != nil {
@@ -303,7 +303,7 @@ func fieldEditor(f FieldsForm, i int, r FieldForm, bad map[string]string) templ.
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: "Move up", Icon: "up", Small: true, Name: "more", Value: MoveUp(i), Attrs: templ.Attributes{"formnovalidate": true, "aria-label": say(ctx, "Move {name} up", "name", r.title())}}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: "Move up", Icon: "up", Small: true, Name: "more", Value: MoveUp(i), Attrs: templ.Attributes{"formnovalidate": true, "aria-label": say(ctx, "Move {name} up", "name", r.title(ctx))}}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -672,7 +672,7 @@ func inboundEffects(p InboundFormProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "decision", Label: "Decision", Value: p.Form.Decision, Error: p.Problems.Of("completes.decision"), Mono: true, Placeholder: "complete", Hint: "complete, approve or reject; it may hold tags."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "decision", Label: "Decision", Value: p.Form.Decision, Error: p.Problems.Of("completes.decision"), Mono: true, Placeholder: "{{ it.data[0].decision }}", Hint: "complete, approve or reject; it may hold tags."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -249,7 +249,7 @@ func (e InboundItem) short() string {
 func (e InboundItem) today(ctx context.Context) string {
 	taken, refused := e.taken(), e.Today[model.CallRefused]
 	if taken+refused == 0 {
-		return "No calls today"
+		return say(ctx, "No calls today")
 	}
 	if taken == 0 {
 		return say(ctx, "{calls} today, all refused", "calls", ui.Many(ctx, int(refused), "call"))
@@ -1066,7 +1066,7 @@ func (e InboundItem) answers(ctx context.Context) string {
 	case model.ResponseRun:
 		return say(ctx, "When the run has ended, at most {seconds}", "seconds", ui.Many(ctx, e.Response.TimeoutSeconds, "second"))
 	}
-	return "At once, with a receipt"
+	return say(ctx, "At once, with a receipt")
 }
 
 func inboundKeys(p InboundEndpointProps) templ.Component {
@@ -1280,7 +1280,7 @@ func inboundKeys(p InboundEndpointProps) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.CellNamed(words(s.Name), "", say(ctx, "For verifying")).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.CellNamed(say(ctx, words(s.Name)), "", say(ctx, "For verifying")).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

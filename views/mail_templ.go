@@ -477,7 +477,7 @@ func (p MailProps) field(name, label, value, hint, placeholder string) ui.FieldP
 }
 
 func (p MailProps) port(ctx context.Context) ui.FieldProps {
-	f := p.field("port", say(ctx, "Port"), p.Form.Port, "Empty = 587, 465 or 25.", "")
+	f := p.field("port", say(ctx, "Port"), p.Form.Port, say(ctx, "Empty = 587, 465 or 25."), "")
 	f.Type, f.Narrow = "number", true
 	return f
 }

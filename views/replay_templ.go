@@ -345,7 +345,7 @@ func (p NewReplayProps) nothing(ctx context.Context) string {
 	if n := p.Estimate.PassedOver; n > 0 {
 		return say(ctx, "{deliveries} would fit, but cannot be replayed: not settled, removed by retention, or the destination is deleted.", "deliveries", ui.Many(ctx, n, "delivery"))
 	}
-	return "No settled delivery fits."
+	return say(ctx, "No settled delivery fits.")
 }
 
 func replayEstimate(p NewReplayProps) templ.Component {

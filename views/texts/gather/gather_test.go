@@ -143,6 +143,19 @@ func key() string { return "not_a_text" }`
 	if err := os.WriteFile(filepath.Join(dir, "views", "page_templ.go"), []byte(src), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	described := `package jobs
+const heading = "A heading"
+func form() []Kind {
+	return []Kind{{"preset", "A kind", "What it is.", "icon", "What to do there.", []model.Field{
+		{Name: "no_text", Label: "A setting", Help: "Of what.", Placeholder: "what.machines.write", Group: heading, Options: []model.Option{{"value", "First choice"}, {Value: "other", Label: "Second choice"}}},
+		{Name: "no_text", Placeholder: "Order {{ it.data[0].id }}"}, secretField("A secret", "From there.")}}}
+}
+func more() Type {
+	return Type{Title: "A type", Form: Form{Where: "A place", Groups: map[string]string{heading: "Under it."}}, Samples: []Sample{{Title: "A sample", Template: "not a text"}}}
+}`
+	if err := os.WriteFile(filepath.Join(dir, "jobs", "form.go"), []byte(described), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "static/src/js", "a.js"), []byte(`toast("ok", tell("Copied {n}", { n }));`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -154,8 +167,13 @@ func key() string { return "not_a_text" }`
 	for _, e := range g.entries(texts.Entry{}, nil)[1:] {
 		got = append(got, e.ID+" < "+strings.Join(e.From, " "))
 	}
-	want := []string{"A complaint of %d bytes. < views/page.templ", "A complaint. < views/page.templ", "A label < views/page.templ", "A lead. < views/page.templ", "Chosen elsewhere < views/page.templ", "Column < views/page.templ",
-		"Copied {n} < static/src/js/a.js", "Delete {name}? < views/page.templ", "First tab < views/page.templ", "Joined hint. < views/page.templ", "Some tabs < views/page.templ", "There is no such widget. < views/page.templ", "gadget < views/page.templ", "{n} delivery < views/page.templ"}
+	want := []string{
+		"A complaint of %d bytes. < views/page.templ", "A complaint. < views/page.templ", "A heading < jobs/form.go", "A kind < jobs/form.go", "A label < views/page.templ", "A lead. < views/page.templ",
+		"A place < jobs/form.go", "A sample < jobs/form.go", "A secret < jobs/form.go", "A setting < jobs/form.go", "A type < jobs/form.go", "Chosen elsewhere < views/page.templ",
+		"Column < views/page.templ", "Copied {n} < static/src/js/a.js", "Delete {name}? < views/page.templ", "First choice < jobs/form.go", "First tab < views/page.templ", "From there. < jobs/form.go",
+		"Joined hint. < views/page.templ", "Of what. < jobs/form.go", "Order {{ it.data[0].id }} < jobs/form.go", "Second choice < jobs/form.go", "Some tabs < views/page.templ", "There is no such widget. < views/page.templ",
+		"Under it. < jobs/form.go", "What it is. < jobs/form.go", "What to do there. < jobs/form.go", "gadget < views/page.templ", "{n} delivery < views/page.templ",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("gathered (-want +got):\n%s", diff)
 	}
