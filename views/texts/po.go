@@ -88,6 +88,10 @@ func Write(entries []Entry) string {
 			b.WriteString("#, " + formatFlag + "\n")
 		}
 		field(&b, "msgid", e.ID)
+		if e.ID == "" {
+			head(&b, e.Text(0))
+			continue
+		}
 		if e.Many == "" {
 			field(&b, "msgstr", e.Text(0))
 			continue
@@ -99,14 +103,12 @@ func Write(entries []Entry) string {
 	return b.String()
 }
 
-// field writes one string; a text of several lines has one quoted line each.
-func field(b *strings.Builder, name, text string) {
-	b.WriteString(name + " ")
-	if !strings.Contains(text, "\n") {
-		b.WriteString(quote(text) + "\n")
-		return
-	}
-	b.WriteString(`""` + "\n")
+// field writes one string on one line, whatever it holds: so files of languages merge line by line.
+func field(b *strings.Builder, name, text string) { b.WriteString(name + " " + quote(text) + "\n") }
+
+// head writes what stands before all texts, a quoted line each.
+func head(b *strings.Builder, text string) {
+	field(b, "msgstr", "")
 	for line := range strings.Lines(text) {
 		b.WriteString(quote(line) + "\n")
 	}
