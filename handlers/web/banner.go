@@ -42,6 +42,9 @@ func (w *Web) Key(ctx context.Context) (db.KeyState, error) {
 	return state, nil
 }
 
+// lockedNamed is how many things are named whose secrets do not open; with the wrong key that is all of them.
+const lockedNamed = 4
+
 // banners are the standing messages above every page: that the master key is missing or wrong.
 func (w *Web) banners(c echo.Context) []ui.Banner {
 	key, err := w.Key(c.Request().Context())
@@ -56,7 +59,9 @@ func (w *Web) banners(c echo.Context) []ui.Banner {
 	if key.OK {
 		text = w.T(c, "Some secrets do not open with this master key.")
 	}
-	if len(key.Locked) > 0 {
+	if more := len(key.Locked) - lockedNamed; more > 1 {
+		text += " " + w.T(c, "Locked: {names} and {n} more.", "names", strings.Join(key.Locked[:lockedNamed], ", "), "n", ui.Number(w.Reader(c), more))
+	} else if len(key.Locked) > 0 {
 		text += " " + w.T(c, "Locked: {names}.", "names", strings.Join(key.Locked, ", "))
 	}
 	return []ui.Banner{{Tone: ui.Bad, Text: text}}
