@@ -152,11 +152,12 @@ const (
 func (s *Store) Stops(ctx context.Context, id model.UserID, now time.Time) ([]model.Stop, error) {
 	idle := ms(now.Add(-model.SessionIdle))
 	var out []model.Stop
-	for _, x := range []struct {
+	type stop struct {
 		label, what string
 		count       string
 		args        []any
-	}{
+	}
+	for _, x := range []stop{
 		{"session", "Signed out at once.", liveSessions, []any{id, ms(now), idle}},
 		{"API key", "Programs that use it are refused at once.", liveKeys, []any{id, ms(now)}},
 		{"invitation", "Its link no longer works.", invitationsFrom, []any{id, ms(now)}},

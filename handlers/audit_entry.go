@@ -44,5 +44,5 @@ func (h *Handlers) showAuditEntry(c echo.Context) error {
 	if e.ActorID != "" && h.may(c, model.Users.View()) {
 		p.ActorURL = href.User(e.ActorID)
 	}
-	return h.Page(c, web.Bits{Title: views.AuditTitle(e.Audit), Section: "audit", Crumbs: under(crumb("Audit log", href.Audit()), views.AuditTitle(e.Audit))}, views.AuditEntry(p))
+	return h.Page(c, web.Bits{Title: h.T(c, views.AuditTitle(e.Audit)), Section: "audit", Crumbs: under(crumb("Audit log", href.Audit()), h.T(c, views.AuditTitle(e.Audit)))}, views.AuditEntry(p))
 }
