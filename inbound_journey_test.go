@@ -93,7 +93,10 @@ func TestInboundJourney(t *testing.T) {
 	b.open("/inbound/" + id + "/calls/" + receipt)
 	b.sees("No. 1 about PX-20418")
 	b.inspect()
-	b.open("/inbound")
+	p.eventually("the calls are counted", func() bool {
+		b.open("/inbound")
+		return strings.Contains(b.text(), "5 calls today, 1 refused")
+	})
 	b.sees("5 calls today, 1 refused")
 	b.inspect()
 
