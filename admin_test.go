@@ -183,6 +183,15 @@ func TestWrongMasterKey(t *testing.T) {
 	if got, err := p.api(http.MethodPost, "events", `{"name":"a.b","data":{}}`); err != nil || got.status != http.StatusServiceUnavailable {
 		t.Errorf("an event: %d %s %v, want 503", got.status, got.text, err)
 	}
+	resp, err := ada.PostForm(p.url("/events"), url.Values{"name": {"order.typed"}, "data": {`{"kept":"PX-20418"}`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(page), "order.typed") || !strings.Contains(string(page), "PX-20418") || !strings.Contains(string(page), "master key") {
+		t.Errorf("a form that cannot be stored: %d %v, want 503, why, and what was typed", resp.StatusCode, err)
+	}
 }
 
 // get asks for a page as whoever c is.

@@ -29,6 +29,12 @@ func (h *Handlers) wrong(c echo.Context, err error, theirs string) (p views.Prob
 	case f.Code == "duplicate_name":
 		p.Fields["name"] = f.Message
 		return p, http.StatusUnprocessableEntity, true
+	case f.Kind == fault.Unavailable: // nothing is lost that was typed
+		if f.RetryAfter > 0 {
+			c.Response().Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+		}
+		p.Fields[""] = f.Message
+		return p, web.Status(f.Kind), true
 	case f.Kind != fault.Invalid:
 		return p, 0, false
 	}

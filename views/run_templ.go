@@ -410,7 +410,7 @@ func runActions(p RunProps) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.Confirm(ui.ConfirmProps{ID: "pause-run", Page: href.PauseRun(p.Run.ID), Action: href.PauseRun(p.Run.ID), Cancel: href.Run(p.Run.ID), Icon: "pause", Label: "Pause", Title: "Pause this run?", Confirm: "Pause run"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Confirm(ui.ConfirmProps{ID: "pause-run", Page: href.PauseRun(p.Run.ID), Action: href.PauseRun(p.Run.ID), Cancel: href.Run(p.Run.ID), Icon: "pause", Label: "Pause", Title: "Pause this run?", Confirm: "Pause run", Mild: true}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -598,7 +598,7 @@ func AskRun(r model.Run, pause bool) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.ConfirmCard(ui.ConfirmProps{ID: "pause-run", Action: href.PauseRun(r.ID), Cancel: href.Run(r.ID), Title: "Pause this run?", Confirm: "Pause run"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.ConfirmCard(ui.ConfirmProps{ID: "pause-run", Action: href.PauseRun(r.ID), Cancel: href.Run(r.ID), Title: "Pause this run?", Confirm: "Pause run", Mild: true}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -283,6 +283,7 @@ type ConfirmProps struct {
 	Kind    Kind   // of the button that asks
 	Small   bool
 	InMenu  bool // the asking button is a menu entry
+	Mild    bool // it can be taken back: the button that does it is not red
 	Title   string
 	Confirm string // verb on the button that does it
 	Cancel  string // URL that the page's Cancel goes to
@@ -295,4 +296,11 @@ func (p ConfirmProps) asks() string {
 		return "menu-item menu-danger"
 	}
 	return ButtonProps{Kind: p.Kind, Small: p.Small}.class("btn")
+}
+
+func (p ConfirmProps) does() string {
+	if p.Mild {
+		return ButtonProps{Kind: Primary}.class("btn")
+	}
+	return ButtonProps{Kind: Danger}.class("btn")
 }
