@@ -37,7 +37,7 @@ func (s *Store) Actions(ctx context.Context, f ActionFilter, p Page) ([]model.Ac
 	q.and(f.DestinationID != "", "destination_id = ?", f.DestinationID)
 	q.and(f.ConnectionID != "", "destination_id IN (SELECT id FROM destinations WHERE connection_id = ?)", f.ConnectionID)
 	q.and(f.Query != "", `(name LIKE '%' || ? || '%' ESCAPE '\' OR event LIKE '%' || ? || '%' ESCAPE '\')`, like(f.Query), like(f.Query))
-	return page(s.reader(ctx), q, p, "id", scanAction, func(a model.Action) string { return string(a.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "act_"}, scanAction, func(a model.Action) string { return string(a.ID) })
 }
 
 const destinationExists = `SELECT EXISTS (SELECT 1 FROM destinations WHERE id = $1)`

@@ -40,7 +40,7 @@ func (s *Store) AlertRule(ctx context.Context, id model.AlertRuleID) (model.Aler
 
 // AlertRules lists rules, newest first.
 func (s *Store) AlertRules(ctx context.Context, p Page) ([]model.AlertRule, string, error) {
-	return page(s.reader(ctx), selecting("SELECT "+alertRuleColumns+" FROM alert_rules"), p, "id", scanAlertRule, func(r model.AlertRule) string { return string(r.ID) })
+	return page(s.reader(ctx), selecting("SELECT "+alertRuleColumns+" FROM alert_rules"), p, keyed{"id", "alr_"}, scanAlertRule, func(r model.AlertRule) string { return string(r.ID) })
 }
 
 // EveryAlertRule lists all rules, oldest first.
@@ -180,7 +180,7 @@ func (s *Store) Alerts(ctx context.Context, f AlertFilter, p Page) ([]model.Aler
 	q := selecting("SELECT " + alertColumns + " FROM alerts")
 	q.and(f.RuleID != "", "rule_id = ?", f.RuleID)
 	q.and(f.Open, "ended_at = 0")
-	return page(s.reader(ctx), q, p, "id", scanAlert, func(a model.Alert) string { return string(a.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "alt_"}, scanAlert, func(a model.Alert) string { return string(a.ID) })
 }
 
 // BeginAlerts stores what a rule found, and fills in the ids.

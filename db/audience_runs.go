@@ -39,7 +39,7 @@ func (s *Store) AudienceRuns(ctx context.Context, f AudienceRunFilter, p Page) (
 	q := selecting("SELECT " + audienceRunColumns + audienceRunTables)
 	q.and(f.AudienceID != "", "r.audience_id = ?", f.AudienceID)
 	q.and(f.Running, "r.status = 'running'")
-	return page(s.reader(ctx), q, p, "r.id", scanAudienceRun, func(x model.AudienceRun) string { return string(x.ID) })
+	return page(s.reader(ctx), q, p, keyed{"r.id", "aru_"}, scanAudienceRun, func(x model.AudienceRun) string { return string(x.ID) })
 }
 
 const insertAudienceRun = `

@@ -40,7 +40,7 @@ type AudienceFilter struct {
 func (s *Store) Audiences(ctx context.Context, f AudienceFilter, p Page) ([]model.Audience, string, error) {
 	q := selecting("SELECT " + audienceColumns + " FROM audiences")
 	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
-	return page(s.reader(ctx), q, p, "id", scanAudience, func(a model.Audience) string { return string(a.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "adn_"}, scanAudience, func(a model.Audience) string { return string(a.ID) })
 }
 
 const insertAudience = `

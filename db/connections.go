@@ -37,7 +37,7 @@ func (s *Store) Connections(ctx context.Context, f ConnectionFilter, p Page) ([]
 	q.and(f.Query != "", `(name LIKE '%' || ? || '%' ESCAPE '\' OR base_url LIKE '%' || ? || '%' ESCAPE '\')`, like(f.Query), like(f.Query))
 	q.and(f.Type != "", "type = ?", f.Type)
 	q.and(f.CredentialID != "", "(credential_id = ? OR client_certificate_id = ?)", f.CredentialID, f.CredentialID)
-	return page(s.reader(ctx), q, p, "id", scanConnection, func(c model.Connection) string { return string(c.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "con_"}, scanConnection, func(c model.Connection) string { return string(c.ID) })
 }
 
 const insertConnection = `

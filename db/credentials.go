@@ -36,7 +36,7 @@ func (s *Store) Credentials(ctx context.Context, f CredentialFilter, p Page) ([]
 	q := selecting("SELECT " + credentialColumns + " FROM credentials")
 	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
 	q.and(f.Type != "", "type = ?", f.Type)
-	return page(s.reader(ctx), q, p, "id", scanCredential, func(c model.Credential) string { return string(c.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "crd_"}, scanCredential, func(c model.Credential) string { return string(c.ID) })
 }
 
 // Whatever else can carry a credential joins here.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -68,7 +67,7 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) ([]mod
 	if f.Event != "" {
 		return s.deliveriesOf(ctx, q, f.Event, p)
 	}
-	return page(s.reader(ctx), q, p, "d.id", scanDelivery, func(d model.Delivery) string { return string(d.ID) })
+	return page(s.reader(ctx), q, p, keyed{"d.id", "dlv_"}, scanDelivery, func(d model.Delivery) string { return string(d.ID) })
 }
 
 // mostLooked is how many deliveries are looked at for those of an event's name, which no index finds in their order.
@@ -82,11 +81,12 @@ func (s *Store) deliveriesOf(ctx context.Context, q *query, event string, p Page
 	last, seen := "", 0
 	p.Limit = p.limit()
 	whole := Page{Limit: p.Limit, Cursor: p.Cursor}
-	if len(p.Cursor) > 200 {
-		return nil, "", fault.New(fault.Invalid, "This cursor is not one of ours.")
+	before, err := p.After("dlv_")
+	if err != nil {
+		return nil, "", err
 	}
-	names.and(p.Cursor != "", "d.id < ?", p.Cursor)
-	_, err := until(s.reader(ctx), func(r row) (n named, err error) { err = r.Scan(&n.id, &n.event); return }, func(n named) bool {
+	names.and(before != nil, "d.id < ?", before)
+	_, err = until(s.reader(ctx), func(r row) (n named, err error) { err = r.Scan(&n.id, &n.event); return }, func(n named) bool {
 		last, seen = n.id, seen+1
 		if n.event == event || model.Matches(event, n.event) {
 			fit = append(fit, n.id)

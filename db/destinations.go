@@ -33,7 +33,7 @@ func (s *Store) Destination(ctx context.Context, id model.DestID) (model.Destina
 func (s *Store) Destinations(ctx context.Context, of model.ConnectionID, p Page) ([]model.Destination, string, error) {
 	q := selecting("SELECT " + destinationColumns + " FROM destinations")
 	q.and(of != "", "connection_id = ?", of)
-	return page(s.reader(ctx), q, p, "id", scanDestination, func(d model.Destination) string { return string(d.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "dst_"}, scanDestination, func(d model.Destination) string { return string(d.ID) })
 }
 
 // Where the signing secret of a destination is sealed.

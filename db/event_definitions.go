@@ -45,7 +45,7 @@ func (s *Store) EventDefinitions(ctx context.Context, f EventDefinitionFilter, p
 	q := selecting("SELECT " + eventDefinitionColumns + " FROM event_definitions")
 	q.and(f.Query != "", `(name LIKE '%' || ? || '%' ESCAPE '\' OR description LIKE '%' || ? || '%' ESCAPE '\')`, like(f.Query), like(f.Query))
 	q.and(f.Name != "", "name = ?", f.Name)
-	return page(s.reader(ctx), q, p, "id", scanEventDefinition, func(d model.EventDefinition) string { return string(d.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "evd_"}, scanEventDefinition, func(d model.EventDefinition) string { return string(d.ID) })
 }
 
 const definedNames = `SELECT name FROM event_definitions ORDER BY name LIMIT 1000`

@@ -46,7 +46,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter, p Page) ([]model.Even
 	q.and(f.Subject != "", "subject = ?", f.Subject)
 	q.and(!f.From.IsZero(), "created_at >= ?", ms(f.From))
 	q.and(!f.To.IsZero(), "created_at < ?", ms(f.To))
-	return page(s.reader(ctx), q, p, "id", scanEvent, func(e model.Event) string { return string(e.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "evt_"}, scanEvent, func(e model.Event) string { return string(e.ID) })
 }
 
 // It jumps from name to name in the index; DISTINCT would read an entry for every event.

@@ -93,15 +93,7 @@ func (s *Store) Exports(ctx context.Context, f ExportFilter, p Page) ([]model.Ex
 	q.and(f.Status != "", "status = ?", f.Status)
 	q.and(!f.From.IsZero(), "hour >= ?", ms(f.From))
 	q.and(!f.To.IsZero(), "hour < ?", ms(f.To))
-	if p.Cursor != "" {
-		n, err := strconv.ParseInt(p.Cursor, 10, 64)
-		if err != nil {
-			return nil, "", fault.New(fault.Invalid, "This cursor is not one of ours.")
-		}
-		q.and(true, "hour < ?", n)
-		p.Cursor = ""
-	}
-	return page(s.reader(ctx), q, p, "hour", scanExport, func(x model.Export) string { return strconv.FormatInt(ms(x.Hour), 10) })
+	return page(s.reader(ctx), q, p, keyed{"hour", ""}, scanExport, func(x model.Export) string { return strconv.FormatInt(ms(x.Hour), 10) })
 }
 
 const (
@@ -230,7 +222,7 @@ WHERE finished_at IS NULL AND NOT EXISTS (SELECT 1 FROM exports x WHERE x.backfi
 
 // Backfills lists ranges that were asked for, newest first.
 func (s *Store) Backfills(ctx context.Context, p Page) ([]model.Backfill, string, error) {
-	return page(s.reader(ctx), selecting("SELECT "+backfillColumns+" FROM backfills b"), p, "b.id", scanBackfill, func(b model.Backfill) string { return string(b.ID) })
+	return page(s.reader(ctx), selecting("SELECT "+backfillColumns+" FROM backfills b"), p, keyed{"b.id", "bkf_"}, scanBackfill, func(b model.Backfill) string { return string(b.ID) })
 }
 
 // Backfill is one range that was asked for.

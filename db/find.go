@@ -17,5 +17,5 @@ func (s *Store) FindDestinations(ctx context.Context, f DestinationFilter, p Pag
 	q := selecting("SELECT " + destinationColumns + " FROM destinations")
 	q.and(f.ConnectionID != "", "connection_id = ?", f.ConnectionID)
 	q.and(f.Query != "", `(name LIKE '%' || ? || '%' ESCAPE '\' OR path LIKE '%' || ? || '%' ESCAPE '\')`, like(f.Query), like(f.Query))
-	return page(s.reader(ctx), q, p, "id", scanDestination, func(d model.Destination) string { return string(d.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "dst_"}, scanDestination, func(d model.Destination) string { return string(d.ID) })
 }

@@ -71,7 +71,7 @@ func (s *Store) InboundEndpoints(ctx context.Context, f InboundFilter, p Page) (
 	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
 	q.and(f.ConnectionID != "", "connection_id = ?", f.ConnectionID)
 	q.and(f.UserID != "", "user_id = ?", f.UserID)
-	list, next, err := page(s.reader(ctx), q, p, "id", scanInbound, func(e model.InboundEndpoint) string { return string(e.ID) })
+	list, next, err := page(s.reader(ctx), q, p, keyed{"id", "inb_"}, scanInbound, func(e model.InboundEndpoint) string { return string(e.ID) })
 	for i := range list {
 		if err == nil {
 			err = fillInbound(s.reader(ctx), &list[i])

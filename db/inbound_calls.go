@@ -48,7 +48,7 @@ func (s *Store) InboundCalls(ctx context.Context, endpoint model.InboundID, f Ca
 	q := selecting("SELECT " + callColumns + " FROM inbound_calls c")
 	q.and(true, "c.endpoint_id = ?", endpoint)
 	q.and(f.State != "", "c.state = ?", f.State)
-	return page(s.reader(ctx), q, p, "c.id", scanCall, func(c model.InboundCall) string { return string(c.ID) })
+	return page(s.reader(ctx), q, p, keyed{"c.id", "rcp_"}, scanCall, func(c model.InboundCall) string { return string(c.ID) })
 }
 
 // CallRef names a call.

@@ -33,7 +33,7 @@ func (s *Store) Integrations(ctx context.Context, f IntegrationFilter, p Page) (
 	q := selecting("SELECT " + integrationColumns + " FROM integrations")
 	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
 	q.and(f.Published, "published_version > 0")
-	return page(s.reader(ctx), q, p, "id", scanIntegration, func(n model.Integration) string { return string(n.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "int_"}, scanIntegration, func(n model.Integration) string { return string(n.ID) })
 }
 
 const insertIntegration = `

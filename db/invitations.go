@@ -28,7 +28,7 @@ const (
 
 // Invitations lists those that wait, newest first, expired ones included.
 func (s *Store) Invitations(ctx context.Context, p Page) ([]model.Invitation, string, error) {
-	return page(s.reader(ctx), selecting("SELECT "+invitationColumns+" FROM invitations i"), p, "i.id", scanInvitation,
+	return page(s.reader(ctx), selecting("SELECT "+invitationColumns+" FROM invitations i"), p, keyed{"i.id", "inv_"}, scanInvitation,
 		func(i model.Invitation) string { return string(i.ID) })
 }
 

@@ -120,7 +120,7 @@ func keyOwner(q querier, id model.APIKeyID) (k model.APIKey, u model.User, err e
 
 // APIKeys lists keys, newest first, revoked ones included.
 func (s *Store) APIKeys(ctx context.Context, p Page) ([]model.APIKey, string, error) {
-	return page(s.reader(ctx), selecting("SELECT "+apiKeyColumns+apiKeyTables), p, "k.id", scanAPIKey, func(k model.APIKey) string { return string(k.ID) })
+	return page(s.reader(ctx), selecting("SELECT "+apiKeyColumns+apiKeyTables), p, keyed{"k.id", "key_"}, scanAPIKey, func(k model.APIKey) string { return string(k.ID) })
 }
 
 const insertAPIKey = `

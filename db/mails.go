@@ -113,7 +113,7 @@ func (s *Store) NextMail(ctx context.Context) (time.Time, error) {
 
 // Mails lists letters, newest first.
 func (s *Store) Mails(ctx context.Context, p Page) ([]model.Mail, string, error) {
-	return page(s.reader(ctx), selecting("SELECT "+mailColumns+" FROM mails"), p, "id", scanMail, func(m model.Mail) string { return string(m.ID) })
+	return page(s.reader(ctx), selecting("SELECT "+mailColumns+" FROM mails"), p, keyed{"id", "mal_"}, scanMail, func(m model.Mail) string { return string(m.ID) })
 }
 
 // OpenMail opens the text of a letter. Only jobs calls it, to send it.

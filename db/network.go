@@ -38,7 +38,7 @@ func (s *Store) NetworkRules(ctx context.Context, f NetworkRuleFilter, p Page) (
 	q.and(f.ConnectionID != "", "connection_id = ?", f.ConnectionID)
 	q.and(f.DestinationID != "", "destination_id = ?", f.DestinationID)
 	q.and(f.Effect != "", "effect = ?", f.Effect)
-	return page(s.reader(ctx), q, p, "id", scanNetworkRule, func(x model.NetworkRule) string { return string(x.ID) })
+	return page(s.reader(ctx), q, p, keyed{"id", "nru_"}, scanNetworkRule, func(x model.NetworkRule) string { return string(x.ID) })
 }
 
 const (

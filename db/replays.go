@@ -31,7 +31,7 @@ func (s *Store) Replay(ctx context.Context, id model.ReplayID) (model.Replay, er
 
 // Replays lists replays, newest first.
 func (s *Store) Replays(ctx context.Context, p Page) ([]model.Replay, string, error) {
-	return page(s.reader(ctx), selecting("SELECT "+replayColumns+" FROM replays"), p, "id", scanReplay, func(r model.Replay) string { return string(r.ID) })
+	return page(s.reader(ctx), selecting("SELECT "+replayColumns+" FROM replays"), p, keyed{"id", "rpl_"}, scanReplay, func(r model.Replay) string { return string(r.ID) })
 }
 
 // OpenReplays lists up to 100 replays with something left to do, oldest first.

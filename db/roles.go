@@ -63,6 +63,13 @@ func (s *Store) Roles(ctx context.Context, p Page) ([]model.Role, string, error)
 	})
 	if p.Cursor != "" {
 		i := slices.IndexFunc(list, func(r model.Role) bool { return string(r.ID) == p.Cursor })
+		if i < 0 { // it may have been deleted since
+			last, err := p.After("rol_")
+			if err != nil {
+				return nil, "", err
+			}
+			i = slices.IndexFunc(list, func(r model.Role) bool { return r.Builtin || string(r.ID) < last.(string) }) - 1
+		}
 		list = list[i+1:]
 	}
 	if len(list) <= p.limit() {

@@ -158,7 +158,7 @@ func (s *Store) Runs(ctx context.Context, f RunFilter, p Page) ([]model.Run, str
 		q.and(!isRunStatus(f.Status), "r.id = ''")
 	}
 	q.and(f.Query != "", `r.subject LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
-	list, next, err := page(s.reader(ctx), q, p, "r.id", scanRun, func(x model.Run) string { return string(x.ID) })
+	list, next, err := page(s.reader(ctx), q, p, keyed{"r.id", "run_"}, scanRun, func(x model.Run) string { return string(x.ID) })
 	if err == nil {
 		err = s.webhooksOf(ctx, list)
 	}

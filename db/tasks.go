@@ -50,5 +50,5 @@ func (s *Store) Tasks(ctx context.Context, f TaskFilter, p Page) ([]model.Task, 
 	q.and(f.Open || f.Of != "", "t.status = 'open'")
 	q.and(f.DoneBy != "", "t.completed_by = ? AND t.completed_by <> ''", f.DoneBy)
 	q.and(f.RunID != "", "t.run_id = ?", f.RunID)
-	return page(s.reader(ctx), q, p, "t.id", scanTask, func(t model.Task) string { return string(t.ID) })
+	return page(s.reader(ctx), q, p, keyed{"t.id", "tsk_"}, scanTask, func(t model.Task) string { return string(t.ID) })
 }

@@ -66,7 +66,7 @@ func (s *Store) UserByEmail(ctx context.Context, email string) (model.User, stri
 func (s *Store) Users(ctx context.Context, query string, p Page) ([]model.User, string, error) {
 	q := selecting("SELECT " + userColumns + " FROM users u")
 	q.and(query != "", `(u.email LIKE '%' || ? || '%' ESCAPE '\' OR u.name LIKE '%' || ? || '%' ESCAPE '\')`, like(query), like(query))
-	return page(s.reader(ctx), q, p, "u.id", scanUser, func(u model.User) string { return string(u.ID) })
+	return page(s.reader(ctx), q, p, keyed{"u.id", "usr_"}, scanUser, func(u model.User) string { return string(u.ID) })
 }
 
 // CountUsers says how many users there are; 0 = nobody has set this server up.

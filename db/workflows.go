@@ -43,7 +43,7 @@ type WorkflowFilter struct {
 func (s *Store) Workflows(ctx context.Context, f WorkflowFilter, p Page) ([]model.Workflow, string, error) {
 	q := selecting("SELECT " + workflowColumns + " FROM workflows")
 	q.and(f.Query != "", `name LIKE '%' || ? || '%' ESCAPE '\'`, like(f.Query))
-	list, next, err := page(s.reader(ctx), q, p, "id", scanWorkflow, func(w model.Workflow) string { return string(w.ID) })
+	list, next, err := page(s.reader(ctx), q, p, keyed{"id", "wfl_"}, scanWorkflow, func(w model.Workflow) string { return string(w.ID) })
 	for i := range list {
 		if err == nil {
 			err = nameSecrets(s.reader(ctx), &list[i].Draft)

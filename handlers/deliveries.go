@@ -64,10 +64,7 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 
 // moment is a time in a URL; zero for none, and for what is not one.
 func moment(text string) time.Time {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}
-	}
+	t, _ := model.ParseTime(text)
 	return t
 }
 

@@ -57,7 +57,10 @@ func typedTime(bad *fault.Check, field, text string) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02"} {
+	if t, wrong := model.ParseTime(text); wrong == nil {
+		return t.UTC()
+	}
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC()
 		}

@@ -308,7 +308,10 @@ func (f FormField) fits(s string, limit int) (any, *fault.Words) {
 }
 
 func readDateTime(s string) (any, *fault.Words) {
-	for _, layout := range []string{time.RFC3339Nano, DateTimeInput, DateTimeInput + ":05"} {
+	if t, bad := ParseTime(s); bad == nil {
+		return t.Format(time.RFC3339), nil
+	}
+	for _, layout := range []string{DateTimeInput, DateTimeInput + ":05"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.Format(time.RFC3339), nil
 		}

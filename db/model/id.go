@@ -92,6 +92,12 @@ func FirstID(prefix string, t time.Time) string {
 	return text(prefix, b)
 }
 
+// IsID reports whether text is an id with this prefix.
+func IsID(prefix, text string) bool {
+	rest, ok := strings.CutPrefix(text, prefix)
+	return ok && len(rest) == 26 && strings.Trim(rest, digits) == ""
+}
+
 // TimeOf is when an id was made, to the millisecond; zero for what is no id.
 func TimeOf(id string) time.Time {
 	if len(id) < 26 {

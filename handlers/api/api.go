@@ -39,7 +39,40 @@ type API struct {
 // Routes is the API's part of the route table.
 func Routes(w *web.Web, s *jobs.Service) []web.Route {
 	a := newAPI(w, s)
-	return append(a.routes, a.document())
+	table := append(a.routes, a.document())
+	a.leaveTimes()
+	for i := range table {
+		table[i].Handler = readQuery(table[i].Handler)
+	}
+	return table
+}
+
+// leaveTimes takes the format of times out of the schemas, once the document is written: huma would check it with package time,
+// which takes what RFC 3339 does not and refuses what it allows. parseTime reads them all.
+func (a *API) leaveTimes() {
+	var leave func(s *huma.Schema)
+	leave = func(s *huma.Schema) {
+		if s == nil {
+			return
+		}
+		if s.Format == "date-time" {
+			s.Format = ""
+		}
+		leave(s.Items)
+		for _, p := range s.Properties {
+			leave(p)
+		}
+	}
+	for _, s := range a.huma.OpenAPI().Components.Schemas.Map() {
+		leave(s)
+	}
+	for _, path := range a.huma.OpenAPI().Paths {
+		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Delete} {
+			for i := 0; op != nil && i < len(op.Parameters); i++ {
+				leave(op.Parameters[i].Schema)
+			}
+		}
+	}
 }
 
 // Document is the OpenAPI document as JSON, for the page that shows it.

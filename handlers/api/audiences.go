@@ -109,12 +109,12 @@ func (a *API) listMembers(c call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	first := int64(0)
-	if in.Cursor != "" {
-		if first, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil || first < 0 {
-			return nil, fault.New(fault.Invalid, "This cursor is not one of ours.")
-		}
+	cursor, err := in.page().After("")
+	if err != nil {
+		return nil, err
 	}
+	first, _ := cursor.(int64)
+	first = min(first, n.Count) // it may hold fewer by now
 	limit := int64(in.Limit)
 	if limit == 0 {
 		limit = 50
@@ -180,19 +180,9 @@ func (a *API) addMembers(c echo.Context) error {
 
 func replaceAsked(c echo.Context) (bool, error) {
 	var bad fault.Check
-	for name := range c.QueryParams() {
-		if name != "replace" {
-			bad.Add(name, "Unknown query parameter.")
-		}
-	}
-	switch c.QueryParam("replace") {
-	case "true":
-		return true, bad.Err()
-	case "", "false":
-	default:
-		bad.Add("replace", "true or false.")
-	}
-	return false, bad.Err()
+	known(c, &bad, "replace")
+	replace := yes(c, &bad, "replace")
+	return replace, bad.Err()
 }
 
 // readMembers reads the body by its content type.

@@ -259,14 +259,10 @@ func (a *API) recordStream() {
 
 func (a *API) downloadRecords(c echo.Context) error {
 	var bad fault.Check
-	for name, values := range c.QueryParams() {
-		if !slices.Contains([]string{"dataset", "from", "to", "format", "gzip"}, name) || len(values) > 1 {
-			bad.Add(name, "Unknown query parameter, or not once.")
-		}
-	}
+	known(c, &bad, "dataset", "from", "to", "format", "gzip")
 	at := func(name string) time.Time { return parseTime(&bad, name, c.QueryParam(name)) }
 	d := jobs.Download{Dataset: model.Dataset(c.QueryParam("dataset")), Format: model.ExportFormat(c.QueryParam("format")), From: at("from"), To: at("to")}
-	zip := c.QueryParam("gzip") == "true"
+	zip := yes(c, &bad, "gzip")
 	if err := bad.Err(); err != nil {
 		return err
 	}

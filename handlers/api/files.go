@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
@@ -54,11 +53,7 @@ func (a *API) files() {
 
 func (a *API) uploadFile(c echo.Context) error {
 	var bad fault.Check
-	for name, values := range c.QueryParams() {
-		if name != "name" || len(values) > 1 || !utf8.ValidString(values[0]) {
-			bad.Add(name, "Unknown query parameter, or not once.")
-		}
-	}
+	known(c, &bad, "name")
 	if err := bad.Err(); err != nil {
 		return err
 	}
@@ -79,6 +74,9 @@ func (a *API) uploadFile(c echo.Context) error {
 }
 
 func (a *API) downloadFile(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
 	ctx := c.Request().Context()
 	f, err := a.jobs.FileFor(ctx, a.web.Actor(c), model.FileID(c.Param("id")))
 	if err != nil {

@@ -68,9 +68,9 @@ func parseTime(bad *fault.Check, field, text string) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		bad.Add(field, "A time as in RFC 3339, for instance 2030-01-31T12:00:00Z.")
+	t, wrong := model.ParseTime(text)
+	if wrong != nil {
+		bad.Add(field, "%s", wrong)
 	}
 	return t
 }

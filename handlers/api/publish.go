@@ -136,13 +136,8 @@ func (a *API) accept(c echo.Context, many bool) error {
 
 // noQuery refuses parameters: these operations know none.
 func noQuery(c echo.Context) error {
-	if c.Request().URL.RawQuery == "" {
-		return nil
-	}
 	var bad fault.Check
-	for name := range c.QueryParams() {
-		bad.Add(name, "Unknown query parameter.")
-	}
+	known(c, &bad)
 	return bad.Err()
 }
 

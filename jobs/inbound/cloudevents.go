@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"waybill/db/fault"
@@ -97,8 +96,8 @@ func (i *Item) complete(version, when, of string) error {
 	if when == "" {
 		return nil
 	}
-	at, err := time.Parse(time.RFC3339, when)
-	if err != nil {
+	at, bad := model.ParseTime(when)
+	if bad != nil {
 		return fault.New(fault.Malformed, "The time%s is not as in RFC 3339.", of)
 	}
 	i.Time = at

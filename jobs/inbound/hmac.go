@@ -234,8 +234,8 @@ func readTime(text string) (time.Time, bool) {
 		}
 		return time.Unix(n, 0), true
 	}
-	t, err := time.Parse(time.RFC3339, text)
-	return t, err == nil
+	t, bad := model.ParseTime(text)
+	return t, bad == nil
 }
 
 // deliveryID is what the vendor calls this delivery.
