@@ -96,6 +96,15 @@ const (
 	runningOver    = `SELECT EXISTS (SELECT 1 FROM audience_runs WHERE audience_id = $1 AND status = 'running')`
 )
 
+// AudienceUsage lists the workflows whose draft or published version names an audience.
+func (s *Store) AudienceUsage(ctx context.Context, id model.AudienceID) ([]Use, error) {
+	return audienceUsage(s.reader(ctx), id)
+}
+
+func audienceUsage(q querier, id model.AudienceID) ([]Use, error) {
+	return all(q, scanUse, workflowsNaming, `"`+string(id)+`"`)
+}
+
 // DeleteAudience removes an audience; its records go in steps (ForgetMembers). One that a workflow is started over now is
 // a conflict ("in_use"); so is one that is the trigger of a workflow, unless force.
 func (tx *Tx) DeleteAudience(id model.AudienceID, force bool) error {
@@ -107,6 +116,13 @@ func (tx *Tx) DeleteAudience(id model.AudienceID, force bool) error {
 		return err
 	} else if busy {
 		return fault.Coded(fault.Conflict, "in_use", "A workflow is being started for every record of this audience; stop that first.")
+	}
+	users, err := audienceUsage(tx, id)
+	if err != nil {
+		return err
+	}
+	if len(users) > 0 && !force {
+		return inUse("audience", users, 0)
 	}
 	if err := tx.exec(deleteAudience, id); err != nil {
 		return err

@@ -158,6 +158,9 @@ func reaches(c model.Connection) [4]string {
 
 // wantCredentials complains about credentials that do not exist or cannot be used so.
 func (tx *Tx) wantCredentials(c model.Connection) error {
+	if view := model.Credentials.View(); (c.CredentialID != "" || c.ClientCertificateID != "") && !tx.actor.Rights.Has(view) {
+		return fault.Missing(string(view)) // who says where requests go, says who gets what they carry
+	}
 	if err := tx.wantCredential(c.CredentialID); err != nil || c.ClientCertificateID == "" {
 		return err
 	}

@@ -141,7 +141,7 @@ func (tx *Tx) PublishIntegration(id model.IntegrationID, version int64) (model.I
 	return n, tx.audit("integration", "published", string(id), n.Name, changes("published", positive(int(old.Published)), positive(int(n.Published))))
 }
 
-const usersOfIntegration = `
+const workflowsNaming = `
 SELECT 'workflow', id, name FROM workflows w
 WHERE instr(w.draft, $1) > 0
    OR EXISTS (SELECT 1 FROM workflow_versions v WHERE v.workflow_id = w.id AND v.number = w.published AND instr(v.definition, $1) > 0)
@@ -156,7 +156,7 @@ func (s *Store) IntegrationUsage(ctx context.Context, id model.IntegrationID) ([
 }
 
 func integrationUsage(q querier, id model.IntegrationID) ([]Use, error) {
-	return all(q, scanUse, usersOfIntegration, `"`+string(id)+`"`)
+	return all(q, scanUse, workflowsNaming, `"`+string(id)+`"`)
 }
 
 func scanUse(r row) (u Use, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"waybill/db/fault"
 	"waybill/db/model"
 )
 
@@ -49,6 +50,11 @@ func (tx *Tx) UpdateMail(n model.MailSettings, password model.Secret) error {
 	}
 	diff := changes("host", old.Host, n.Host, "port", positive(old.Port), positive(n.Port), "security", old.Security, n.Security, "username", old.Username, n.Username,
 		"from", old.From, n.From, "from_name", old.FromName, n.FromName)
+	if right := tx.actor.Rights.Lacks(model.NewRights(model.AllRights()...)); right != "" && len(diff) > 0 {
+		f := fault.New(fault.Forbidden, "The links by which people get a new password go out by mail, so only who holds every right can change this; the right “%s” is missing.", fault.Right(right))
+		f.Right = string(right)
+		return f
+	}
 	switch {
 	case password != "":
 		c := model.Change{Field: passwordName, After: model.Mask}

@@ -74,7 +74,7 @@ func (s *Store) loadKey(ctx context.Context, from KeySource) (masterKey, error) 
 		}
 	}
 	if err != nil {
-		return masterKey{where: path, fault: fault.Coded(fault.Unavailable, "key_missing", "The master key is missing: %s cannot be read. Secrets stay locked until it is back.", path).By(err)}, nil
+		return masterKey{where: path, fault: fault.Coded(fault.Unavailable, "key_missing", "The master key is missing: its file cannot be read. Secrets stay locked until it is back.").By(err)}, nil
 	}
 	return parsed(path, text), nil
 }
@@ -92,7 +92,7 @@ func parsed(where, text string) masterKey {
 	if err == nil {
 		return k
 	}
-	return masterKey{where: where, fault: fault.Coded(fault.Unavailable, "key_wrong", "The master key in %s is not 32 bytes in base64. Secrets stay locked until it is put right.", where).By(err)}
+	return masterKey{where: where, fault: fault.Coded(fault.Unavailable, "key_wrong", "The master key is not 32 bytes in base64. Secrets stay locked until it is put right.").By(err)}
 }
 
 func readKey(path string) (string, error) {
@@ -187,7 +187,7 @@ func (k masterKey) usable(q querier) (*seal.Box, error) {
 	if other == 0 && (len(proofs) == 0 || proves(box, proofs[0])) {
 		return box, nil
 	}
-	return nil, fault.Coded(fault.Unavailable, "key_wrong", "The master key in %s is not the one that sealed the secrets of this database. They stay locked until the right one is back.", k.where)
+	return nil, fault.Coded(fault.Unavailable, "key_wrong", "The master key of this server is not the one that sealed the secrets of this database. They stay locked until the right one is back.")
 }
 
 // box is the key with this id, nil when it is not among those of this process.
@@ -227,7 +227,7 @@ func (k masterKey) open(b box) (model.Secret, error) {
 	}
 	by := k.box(b.key)
 	if by == nil {
-		return "", fault.Coded(fault.Unavailable, "key_wrong", "The secret “%s” was sealed by another master key than the one in %s.", b.name, k.where)
+		return "", fault.Coded(fault.Unavailable, "key_wrong", "The secret “%s” was sealed by another master key than that of this server.", b.name)
 	}
 	plain, err := by.Open(b.sealed, b.kind, b.row, b.name)
 	if err == nil {

@@ -96,7 +96,7 @@ func (tx *Tx) vacate(noun string, destinations []model.Destination, listed, forc
 	}
 	users := uses(destinations, actions, listed)
 	for _, d := range destinations {
-		more, err := all(tx, scanUse, usersOfIntegration, `"`+string(d.ID)+`"`)
+		more, err := all(tx, scanUse, workflowsNaming, `"`+string(d.ID)+`"`)
 		if err != nil {
 			return err
 		}

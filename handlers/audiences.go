@@ -209,5 +209,10 @@ func (h *Handlers) addRecords(c echo.Context) error {
 func (h *Handlers) audienceDeletion(c echo.Context, a model.Audience) deletion {
 	words := h.T(c, "Deleted with it: {records}. Runs that were started for them go on. This cannot be undone.", "records", ui.Many(h.Reader(c), a.Count, "record"))
 	return deletion{section: "audiences", above: []ui.Crumb{audiencesCrumb}, drop: func(tx *db.Tx, _ bool) error { return tx.DeleteAudience(a.ID, false) },
+		needs: func(p *views.DeleteProps) error {
+			users, err := h.Store.AudienceUsage(c.Request().Context(), a.ID)
+			p.Needs = needsOf(users)
+			return err
+		},
 		DeleteProps: views.DeleteProps{Noun: "audience", Name: a.Name, Action: href.DeleteAudience(a.ID), Cancel: href.Audience(a.ID), Consequence: words}}
 }

@@ -49,6 +49,9 @@ func (h *Handlers) showReadiness(c echo.Context) error {
 		h.Log.Warn("not ready", "err", err)
 		return c.String(http.StatusServiceUnavailable, "the database takes no writes\n")
 	}
+	if why := h.o.Jobs.House().Blocked(); why != nil {
+		return c.String(http.StatusServiceUnavailable, why.String()+"\n")
+	}
 	key, err := h.Key(ctx)
 	if err != nil {
 		return err

@@ -139,6 +139,13 @@ func (h *Handlers) designer(c echo.Context, w model.Workflow, current string) (v
 			}
 		}
 	}
+	warnings, err := h.o.Jobs.WorkflowWarnings(c.Request().Context(), w.Draft)
+	if err != nil {
+		return p, err
+	}
+	for _, x := range warnings {
+		p.Warnings = append(p.Warnings, views.Trouble{Words: views.Said(h.Reader(c), x.Words()), URL: troubleURL(w, boxOf(w.Draft, x.Name))})
+	}
 	for i := range p.Graph.Nodes {
 		p.Graph.Nodes[i].Current = p.Graph.Nodes[i].Key == current
 	}

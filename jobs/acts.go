@@ -64,6 +64,9 @@ func (s *Service) TaskFor(ctx context.Context, actor model.Actor, id model.TaskI
 	if err != nil || actor.Rights.Has(model.Workflows.View()) {
 		return t, err
 	}
+	if err := actor.Stands(model.Workflows.View()); err != nil {
+		return model.Task{}, err
+	}
 	u, err := s.o.Store.User(ctx, actor.UserID)
 	if err != nil {
 		return t, err
@@ -168,6 +171,9 @@ func told(sig flow.Signal) []model.Change {
 func (s *Service) mayDo(tx *db.Tx, actor model.Actor, t model.Task) error {
 	if actor.Rights.Has(model.Workflows.Manage()) {
 		return nil
+	}
+	if err := actor.Stands(model.Workflows.Manage()); err != nil {
+		return err
 	}
 	roles, err := tx.RolesOf(actor.UserID)
 	if err != nil {

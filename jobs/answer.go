@@ -46,6 +46,13 @@ func (x *reception) waited(ctx context.Context, id model.ReceiptID, done db.Rece
 	if why != "" {
 		return late(id, why)
 	}
+	if done.First != "" { // the answer is the first call's, so it is made of that
+		first, err := x.s.again(ctx, db.CallRef{Endpoint: x.call.EndpointID, ID: id})
+		if err != nil || len(first.call.Body) != first.call.Size {
+			return late(id, "Its content is not kept any more.")
+		}
+		x, x.at = first, first.call.CreatedAt
+	}
 	item := inbound.Item{Data: json.RawMessage("null")}
 	if len(x.content.Items) > 0 {
 		item = x.content.Items[0]

@@ -115,6 +115,9 @@ func fileName(name string) string {
 // FileFor is a file for somebody who may have it: who gave it, those who may see workflows, and those with an open task of
 // the run that it is part of.
 func (s *Service) FileFor(ctx context.Context, actor model.Actor, id model.FileID) (db.File, error) {
+	if err := actor.Stands(model.Workflows.View()); err != nil {
+		return db.File{}, err
+	}
 	f, err := s.o.Store.File(ctx, id)
 	if err != nil || actor.Rights.Has(model.Workflows.View()) || f.CreatedBy != "" && f.CreatedBy == actor.UserID {
 		return f, err

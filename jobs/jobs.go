@@ -128,7 +128,7 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	if !state.OK {
-		s.o.Log.Error("the master key does not open what is stored; nothing is delivered or accepted", "reason", state.Reason)
+		s.o.Log.Error("the master key does not open what is stored; nothing is delivered or accepted", "reason", state.Reason, "read_from", state.Where)
 		return nil
 	}
 	if err := s.o.Store.StartNode(ctx, s.o.Node); err != nil {

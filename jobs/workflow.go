@@ -108,17 +108,59 @@ func (s *Service) checkStep(st model.Step) []fault.Field {
 	return bad.Fields()
 }
 
-// WorkflowWarnings are what will be refused when something is sent; a workflow is stored all the same.
-func (s *Service) WorkflowWarnings(d model.Definition) []*fault.Words {
-	out := []*fault.Words{}
-	for _, st := range d.Steps {
-		for _, h := range st.Webhooks {
+// WorkflowWarnings are what will go wrong although a workflow is stored all the same: addresses that are refused when
+// something is sent, and people, roles and audiences that are not there (yet). Their places are named as by CheckWorkflow.
+func (s *Service) WorkflowWarnings(ctx context.Context, d model.Definition) ([]fault.Field, error) {
+	var bad fault.Check
+	for i, st := range d.Steps {
+		for j, h := range st.Webhooks {
 			if r := s.egress.Check(h.URL, nil); r != nil {
-				out = append(out, fault.Say("Step “%s”, webhook “%s”: %s", st.Name, h.Name, r.Words))
+				bad.Add(fmt.Sprintf("steps[%d].webhooks[%d].url", i, j), "Step “%s”, webhook “%s”: %s", st.Name, h.Name, r.Words)
+			}
+		}
+		for j, who := range st.Assignees {
+			w, err := s.absent(ctx, who)
+			if err != nil {
+				return nil, err
+			}
+			if w != nil {
+				bad.Add(fmt.Sprintf("steps[%d].assignees[%d]", i, j), "Step “%s”: %s", st.Name, w)
 			}
 		}
 	}
-	return out
+	if id := d.Trigger.AudienceID; id != "" && d.Trigger.Kind == model.TriggerAudience {
+		_, err := s.o.Store.Audience(ctx, model.AudienceID(id))
+		if fault.Is(err, fault.NotFound) {
+			bad.Add("trigger.audience_id", "The audience that starts it is not there any more.")
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return bad.Fields(), nil
+}
+
+// absent says that an assignee is nobody now, nil when there is somebody, or that only shows when a run gets there.
+func (s *Service) absent(ctx context.Context, who string) (*fault.Words, error) {
+	if name, is := strings.CutPrefix(who, "role:"); is {
+		roles, err := s.o.Store.EveryRole(ctx)
+		if err != nil || slices.ContainsFunc(roles, func(r model.Role) bool { return r.Name == name }) {
+			return nil, err
+		}
+		return fault.Say("There is no role “%s”, so nobody will be asked.", name), nil
+	}
+	if !strings.Contains(who, "@") {
+		return nil, nil
+	}
+	u, _, err := s.o.Store.UserByEmail(ctx, who)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return fault.Say("Nobody signs in as %s, so nobody will be asked.", who), nil
+	case err != nil:
+		return nil, err
+	case u.Disabled:
+		return fault.Say("The account %s is disabled, so nobody will be asked.", who), nil
+	}
+	return nil, nil
 }
 
 // CreateWorkflow stores a draft that CheckWorkflow has passed.

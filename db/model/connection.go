@@ -1,6 +1,7 @@
 package model
 
 import (
+	"mime"
 	"net/url"
 	"slices"
 	"strconv"
@@ -202,8 +203,6 @@ func (c Connection) Check() []fault.Field {
 		bad.Add("base_url", "An address for requests has no #fragment.")
 	case strings.Contains(c.BaseURL, "{{"):
 		bad.Add("base_url", "The host is never templated; put tags into the destination's path.")
-	case c.Port > 0 && u.Port() != "" && u.Port() != strconv.Itoa(c.Port):
-		bad.Add("port", "The base URL says port %s; leave one of the two empty.", u.Port())
 	}
 	return bad.Fields()
 }
@@ -333,6 +332,7 @@ func (d Destination) Check() []fault.Field {
 	checkText(&bad, "description", d.Description, 2000)
 	checkText(&bad, "path", d.Path, 4096)
 	checkText(&bad, "content_type", d.ContentType, 200)
+	checkContentType(&bad, d.ContentType)
 	if !slices.Contains(Methods(), d.Method) {
 		bad.Add("method", "One of %s.", strings.Join(Methods(), ", "))
 	}
@@ -421,5 +421,12 @@ func checkText(bad *fault.Check, field, text string, limit int) {
 	}
 	if strings.ContainsRune(text, 0) {
 		bad.Add(field, "A NUL character cannot be stored.")
+	}
+}
+
+// checkContentType complains about what is none (RFC 9110, 8.3); "" is the usual one.
+func checkContentType(bad *fault.Check, text string) {
+	if media, _, err := mime.ParseMediaType(text); text != "" && (err != nil || !strings.Contains(media, "/")) {
+		bad.Add("content_type", "This is not a content type.")
 	}
 }

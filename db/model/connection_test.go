@@ -41,7 +41,7 @@ func TestConnectionCheck(t *testing.T) {
 		{"a fragment", func(c *Connection) { c.BaseURL = "https://example.com/#here" }, []string{"base_url"}},
 		{"an empty fragment", func(c *Connection) { c.BaseURL = "https://example.com/#" }, []string{"base_url"}},
 		{"a tag", func(c *Connection) { c.BaseURL = "https://example.com/{{ it.x }}" }, []string{"base_url"}},
-		{"two ports", func(c *Connection) { c.BaseURL, c.Port = "https://example.com:8443", 443 }, []string{"port"}},
+		{"two ports: the second one counts", func(c *Connection) { c.BaseURL, c.Port = "https://example.com:8443", 443 }, nil},
 		{"port below", func(c *Connection) { c.Port = -1 }, []string{"port"}},
 		{"port above", func(c *Connection) { c.Port = 65536 }, []string{"port"}},
 		{"no time", func(c *Connection) { c.TimeoutSeconds = 0 }, []string{"timeout_seconds"}},

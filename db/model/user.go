@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"waybill/db/fault"
 )
 
 // User is a person, or the identity under which programs act.
@@ -105,9 +107,21 @@ type Actor struct {
 	Address   string   // where the call came from
 	RequestID string
 	Rights    Rights
+	// Limited is set for a key that may do less than its user: it is not that person where rights are not asked for, such as in
+	// tasks, which are for somebody.
+	Limited bool
 	// Depth is that of the events that this caller publishes: 0 = from outside, else one more than that of the event
 	// on whose account a platform token was made.
 	Depth int
+}
+
+// Stands is the Forbidden fault when the actor does something that is its user's own, but is a key that is limited to other
+// rights; one that holds right may.
+func (a Actor) Stands(right Right) error {
+	if a.Limited && !a.Rights.Has(right) {
+		return fault.Missing(string(right))
+	}
+	return nil
 }
 
 // ActorKind says what sort of identity acted.

@@ -252,6 +252,7 @@ func (w Wait) check(bad *fault.Check, kind StepKind) {
 func (r Request) check(bad *fault.Check) {
 	checkText(bad, "name", r.Name, 120)
 	checkText(bad, "content_type", r.ContentType, 200)
+	checkContentType(bad, r.ContentType)
 	if r.Event != "" {
 		if w := CheckEventName(r.Event); w != "" {
 			bad.Add("event", "%s", w)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"waybill/db"
+	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/jobs/connector"
 	"waybill/jobs/scheme"
@@ -272,7 +273,12 @@ func (a *API) settleHeld(c call, in *struct {
 	Body heldOrder
 }) (*body[heldAnswer], error) {
 	settle := a.jobs.SendHeld
-	if in.Body.Action == "drop" {
+	switch in.Body.Action {
+	case "":
+		var bad fault.Check
+		bad.Add("action", "Say what becomes of them: send or drop.")
+		return nil, bad.Err()
+	case "drop":
 		settle = a.jobs.DropHeld
 	}
 	n, err := settle(c, c.actor, model.DestID(in.ID))

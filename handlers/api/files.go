@@ -29,7 +29,7 @@ type file struct {
 }
 
 const uploadText = `The body is the file, of at most 25 MiB; its Content-Type is kept. Give the id that is answered as the value of a field of the
-type file when a task is completed or a run is started, within a day and with the same user; what is not used goes after two days.`
+type file when a task is completed or a run is started, within a day and with the same user; what is not used goes after two days. A key that is limited to some rights needs Run Workflows.`
 
 func (a *API) files() {
 	raw := &huma.Schema{Type: huma.TypeString, Format: "binary"}
@@ -40,7 +40,7 @@ func (a *API) files() {
 		Responses:   a.problemResponses(400, 401, 403, 413, 422, 429, 503)}
 	up.Responses["201"] = &huma.Response{Description: "Stored", Content: map[string]*huma.MediaType{"application/json": {Schema: a.schema(reflect.TypeFor[file]())}}}
 	down := &huma.Operation{OperationID: "download-file", Method: http.MethodGet, Path: "/files/{id}", Summary: "Download a file of a form", Tags: []string{"Tasks"}, Security: bearerOnly(),
-		Description: "For who uploaded it, those who may see workflows, and those with an open task of its run.",
+		Description: "For who uploaded it, those who may see workflows, and those with an open task of its run. A key that is limited to some rights needs View Workflows.",
 		Parameters:  []*huma.Param{id}, Responses: a.problemResponses(401, 403, 404, 429)}
 	down.Responses["200"] = &huma.Response{Description: "The file", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: raw}}}
 	for _, op := range []*huma.Operation{up, down} {
@@ -52,6 +52,9 @@ func (a *API) files() {
 }
 
 func (a *API) uploadFile(c echo.Context) error {
+	if err := a.web.Actor(c).Stands(model.RunWorkflows); err != nil {
+		return err
+	}
 	var bad fault.Check
 	known(c, &bad, "name")
 	if err := bad.Err(); err != nil {

@@ -335,6 +335,11 @@ func (a *API) revokeInbound(c call, in *struct {
 		KeyID string `json:"key_id"`
 	}
 }) (*body[inboundEndpoint], error) {
+	if in.Body.KeyID == "" {
+		var bad fault.Check
+		bad.Add("key_id", "Say which key; the endpoint lists them.")
+		return nil, bad.Err()
+	}
 	var e model.InboundEndpoint
 	err := a.write(c, func(tx *db.Tx) (err error) {
 		e, err = tx.RevokeInbound(model.InboundID(in.ID), model.InboundKeyID(in.Body.KeyID))

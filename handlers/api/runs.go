@@ -194,8 +194,8 @@ func (a *API) showTask(ctx context.Context, t model.Task) task {
 }
 
 func (a *API) tasks() {
-	const tag, text = "Tasks", "The assignee may, and who has the right Manage Workflows."
-	add(a, route{http.MethodGet, "/tasks", "list-tasks", "List the open tasks of the caller", tag, "With all=true the open tasks of everybody, for those who manage workflows.", model.SignedIn, 0}, a.listTasks)
+	const tag, text = "Tasks", "The assignee may, and who has the right Manage Workflows. A key that is limited to some rights needs that one."
+	add(a, route{http.MethodGet, "/tasks", "list-tasks", "List the open tasks of the caller", tag, "With all=true the open tasks of everybody, for those who manage workflows. A key that is limited to some rights needs View Workflows.", model.SignedIn, 0}, a.listTasks)
 	add(a, route{http.MethodGet, "/tasks/{id}", "show-task", "Show a task", tag, text, model.SignedIn, 0}, a.getTask)
 	add(a, route{http.MethodPost, "/tasks/{id}/complete", "complete-task", "Complete a task", tag, text, model.SignedIn, http.StatusOK}, a.completeTask)
 	add(a, route{http.MethodPost, "/tasks/{id}/approve", "approve-task", "Approve", tag, text, model.SignedIn, http.StatusOK}, a.approveTask)
@@ -207,6 +207,9 @@ func (a *API) listTasks(c call, in *struct {
 	RunID string `query:"run_id"`
 	All   bool   `query:"all" doc:"Also those of others; needs Manage Workflows"`
 }) (*body[list[task]], error) {
+	if err := c.actor.Stands(model.Workflows.View()); err != nil {
+		return nil, err
+	}
 	f := db.TaskFilter{Open: true, RunID: model.RunID(in.RunID)}
 	if !in.All || !c.actor.Rights.Has(model.Workflows.Manage()) {
 		f.Of = c.actor.UserID

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -69,7 +70,7 @@ type workflow struct {
 	PublishedAt      *string        `json:"published_at" format:"date-time" readOnly:"true"`
 	Changed          bool           `json:"changed" readOnly:"true" doc:"The draft differs from what is published"`
 	FormURL          string         `json:"form_url" readOnly:"true" doc:"Address of the public form; empty for other triggers"`
-	Warnings         []string       `json:"warnings" readOnly:"true" doc:"Addresses that will be refused when something is sent"`
+	Warnings         []string       `json:"warnings" readOnly:"true" doc:"Addresses that will be refused when something is sent, and people, roles and audiences that are not there"`
 }
 
 // recast gives a value another type with the same JSON.
@@ -81,17 +82,21 @@ func recast[T any](v any) (out T, err error) {
 	return out, err
 }
 
-func (a *API) showWorkflow(w model.Workflow) workflow {
+func (a *API) showWorkflow(ctx context.Context, w model.Workflow) (workflow, error) {
 	steps, err := recast[[]workflowStep](w.Draft.Steps)
 	if err != nil {
 		steps = nil // our own types, always encodable
 	}
 	out := workflow{Meta: newMeta(w.ID, w.CreatedAt, w.UpdatedAt, w.Version), Name: w.Name, Description: w.Description, Enabled: w.Enabled, Trigger: w.Draft.Trigger,
-		Steps: full(steps), PublishedVersion: w.Published, PublishedAt: stamp(w.PublishedAt), Changed: w.Changed, Warnings: fault.Texts(a.jobs.WorkflowWarnings(w.Draft))}
+		Steps: full(steps), PublishedVersion: w.Published, PublishedAt: stamp(w.PublishedAt), Changed: w.Changed, Warnings: []string{}}
+	warnings, err := a.jobs.WorkflowWarnings(ctx, w.Draft)
+	for _, x := range warnings {
+		out.Warnings = append(out.Warnings, x.Message)
+	}
 	if w.Draft.Trigger.Kind == model.TriggerPublicForm && w.FormToken != "" {
 		out.FormURL = a.web.BaseURL.JoinPath("f", w.FormToken).String()
 	}
-	return out
+	return out, err
 }
 
 type workflowInput struct {
@@ -135,7 +140,13 @@ func (a *API) listWorkflows(c call, in *struct {
 	Q string `query:"q" doc:"A part of the name"`
 }) (*body[list[workflow]], error) {
 	items, next, err := a.store.Workflows(c, db.WorkflowFilter{Query: in.Q}, in.page())
-	return listed(items, next, err, a.showWorkflow)
+	out := list[workflow]{Items: make([]workflow, len(items)), NextCursor: next}
+	for i, w := range items {
+		if err == nil {
+			out.Items[i], err = a.showWorkflow(c, w)
+		}
+	}
+	return single(out, err)
 }
 
 func (a *API) createWorkflow(c call, in *struct{ Body workflowInput }) (*made[workflow], error) {
@@ -149,7 +160,11 @@ func (a *API) createWorkflow(c call, in *struct{ Body workflowInput }) (*made[wo
 	if err == nil {
 		err = a.jobs.CreateWorkflow(c, c.actor, &w)
 	}
-	return created(a.showWorkflow(w), "/workflows/"+string(w.ID), err)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := a.showWorkflow(c, w)
+	return created(shown, "/workflows/"+string(w.ID), err)
 }
 
 // mayUse refuses credentials that the caller may not see, unless the draft has them already.
@@ -171,7 +186,7 @@ func (a *API) getWorkflow(c call, in *ByID) (*body[workflow], error) {
 	if err != nil {
 		return nil, err
 	}
-	return single(a.showWorkflow(w), nil)
+	return single(a.showWorkflow(c, w))
 }
 
 func (a *API) updateWorkflow(c call, in *struct {
@@ -196,7 +211,7 @@ func (a *API) updateWorkflow(c call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return single(a.showWorkflow(w), nil)
+	return single(a.showWorkflow(c, w))
 }
 
 func (a *API) deleteWorkflow(c call, in *Removal) (*none, error) {
@@ -214,7 +229,7 @@ func (a *API) publishWorkflow(c call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return single(a.showWorkflow(w), nil)
+	return single(a.showWorkflow(c, w))
 }
 
 // workflowVersion is one published version.
@@ -258,7 +273,7 @@ func (a *API) renewForm(c call, in *ByID) (*body[workflow], error) {
 	if err != nil {
 		return nil, err
 	}
-	return single(a.showWorkflow(w), nil)
+	return single(a.showWorkflow(c, w))
 }
 
 // offTarget is a request or webhook that Waybill switched off, or leaves alone for a while because it fails.

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"waybill/db"
+	"waybill/db/model"
 	"waybill/views"
 	"waybill/views/ui"
 )
@@ -58,6 +59,8 @@ func (w *Web) banners(c echo.Context) []ui.Banner {
 	text := views.Said(w.Reader(c), key.Why)
 	if key.OK {
 		text = w.T(c, "Some secrets do not open with this master key.")
+	} else if w.Actor(c).Rights.Has(model.Settings.Manage()) {
+		text += " " + w.T(c, "It is read from {place}.", "place", key.Where)
 	}
 	if more := len(key.Locked) - lockedNamed; more > 1 {
 		text += " " + w.T(c, "Locked: {names} and {n} more.", "names", strings.Join(key.Locked[:lockedNamed], ", "), "n", ui.Number(w.Reader(c), more))

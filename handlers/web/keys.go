@@ -74,7 +74,7 @@ func (k *keyCache) actor(c echo.Context) (model.Actor, error) {
 }
 
 func (k *knownKey) actor(c echo.Context) model.Actor {
-	return model.Actor{Kind: model.ActorKey, UserID: k.key.UserID, KeyID: k.key.ID, Name: k.name, Address: Address(c), RequestID: RequestID(c), Rights: k.rights}
+	return model.Actor{Kind: model.ActorKey, UserID: k.key.UserID, KeyID: k.key.ID, Name: k.name, Address: Address(c), RequestID: RequestID(c), Rights: k.rights, Limited: len(k.key.Rights) > 0}
 }
 
 // platformActor is the identity that a token of a platform key stands for: that key's, for as long as the key is good.

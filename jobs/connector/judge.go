@@ -110,6 +110,8 @@ func spell(d time.Duration) string {
 // advice ends the sentence with what a person can do about it.
 func advice(x egress.Exchange, v Verdict) string {
 	switch s := x.Status; {
+	case s == http.StatusNotModified:
+		return ". That is an answer to a question whether something changed; what receives messages answers 200 to 299."
 	case s >= 300 && s < 400:
 		if to := oneLine(x.Header.Get("Location")); to != "" {
 			return " and points to " + to + " (Location). Redirects are not followed; put the final address into the connection or destination."
