@@ -198,6 +198,10 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal("the disk never got full")
 	}
 	p.must(200, "GET", "events", nil) // reading goes on
+	p.eventually("/readyz says that nothing is accepted", func() bool {
+		status, why := p.get(http.DefaultClient, "/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(why, "disk")
+	})
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
