@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"waybill/handlers/apitest"
 )
 
 // binary builds the real program once for all tests of the package.
@@ -219,7 +221,38 @@ func (p *program) api(method, path string, body any, headers ...string) (answer,
 	}
 	a := answer{status: resp.StatusCode, header: resp.Header, text: string(text)}
 	_ = json.Unmarshal(text, &a.json)
+	if spec := p.document(); spec != nil {
+		if err := spec.Answer(method, "/api/v1/"+path, a.status, a.header, text); err != nil {
+			p.t.Error(err)
+		}
+	}
 	return a, nil
+}
+
+// documented is the OpenAPI document of the program, which is the same for all that tests start.
+var documented struct {
+	sync.Mutex
+	spec *apitest.Spec
+}
+
+// document is the OpenAPI document, nil while no program can tell it.
+func (p *program) document() *apitest.Spec {
+	documented.Lock()
+	defer documented.Unlock()
+	if documented.spec == nil {
+		resp, err := http.Get(p.url("/api/v1/openapi.json"))
+		if err != nil {
+			return nil // it was stopped
+		}
+		defer resp.Body.Close()
+		if text, err := io.ReadAll(resp.Body); err == nil && resp.StatusCode == http.StatusOK {
+			documented.spec, err = apitest.Read(text)
+			if err != nil {
+				p.t.Error(err)
+			}
+		}
+	}
+	return documented.spec
 }
 
 // must is api with the status that it must have.

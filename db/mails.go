@@ -68,7 +68,7 @@ func (tx *Tx) UpdateMail(n model.MailSettings, password model.Secret) error {
 		}
 		diff = append(diff, model.Change{Field: passwordName, Before: model.Mask})
 	}
-	if err := tx.putSetting(mailName, n, n.Version, old.Version, diff); err != nil || len(diff) == 0 {
+	if err := tx.putSetting(mailName, n, old.Version, n.Version, diff); err != nil || len(diff) == 0 {
 		return err
 	}
 	switch {

@@ -56,6 +56,7 @@ type schema struct {
 	Required    []string
 	Items       *schema
 	AnyOf       []*schema
+	OneOf       []*schema
 	Enum        []any
 	Minimum     *float64
 	Maximum     *float64
@@ -82,7 +83,7 @@ func readSpec(text []byte) (views.DocsProps, error) {
 		return views.DocsProps{}, fmt.Errorf("read the OpenAPI document: %w", err)
 	}
 	byTag := map[string][]views.DocCall{}
-	refs := map[string][]string{}
+	refs, asked := map[string][]string{}, map[string][]string{} // the objects of answers, and of requests
 	for _, path := range slices.Sorted(maps.Keys(s.Paths)) {
 		for _, method := range slices.SortedFunc(maps.Keys(s.Paths[path]), func(a, b string) int { return order(methods, a) - order(methods, b) }) {
 			op := s.Paths[path][method]
@@ -92,6 +93,9 @@ func readSpec(text []byte) (views.DocsProps, error) {
 			}
 			byTag[tag] = append(byTag[tag], s.call(path, method, op))
 			refs[tag] = append(refs[tag], s.named(op)...)
+			if op.Body != nil {
+				asked[tag] = append(asked[tag], s.inside(s.resolve(op.Body.Content["application/json"].Schema))...)
+			}
 		}
 	}
 	p := views.DocsProps{About: paragraphs(s.Info.Description)}
@@ -105,12 +109,15 @@ func readSpec(text []byte) (views.DocsProps, error) {
 	for _, tag := range tags {
 		r := views.DocResource{ID: anchor(tag), Name: tag, Calls: byTag[tag]}
 		for _, name := range refs[tag] {
-			s.object(&r, name, shown)
+			s.object(&r, name, shown, false)
+		}
+		for _, name := range asked[tag] {
+			s.object(&r, name, shown, true)
 		}
 		p.Resources = append(p.Resources, r)
 	}
 	errors := views.DocResource{ID: "errors", Name: "Errors"}
-	s.object(&errors, "Problem", shown)
+	s.object(&errors, "Problem", shown, false)
 	p.Problem = errors.Objects
 	return p, nil
 }
@@ -150,7 +157,7 @@ func (s *spec) call(path, method string, op operation) views.DocCall {
 	if op.Body != nil {
 		for kind, body := range op.Body.Content {
 			if kind == "application/json" {
-				c.Body = s.fields(body.Schema)
+				c.Body = plainly(s.fields(body.Schema))
 			} else {
 				c.OtherTypes = append(c.OtherTypes, kind)
 			}
@@ -204,6 +211,17 @@ func (s *spec) fields(x *schema) []views.DocField {
 	return out
 }
 
+// orNull ends the words for what can be null.
+const orNull = " or null"
+
+// plainly gives fields of what programs send: all that is not needed may be null there, which is not said each time.
+func plainly(list []views.DocField) []views.DocField {
+	for i := range list {
+		list[i].Type = strings.Replace(list[i].Type, orNull, "", 1)
+	}
+	return list
+}
+
 func (s *spec) field(name string, x *schema) views.DocField {
 	f := views.DocField{Name: name}
 	if x == nil {
@@ -217,6 +235,9 @@ func (s *spec) field(name string, x *schema) views.DocField {
 		f.Type += fmt.Sprintf(", from %g", *x.Minimum)
 	}
 	for _, v := range x.Enum {
+		if v == nil {
+			continue // the type says so
+		}
 		f.OneOf = append(f.OneOf, fmt.Sprint(v))
 	}
 	return f
@@ -235,7 +256,14 @@ func (s *spec) typeOf(x *schema) (words, of string) {
 		return name, name
 	case len(x.AnyOf) > 0:
 		words, of = s.typeOf(x.AnyOf[0])
-		return words + " or null", of
+		return words + orNull, of
+	case len(x.OneOf) > 0:
+		words, of = s.typeOf(x.OneOf[0])
+		for _, other := range x.OneOf[1:] {
+			more, _ := s.typeOf(other)
+			words += " or " + more
+		}
+		return words, of
 	case x.Items != nil:
 		words, of = s.typeOf(x.Items)
 		return "array of " + words, of
@@ -269,7 +297,7 @@ func typeWords(t any) string {
 	return "any"
 }
 
-// named are the objects that a call's body and its good answers speak of.
+// named are the objects that the good answers of a call speak of.
 func (s *spec) named(op operation) []string {
 	var out []string
 	for code, r := range op.Responses {
@@ -280,17 +308,15 @@ func (s *spec) named(op operation) []string {
 		}
 	}
 	slices.Sort(out)
-	if op.Body != nil {
-		if x := s.resolve(op.Body.Content["application/json"].Schema); x != nil {
-			out = append(out, s.inside(x)...)
-		}
-	}
 	return out
 }
 
 // inside are the objects that the properties of x are made of.
 func (s *spec) inside(x *schema) []string {
 	var out []string
+	if x == nil {
+		return nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(x.Properties)) {
 		if _, of := s.typeOf(x.Properties[name]); of != "" {
 			out = append(out, of)
@@ -299,22 +325,26 @@ func (s *spec) inside(x *schema) []string {
 	return out
 }
 
-// object adds a named object and those inside it to r, once on the whole page.
-func (s *spec) object(r *views.DocResource, name string, shown map[string]bool) {
+// object adds a named object and those inside it to r, once on the whole page. Of one that is asked for it says what is
+// needed; an answer holds all that its text does not except.
+func (s *spec) object(r *views.DocResource, name string, shown map[string]bool, asked bool) {
 	x := s.Components.Schemas[name]
 	if x == nil || shown[name] {
 		return
 	}
 	shown[name] = true
 	o := views.DocObject{Name: name, Fields: s.fields(x)}
+	if asked {
+		o.Fields = plainly(o.Fields)
+	}
 	for i := range o.Fields {
-		o.Fields[i].Required = false // an answer holds all of them
+		o.Fields[i].Required = asked && o.Fields[i].Required
 	}
 	slices.SortStableFunc(o.Fields, func(a, b views.DocField) int {
 		return order([]string{"id", "name"}, a.Name) - order([]string{"id", "name"}, b.Name)
 	})
 	r.Objects = append(r.Objects, o)
 	for _, inner := range s.inside(x) {
-		s.object(r, inner, shown)
+		s.object(r, inner, shown, asked)
 	}
 }

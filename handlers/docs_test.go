@@ -14,6 +14,7 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"waybill/db/model"
+	"waybill/handlers/apitest"
 )
 
 // command is what a curl of the reference asks for.
@@ -111,6 +112,12 @@ func TestDocsCommandsWork(t *testing.T) {
 	b := s.as(ada)
 	b.post("/events", "name", "order.created", "data", "{}") // so that there is one
 	var made []string
+	spec, err := apitest.Read(s.document())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lacks := newLacks(t, s.document(), key)
+	var bodies []command
 	run := func(c command) int {
 		for placeholder, prefix := range map[string]string{"CONNECTION_ID": "con_", "DESTINATION_ID": "dst_", "ACTION_ID": "act_", "CREDENTIAL_ID": "crd_", "USER_ID": "usr_", "ROLE_ID": "rol_", "DELIVERY_ID": "dlv_",
 			"INBOUND_ENDPOINT_ID": "inb_", "KEY_OF_ENDPOINT": "ink_", "EVENT_DEFINITION_ID": "evd_", "AUDIENCE_ID": "adn_", "INTEGRATION_ID": "int_", "WORKFLOW_ID": "wfl_",
@@ -136,6 +143,9 @@ func TestDocsCommandsWork(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := spec.Answer(c.method, strings.TrimPrefix(c.url, s.srv.URL), resp.StatusCode, resp.Header, text); err != nil {
+			t.Errorf("%s: %v", c.id, err)
+		}
 		settled := strings.HasSuffix(c.id, "-delivery") && resp.StatusCode == http.StatusConflict || // it was delivered meanwhile
 			strings.HasSuffix(c.id, "-rotation") && resp.StatusCode == http.StatusConflict || // of another credential than the one that has a new secret
 			c.id == "test-connection" && resp.StatusCode == http.StatusConflict // webhooks are tested at a destination
@@ -148,6 +158,9 @@ func TestDocsCommandsWork(t *testing.T) {
 		if c.id == "list-deliveries" {
 			made = append(made, regexp.MustCompile(`dlv_[0-9a-z]+`).FindString(string(text)))
 		}
+		if c.body != "" && c.id != "rotate-api-key" { // twice ends the key that this test uses
+			bodies = append(bodies, c)
+		}
 		return resp.StatusCode
 	}
 	var list []command
@@ -159,6 +172,11 @@ func TestDocsCommandsWork(t *testing.T) {
 	})
 	ran := 0
 	for _, c := range list {
+		if c.body != "" {
+			if err := spec.Request(c.method, strings.TrimPrefix(c.url, s.srv.URL), []byte(c.body)); err != nil {
+				t.Errorf("%s: %v", c.id, err)
+			}
+		}
 		if c.method == http.MethodDelete {
 			if !strings.Contains(c.url, "_ID") {
 				t.Errorf("%s: %s would delete something when it is pasted", c.id, c.url)
@@ -180,6 +198,13 @@ func TestDocsCommandsWork(t *testing.T) {
 	if ran < 30 {
 		t.Errorf("only %d commands", ran)
 	}
+	for _, c := range moreBodies(s.srv.URL + "/api/v1") {
+		run(c)
+	}
+	for _, c := range bodies {
+		lacks.try(c)
+	}
+	lacks.judge()
 	for _, id := range []string{string(con.ID), string(dst.ID)} {
 		if !slices.ContainsFunc(list, func(c command) bool { return strings.Contains(c.url, id) }) {
 			t.Errorf("no command names %s", id)

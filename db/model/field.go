@@ -58,7 +58,7 @@ func (f Field) Limit() int {
 
 // Header is one name and value of an HTTP header, in the order in which it was typed.
 type Header struct {
-	Name  string `json:"name"`
+	Name  string `json:"name" needed:"true"`
 	Value string `json:"value"`
 }
 

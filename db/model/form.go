@@ -16,9 +16,9 @@ import (
 
 // FormField is one input of a form that people fill in: a task's, or that of a trigger.
 type FormField struct {
-	Key      string    `json:"key"` // unique within the form
+	Key      string    `json:"key" needed:"true"` // unique within the form
 	Name     string    `json:"name"`
-	Type     FieldType `json:"type"`
+	Type     FieldType `json:"type" needed:"true"`
 	Required bool      `json:"required"` // checkbox: must be ticked
 	Default  any       `json:"default,omitempty"`
 	Help     string    `json:"help,omitempty"`

@@ -163,7 +163,7 @@ func (k StepKind) Human() bool { return k == StepTask || k.Approves() }
 
 // Transition leads to a step when its condition holds.
 type Transition struct {
-	To   string `json:"to"`
+	To   string `json:"to" needed:"true"`
 	When string `json:"when"` // expression over event, run and steps; "" = always
 }
 

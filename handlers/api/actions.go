@@ -24,11 +24,11 @@ func showAction(n model.Action) action {
 
 type actionInput struct {
 	Versioned
-	Name          string `json:"name"`
+	Name          string `json:"name" needed:"true"`
 	Description   string `json:"description"`
-	Event         string `json:"event" doc:"A name, or a pattern: * is one segment, ** the rest"`
+	Event         string `json:"event" needed:"true" doc:"A name, or a pattern: * is one segment, ** the rest"`
 	Filter        string `json:"filter" doc:"An expression over event; empty = always"`
-	DestinationID string `json:"destination_id"`
+	DestinationID string `json:"destination_id" needed:"true"`
 	Enabled       *bool  `json:"enabled" doc:"true when absent"`
 }
 

@@ -11,13 +11,13 @@ import (
 
 // AlertRuleFields are what a rule of alerts says, in questions and answers.
 type AlertRuleFields struct {
-	Name          string   `json:"name"`
-	Kind          string   `json:"kind" doc:"failure_rate, breaker_open, destination_disabled, backlog_age, disk, credential_ends, inbound_failing or job_failing"`
+	Name          string   `json:"name" needed:"true"`
+	Kind          string   `json:"kind" needed:"true" doc:"failure_rate, breaker_open, destination_disabled, backlog_age, disk, credential_ends, inbound_failing or job_failing"`
 	Scope         string   `json:"scope" doc:"Id of the destination or inbound endpoint that it watches; empty = any"`
 	Threshold     int      `json:"threshold" doc:"Percent, minutes or days, as the kind says; 0 = the usual"`
 	WindowMinutes int      `json:"window_minutes" doc:"How far back rates look; 0 = the usual"`
 	Least         int      `json:"least" doc:"Fewer attempts or calls say nothing; 0 = the usual"`
-	Emails        []string `json:"emails" nullable:"true" doc:"Who gets letters"`
+	Emails        []string `json:"emails" doc:"Who gets letters"`
 	DestinationID string   `json:"destination_id" doc:"Which destination gets messages, as events named waybill.alert; empty = none"`
 }
 
@@ -198,7 +198,7 @@ func (a *API) updateMail(c call, in *struct{ Body mailInput }) (*body[mailSettin
 
 func (a *API) testMail(c call, in *struct {
 	Body struct {
-		To string `json:"to"`
+		To string `json:"to" needed:"true"`
 	}
 }) (*none, error) {
 	if in.Body.To == "" {

@@ -11,6 +11,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -195,6 +196,7 @@ func add[I, O any](a *API, r route, h func(c call, in *I) (*O, error)) {
 	}
 	a.explainRight(&op, r.right)
 	op.Responses = a.problems(r)
+	op.RequestBody = bodyOf[I]()
 	a.right = r.right
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(call{ctx, ctx.Value(actorKey{}).(model.Actor)}, in)
@@ -203,6 +205,17 @@ func add[I, O any](a *API, r route, h func(c call, in *I) (*O, error)) {
 		}
 		return out, nil
 	})
+	if f, ok := reflect.TypeFor[I]().FieldByName("Body"); ok && f.Tag.Get("required") == "false" {
+		op.RequestBody.Required = false // huma heeds the tag of pointers only
+	}
+}
+
+// bodyOf is where huma puts what it finds out of the body of a request, nil when I has none.
+func bodyOf[I any]() *huma.RequestBody {
+	if _, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
+		return &huma.RequestBody{}
+	}
+	return nil
 }
 
 // mostBody bounds the body of everything but events: a template of 256 KiB in which every byte is escaped fits.

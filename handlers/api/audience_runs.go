@@ -49,7 +49,7 @@ func (a *API) audienceRuns() {
 func (a *API) startAudienceRun(c call, in *struct {
 	ByID
 	Body struct {
-		WorkflowID string `json:"workflow_id" doc:"A published workflow"`
+		WorkflowID string `json:"workflow_id" needed:"true" doc:"A published workflow"`
 		Rate       int    `json:"rate" doc:"Runs a second at most, up to 1000; 0 = as fast as it goes"`
 	}
 }) (*made[audienceRun], error) {

@@ -33,7 +33,7 @@ func showAudience(m model.Audience) audience {
 
 type audienceInput struct {
 	Versioned
-	Name         string `json:"name"`
+	Name         string `json:"name" needed:"true"`
 	Description  string `json:"description"`
 	SubjectField string `json:"subject_field" doc:"Member of a record that runs take their subject from"`
 }
@@ -130,7 +130,7 @@ func (a *API) listMembers(c call, in *struct {
 
 // membersInput is a list of records as JSON. Files have other content types, so the operation goes around huma.
 type membersInput struct {
-	Members []json.RawMessage `json:"members" doc:"Objects of at most 64 KiB each"`
+	Members []json.RawMessage `json:"members" needed:"true" doc:"Objects of at most 64 KiB each"`
 }
 
 // membersAdded is the answer.

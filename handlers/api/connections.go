@@ -91,7 +91,7 @@ func (a *API) connection(c model.Connection) connection {
 
 type connectionInput struct {
 	Versioned
-	Name           string         `json:"name"`
+	Name           string         `json:"name" needed:"true"`
 	Description    string         `json:"description"`
 	Type           string         `json:"type" doc:"webhook (default), custom_http, or one of the named systems"`
 	BaseURL        string         `json:"base_url" doc:"Scheme and host, perhaps a port and a path; never templated"`

@@ -46,8 +46,8 @@ func (a *API) oneCredential(c call, n model.Credential, err error) (credential, 
 
 type credentialInput struct {
 	Versioned
-	Name        string         `json:"name"`
-	Type        string         `json:"type" doc:"basic, bearer, header, oauth2, aws_sigv4, client_certificate, platform_api_key, client_secret or secret_url; the page of a new credential lists the settings of each"`
+	Name        string         `json:"name" needed:"true"`
+	Type        string         `json:"type" needed:"true" doc:"basic, bearer, header, oauth2, aws_sigv4, client_certificate, platform_api_key, client_secret or secret_url; the page of a new credential lists the settings of each"`
 	Description string         `json:"description"`
 	Config      map[string]any `json:"config" doc:"Settings and secrets; a secret that is absent or empty on PUT stays as it is stored"`
 	ExpiresAt   string         `json:"expires_at" format:"date-time" doc:"When it ends; absent or null = not known"`

@@ -26,7 +26,7 @@ func showEventDefinition(d model.EventDefinition) eventDefinition {
 
 type eventDefinitionInput struct {
 	Versioned
-	Name        string          `json:"name" doc:"Of the events, for instance order.created"`
+	Name        string          `json:"name" needed:"true" doc:"Of the events, for instance order.created"`
 	Description string          `json:"description"`
 	Schema      json.RawMessage `json:"schema" doc:"JSON Schema (draft 2020-12 unless it says otherwise) of at most 64 KiB; null = none. Events that differ are accepted all the same; their definition's page shows them"`
 }

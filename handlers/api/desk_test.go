@@ -21,6 +21,7 @@ import (
 	"waybill/db"
 	"waybill/db/dbtest"
 	"waybill/db/model"
+	"waybill/handlers/apitest"
 	"waybill/handlers/web"
 	"waybill/jobs"
 	"waybill/jobs/egress"
@@ -45,6 +46,7 @@ type desk struct {
 	jobs  *jobs.Service
 	table []web.Route
 	url   string
+	spec  *apitest.Spec
 	logs  *logs
 	admin string // an API key
 	user  model.User
@@ -106,6 +108,9 @@ func (d *desk) mount(log *slog.Logger) {
 	if err := w.Mount(e, d.table); err != nil {
 		d.Fatal(err)
 	}
+	if d.spec, err = apitest.Read(document(d, w)); err != nil {
+		d.Fatal(err)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		d.Fatal(err)
@@ -114,6 +119,16 @@ func (d *desk) mount(log *slog.Logger) {
 	go func() { _ = server.Serve(listener) }()
 	d.Cleanup(func() { _ = server.Close() })
 	d.url = "http://" + listener.Addr().String()
+}
+
+// document is the document, which is the same for all desks.
+func document(d *desk, w *web.Web) []byte {
+	d.Helper()
+	text, err := Document(w, d.jobs)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return text
 }
 
 // person makes a user with a role and a key that acts as him.
@@ -188,6 +203,9 @@ func (d *desk) do(method, path string, body any, headers ...string) reply {
 	d.mu.Lock()
 	d.seen = append(append(d.seen, text...), '\n')
 	d.mu.Unlock()
+	if err := d.spec.Answer(method, path, res.StatusCode, res.Header, text); err != nil {
+		d.Error(err)
+	}
 	return reply{d, method + " " + path, res.StatusCode, res.Header, text}
 }
 

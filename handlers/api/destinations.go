@@ -69,7 +69,7 @@ type newDestination struct {
 
 type destinationInput struct {
 	Versioned
-	Name          string         `json:"name"`
+	Name          string         `json:"name" needed:"true"`
 	Description   string         `json:"description"`
 	Method        string         `json:"method" doc:"POST (default), PUT, PATCH, GET or DELETE"`
 	ContentType   string         `json:"content_type" doc:"application/json when absent"`

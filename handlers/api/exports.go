@@ -18,12 +18,12 @@ import (
 
 // ExportSettings say what is written to a bucket every hour.
 type ExportSettings struct {
-	Enabled      bool     `json:"enabled,omitempty"`
-	ConnectionID string   `json:"connection_id,omitempty" doc:"A connection of type s3"`
-	Format       string   `json:"format,omitempty" doc:"ndjson (default) or csv; compressed with gzip"`
-	Datasets     []string `json:"datasets,omitempty" doc:"Of events, deliveries, attempts"`
-	Data         *bool    `json:"data,omitempty" doc:"Whether the data of events goes along; true when absent"`
-	Pattern      string   `json:"pattern,omitempty" doc:"Key of the objects below the prefix of the connection: {dataset} {date} {year} {month} {day} {hour} {ended} {ext}"`
+	Enabled      bool     `json:"enabled"`
+	ConnectionID string   `json:"connection_id" doc:"A connection of type s3"`
+	Format       string   `json:"format" doc:"ndjson (default) or csv; compressed with gzip"`
+	Datasets     []string `json:"datasets" doc:"Of events, deliveries, attempts"`
+	Data         *bool    `json:"data" nullable:"false" doc:"Whether the data of events goes along; true when absent"`
+	Pattern      string   `json:"pattern" doc:"Key of the objects below the prefix of the connection: {dataset} {date} {year} {month} {day} {hour} {ended} {ext}"`
 }
 
 type exportSettings struct {
@@ -91,16 +91,16 @@ func showBackfill(b model.Backfill) backfill {
 }
 
 type backfillInput struct {
-	From  string `json:"from" doc:"RFC 3339; rounded down to the hour"`
-	To    string `json:"to" doc:"RFC 3339; rounded up to the hour"`
+	From  string `json:"from" needed:"true" doc:"RFC 3339; rounded down to the hour"`
+	To    string `json:"to" needed:"true" doc:"RFC 3339; rounded up to the hour"`
 	Again bool   `json:"again,omitempty" doc:"Also hours that are written already: their objects are replaced"`
 }
 
 // FileSettings say where files of forms are kept.
 type FileSettings struct {
-	ConnectionID string `json:"connection_id,omitempty" doc:"A connection of type s3; empty is the data folder"`
-	Proxied      bool   `json:"proxied,omitempty" doc:"Downloads go through Waybill instead of a link of five minutes"`
-	Moving       bool   `json:"moving,omitempty" doc:"Bring the files that are elsewhere there, too; false again when all are"`
+	ConnectionID string `json:"connection_id" doc:"A connection of type s3; empty is the data folder"`
+	Proxied      bool   `json:"proxied" doc:"Downloads go through Waybill instead of a link of five minutes"`
+	Moving       bool   `json:"moving" doc:"Bring the files that are elsewhere there, too; false again when all are"`
 }
 
 type fileSettings struct {
@@ -142,7 +142,7 @@ func (a *API) showExport(c call) (*body[exportSettings], error) {
 	if err != nil {
 		return nil, err
 	}
-	out := exportSettings{ExportSettings: ExportSettings{Enabled: s.Enabled, ConnectionID: string(s.ConnectionID), Format: string(s.Format), Data: &s.Data, Pattern: s.Pattern},
+	out := exportSettings{ExportSettings: ExportSettings{Enabled: s.Enabled, ConnectionID: string(s.ConnectionID), Format: string(s.Format), Datasets: []string{}, Data: &s.Data, Pattern: s.Pattern},
 		Version: s.Version, UpdatedAt: stamp(s.Changed), Since: stamp(s.Since)}
 	for _, d := range s.Datasets {
 		out.Datasets = append(out.Datasets, string(d))
@@ -239,7 +239,7 @@ func (a *API) updateFileSettings(c call, in *struct{ Body fileSettingsInput }) (
 	return a.showFileSettings(c)
 }
 
-const recordsText = "The same records as in the objects of the hourly export, for whole hours (the range is rounded outwards) of at most 31 days, oldest first. Events by when they were accepted, deliveries and their attempts by when the delivery was settled."
+const recordsText = "The same records as in the objects of the hourly export, for whole hours (the range is rounded outwards) of at most 31 days, oldest first. Events by when they were accepted, deliveries and their attempts by when the delivery was settled. Which right it needs depends on the dataset: View Events for events, View Deliveries for the others."
 
 // recordStream is the download of records: no JSON, so it goes around huma.
 func (a *API) recordStream() {
@@ -248,10 +248,10 @@ func (a *API) recordStream() {
 	}
 	op := &huma.Operation{OperationID: "download-records", Method: http.MethodGet, Path: "/records", Summary: "Download events, deliveries or attempts", Description: recordsText, Tags: []string{"Export"}, Security: bearerOnly(),
 		Parameters: []*huma.Param{text("dataset", "deliveries when absent", false, "events", "deliveries", "attempts"), text("from", "RFC 3339; a day before to when absent", false), text("to", "RFC 3339; now when absent", false),
-			text("format", "ndjson when absent", false, "ndjson", "csv"), text("gzip", "true: compressed", false, "true", "false")},
+			text("format", "ndjson when absent", false, "ndjson", "csv"), text("gzip", "true: compressed, and answered as application/gzip", false, "true", "false")},
 		Responses: a.problemResponses(401, 403, 422, 429)}
 	raw := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
-	op.Responses["200"] = &huma.Response{Description: "The records, as the format says", Content: map[string]*huma.MediaType{"application/x-ndjson": raw, "text/csv": raw, "application/octet-stream": raw}}
+	op.Responses["200"] = &huma.Response{Description: "The records, as the format says", Content: map[string]*huma.MediaType{"application/x-ndjson": raw, "text/csv": raw, "application/gzip": raw}}
 	a.explainRight(op, model.SignedIn)
 	a.huma.OpenAPI().AddOperation(op)
 	a.routes = append(a.routes, web.Program(http.MethodGet, model.SignedIn, Prefix+"/records", a.downloadRecords))

@@ -107,11 +107,11 @@ type inboundResponse struct {
 
 type inboundInput struct {
 	Versioned
-	Name             string            `json:"name"`
+	Name             string            `json:"name" needed:"true"`
 	Description      string            `json:"description"`
 	Enabled          *bool             `json:"enabled" doc:"true when absent"`
 	ConnectionID     string            `json:"connection_id" doc:"Empty = it stands alone"`
-	ServiceUserID    string            `json:"service_user_id" doc:"As whom calls act: an active user with any right"`
+	ServiceUserID    string            `json:"service_user_id" needed:"true" doc:"As whom calls act: an active user with any right"`
 	Verification     verificationInput `json:"verification"`
 	Dedupe           dedupe            `json:"dedupe" doc:"Empty = what the preset knows of the vendor, and the ids of CloudEvents"`
 	ContentTypes     []string          `json:"content_types" doc:"Such as application/json or text/*; empty = all"`
@@ -332,7 +332,7 @@ func (a *API) rotateInbound(c call, in *struct {
 func (a *API) revokeInbound(c call, in *struct {
 	ByID
 	Body struct {
-		KeyID string `json:"key_id"`
+		KeyID string `json:"key_id" needed:"true"`
 	}
 }) (*body[inboundEndpoint], error) {
 	if in.Body.KeyID == "" {

@@ -20,7 +20,7 @@ type integrationRequest struct {
 	Body           string         `json:"body" doc:"Template; empty = the run's data as JSON"`
 	CredentialID   string         `json:"credential_id" doc:"Empty = no authentication"`
 	TimeoutSeconds int            `json:"timeout_seconds" minimum:"0" maximum:"300" doc:"0 = 30"`
-	BodyInEvent    *bool          `json:"body_in_event" doc:"false = the answer's body stays out of the response event; true when absent"`
+	BodyInEvent    *bool          `json:"body_in_event" doc:"false = the answer's body stays out of the response event; true when absent or null"`
 }
 
 func showIntegrationRequest(r model.Request) integrationRequest {
@@ -54,7 +54,7 @@ func showIntegration(n model.Integration) integration {
 
 type integrationInput struct {
 	Versioned
-	Name        string             `json:"name"`
+	Name        string             `json:"name" needed:"true"`
 	Description string             `json:"description"`
 	Fields      []model.FormField  `json:"fields" doc:"The form that a step fills in"`
 	Request     integrationRequest `json:"request"`

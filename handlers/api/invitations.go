@@ -29,7 +29,7 @@ type newInvitation struct {
 }
 
 type invitationInput struct {
-	Email string   `json:"email"`
+	Email string   `json:"email" needed:"true"`
 	Roles []string `json:"roles" doc:"Names of roles; nobody hands out a right that he does not hold"`
 }
 

@@ -41,7 +41,7 @@ type newKey struct {
 
 // KeyInput is what people choose of a key.
 type KeyInput struct {
-	Name      string `json:"name"`
+	Name      string `json:"name" needed:"true"`
 	UserID    string `json:"user_id" doc:"Whose rights the key has; the caller's when absent"`
 	ExpiresAt string `json:"expires_at" format:"date-time" doc:"Absent or null = never"`
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 
 	"waybill/db"
@@ -24,7 +25,7 @@ func showNetworkRule(x model.NetworkRule) networkRule {
 type networkRuleInput struct {
 	Versioned
 	Effect        string `json:"effect" doc:"allow (default) or deny; what is denied is denied whatever else allows it"`
-	Pattern       string `json:"pattern" doc:"A host (*.example.com for all names below it), host:port, address, or network such as 10.0.0.0/8"`
+	Pattern       string `json:"pattern" needed:"true" doc:"A host (*.example.com for all names below it), host:port, address, or network such as 10.0.0.0/8"`
 	ConnectionID  string `json:"connection_id" doc:"Holds for all destinations of this connection alone"`
 	DestinationID string `json:"destination_id" doc:"Holds for this destination alone"`
 	Note          string `json:"note" doc:"Why, for people"`
@@ -89,6 +90,7 @@ func (a *API) network() {
 	add(a, route{http.MethodGet, path, "list-network-rules", "List network rules", tag, "What the environment allows is in the network settings.", view, 0}, a.listNetworkRules)
 	add(a, route{http.MethodPost, path, "create-network-rule", "Create a network rule", tag, "", manage, 0}, a.createNetworkRule)
 	add(a, route{http.MethodPost, path + "/simulate", "simulate-network", "Try a URL against the network rules", tag, "Asks the name server, and calls nothing. What is sent is resolved and judged anew.", view, http.StatusOK}, a.simulateNetwork)
+	maps.Copy(a.huma.OpenAPI().Paths[path+"/simulate"].Post.Responses, a.problemResponses(http.StatusNotFound)) // of what the body names
 	add(a, route{http.MethodGet, path + "/{id}", "show-network-rule", "Show a network rule", tag, "", view, 0}, a.showNetworkRule)
 	add(a, route{http.MethodPut, path + "/{id}", "update-network-rule", "Replace a network rule", tag, "", manage, 0}, a.updateNetworkRule)
 	add(a, route{http.MethodDelete, path + "/{id}", "delete-network-rule", "Delete a network rule", tag, "", manage, 0}, a.deleteNetworkRule)

@@ -130,7 +130,7 @@ func TestLives(t *testing.T) {
 
 // in is the same desk reporting to a subtest.
 func (d *desk) in(t *testing.T) *desk {
-	return &desk{TB: t, store: d.store, jobs: d.jobs, table: d.table, url: d.url, logs: d.logs, admin: d.admin, user: d.user, rx: d.rx}
+	return &desk{TB: t, store: d.store, jobs: d.jobs, table: d.table, url: d.url, spec: d.spec, logs: d.logs, admin: d.admin, user: d.user, rx: d.rx}
 }
 
 // replaced goes through PUT: what GET gave, a change, an old version, no version, other types.

@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
@@ -48,9 +47,16 @@ func (a *API) config() huma.Config {
 	return c
 }
 
-// schemaName is the Go type's name with a capital; a list is named by what it lists.
+// schemaName is the Go type's name with a capital; a list is named by what it lists, a body without a name of its own by
+// the operation.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
+	if words := strings.Split(name, "-"); len(words) > 1 { // of an operation's id
+		for i, w := range words {
+			words[i] = strings.ToUpper(w[:1]) + w[1:]
+		}
+		name = strings.Join(words, "")
+	}
 	if item, ok := strings.CutPrefix(name, "List"); ok && item != "" {
 		return strings.ToUpper(item[:1]) + item[1:] + "List"
 	}
@@ -89,6 +95,9 @@ func decode(data []byte, v any) error {
 // explainRight says in the document which right an operation needs.
 func (a *API) explainRight(op *huma.Operation, right model.Right) {
 	op.Extensions = map[string]any{"x-right": string(right)}
+	if right == model.SignedIn {
+		return // every key has it; where more is needed, the operation says what
+	}
 	op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the right “" + string(right) + "”.")
 }
 
@@ -108,9 +117,13 @@ func (a *API) problemResponses(codes ...int) map[string]*huma.Response {
 
 // document is the route of the OpenAPI document. It describes the product, not this installation, and holds no secret,
 // so that tools may read it without a key.
+//
+// It is made of an API of its own when it is first asked for: to finish it changes the schemas, and requests are
+// validated against those.
 func (a *API) document() web.Route {
-	text, err := a.text()
+	write := sync.OnceValues(func() ([]byte, error) { return Document(a.web, a.jobs) })
 	return web.Open(http.MethodGet, Prefix+"/openapi.json", func(c echo.Context) error {
+		text, err := write()
 		if err != nil {
 			return err
 		}
@@ -121,57 +134,6 @@ func (a *API) document() web.Route {
 // text finishes the document and writes it.
 func (a *API) text() ([]byte, error) {
 	doc := a.huma.OpenAPI()
-	schemas := doc.Components.Schemas.Map()
-	for name, s := range schemas {
-		if name == "ErrorModel" || name == "ErrorDetail" { // huma's own, which catch replaces
-			delete(schemas, name)
-			continue
-		}
-		if s.Type == huma.TypeObject {
-			finish(name, s)
-		}
-	}
+	describe(doc)
 	return json.Marshal(doc)
-}
-
-// finish says which properties are always there, and which can be null: in an answer all are there and no list is
-// null. Of an input those are needed that have no default; bodies are not validated against that, since jobs says
-// better what is missing.
-func finish(name string, s *huma.Schema) {
-	if strings.HasSuffix(name, "Input") {
-		s.Required = needed(name)
-		return
-	}
-	s.Required = slices.Sorted(maps.Keys(s.Properties))
-	for field, p := range s.Properties {
-		if p.Type == huma.TypeArray {
-			p.Nullable = false
-		}
-		if name+"."+field == "Attempt.response" || name+"."+field == "Preview.problem" {
-			s.Properties[field] = &huma.Schema{Description: p.Description, AnyOf: []*huma.Schema{{Ref: p.Ref}, {Type: "null"}}}
-		}
-	}
-}
-
-// needed are the properties of an input that have no default.
-func needed(name string) []string {
-	switch name {
-	case "CredentialInput":
-		return []string{"name", "type", "config"}
-	case "ConnectionInput":
-		return []string{"name", "base_url"}
-	case "ActionInput":
-		return []string{"name", "event", "destination_id"}
-	case "InboundInput":
-		return []string{"name", "service_user_id"}
-	case "UserInput":
-		return []string{"email", "name"}
-	case "DestinationInput", "KeyInput", "KeyUpdateInput", "RoleInput", "EventInput", "EventDefinitionInput", "AudienceInput", "IntegrationInput":
-		return []string{"name"}
-	case "BatchInput":
-		return []string{"events"}
-	case "MembersInput":
-		return []string{"members"}
-	}
-	return nil
 }

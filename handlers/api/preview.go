@@ -99,8 +99,8 @@ func under(prefix string, err error) error {
 	return bad.Err()
 }
 
-// preview is a request as it would be sent, secrets masked.
-type preview struct {
+// Preview is a request as it would be sent, secrets masked.
+type Preview struct {
 	Method       string         `json:"method"`
 	URL          string         `json:"url"`
 	Headers      []model.Header `json:"headers"`
@@ -120,8 +120,8 @@ type problemAt struct {
 	Message string `json:"message"`
 }
 
-func showPreview(p jobs.Preview) preview {
-	out := preview{Method: p.Method, URL: p.URL, Headers: full(p.Headers), Skipped: p.Skipped, Error: p.Error, Warnings: fault.Texts(p.Warnings),
+func showPreview(p jobs.Preview) Preview {
+	out := Preview{Method: p.Method, URL: p.URL, Headers: full(p.Headers), Skipped: p.Skipped, Error: p.Error, Warnings: fault.Texts(p.Warnings),
 		TookMS: float64(p.Took) / float64(time.Millisecond)}
 	out.Body, out.BodyEncoding = bodyText(p.Body)
 	if p.Problem != nil {
@@ -130,7 +130,7 @@ func showPreview(p jobs.Preview) preview {
 	return out
 }
 
-func (a *API) previewDestination(c call, in *trial) (*body[preview], error) {
+func (a *API) previewDestination(c call, in *trial) (*body[Preview], error) {
 	d, e, err := a.prepare(c, in)
 	if err != nil {
 		return nil, err

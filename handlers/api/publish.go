@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -29,7 +30,7 @@ const (
 )
 
 type eventInput struct {
-	Name    string          `json:"name" doc:"Segments by dots, for instance order.created"`
+	Name    string          `json:"name" needed:"true" doc:"Segments by dots, for instance order.created"`
 	Data    json.RawMessage `json:"data" doc:"Any JSON of at most 1 MiB; kept byte for byte"`
 	Subject string          `json:"subject" doc:"What it is about"`
 	ID      string          `json:"id" doc:"Yours; the same id within 7 days is the same event"`
@@ -37,7 +38,7 @@ type eventInput struct {
 }
 
 type batchInput struct {
-	Events []eventInput `json:"events" maxItems:"1000"`
+	Events []eventInput `json:"events" needed:"true" maxItems:"1000"`
 }
 
 // accepted is the answer for one event.
@@ -219,9 +220,13 @@ func (a *API) publishing() {
 		AdditionalProperties: true}
 	clouds := &huma.Schema{Type: "array", Items: cloud, MaxItems: new(int)}
 	*clouds.MaxItems = model.MaxBatchEvents
-	a.publishRoute("/events", "publish-event", "Publish an event", reflect.TypeFor[accepted](),
+	for name, p := range cloud.Properties { // null is as good as absent
+		p.Nullable = p.Type != "" && !slices.Contains(cloud.Required, name)
+	}
+	done, all := a.schema(reflect.TypeFor[accepted]()), a.schema(reflect.TypeFor[acceptedBatch]())
+	a.publishRoute("/events", "publish-event", "Publish an event", &huma.Schema{OneOf: []*huma.Schema{done, all}, Description: "Of a batch of CloudEvents a list, in their order"},
 		map[string]*huma.MediaType{"application/json": {Schema: one}, "application/cloudevents+json": {Schema: cloud}, "application/cloudevents-batch+json": {Schema: clouds}})
-	a.publishRoute("/events/batch", "publish-events", "Publish up to 1,000 events, all or none", reflect.TypeFor[acceptedBatch](),
+	a.publishRoute("/events/batch", "publish-events", "Publish up to 1,000 events, all or none", all,
 		map[string]*huma.MediaType{"application/json": {Schema: many}, "application/cloudevents-batch+json": {Schema: clouds}})
 	a.routes = append(a.routes, web.Program(http.MethodPost, manage, Prefix+"/events", a.publish),
 		web.Program(http.MethodPost, manage, Prefix+"/events/batch", a.publishMany))
@@ -231,12 +236,12 @@ func (a *API) schema(t reflect.Type) *huma.Schema {
 	return a.huma.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
 }
 
-func (a *API) publishRoute(path, id, summary string, out reflect.Type, in map[string]*huma.MediaType) {
+func (a *API) publishRoute(path, id, summary string, out *huma.Schema, in map[string]*huma.MediaType) {
 	op := &huma.Operation{OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: publishText, Tags: []string{"Events"}, Security: bearerOnly(),
 		Parameters:  []*huma.Param{{Name: "Idempotency-Key", In: "header", Description: "At most 255 characters", Schema: &huma.Schema{Type: "string"}}},
 		RequestBody: &huma.RequestBody{Required: true, Content: in},
 		Responses:   a.problemResponses(400, 401, 403, 409, 413, 415, 422, 429, 503)}
-	op.Responses["202"] = &huma.Response{Description: "Accepted: it is on disk", Content: map[string]*huma.MediaType{"application/json": {Schema: a.schema(out)}}}
+	op.Responses["202"] = &huma.Response{Description: "Accepted: it is on disk", Content: map[string]*huma.MediaType{"application/json": {Schema: out}}}
 	a.explainRight(op, model.Events.Manage())
 	a.huma.OpenAPI().AddOperation(op)
 }

@@ -2,6 +2,9 @@ package api
 
 import (
 	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -90,6 +93,8 @@ func (a *API) replays() {
 	add(a, route{http.MethodPost, "/deliveries/replay", "replay-deliveries", "Send settled deliveries again, as new ones", "Deliveries",
 		"Every settled delivery that fits is made anew (`replay_of`), a few at a time, in the bulk lane. With `dry_run` nothing is made: the answer (200) counts and estimates. Without, the answer (201) is the replay, which goes on by itself and can be looked at and cancelled under `/replays/{id}`.",
 		manage, http.StatusCreated}, a.replayDeliveries)
+	op := a.huma.OpenAPI().Paths["/deliveries/replay"].Post
+	op.Responses["200"] = &huma.Response{Description: "Of a dry run", Content: map[string]*huma.MediaType{"application/json": {Schema: a.schema(reflect.TypeFor[replay]())}}}
 	add(a, route{http.MethodGet, "/replays", "list-replays", "List replays", "Deliveries", "Newest first.", view, 0}, a.listReplays)
 	add(a, route{http.MethodGet, "/replays/{id}", "show-replay", "Show a replay", "Deliveries", "", view, 0}, a.showReplay)
 	add(a, route{http.MethodPost, "/replays/{id}/cancel", "cancel-replay", "Cancel a replay", "Deliveries", "Nothing more is made; what it made and did not settle is cancelled.", manage, http.StatusOK}, a.cancelReplay)

@@ -26,7 +26,7 @@ func showRole(r model.Role) role {
 
 type roleInput struct {
 	Versioned
-	Name        string   `json:"name"`
+	Name        string   `json:"name" needed:"true"`
 	Description string   `json:"description"`
 	Rights      []string `json:"rights" doc:"Such as “Manage Deliveries” or “View Audit Log”; nobody hands out a right that he does not hold"`
 }

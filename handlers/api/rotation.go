@@ -13,7 +13,7 @@ import (
 
 // credentialTest is what a credential does, secrets masked.
 type credentialTest struct {
-	preview
+	Preview
 	Token        *tokenAnswer      `json:"token" doc:"The exchange with the token endpoint; null when there is none to ask"`
 	Working      []scheme.Step     `json:"working" doc:"The texts that were signed, for comparing with the other side's"`
 	Certificates []certificateFact `json:"certificates" doc:"Certificates that are shown and trusted"`
@@ -36,7 +36,7 @@ type certificateFact struct {
 }
 
 func showCredentialTest(t jobs.CredentialTest) credentialTest {
-	out := credentialTest{preview: showPreview(t.Preview), Working: full(t.Working), Certificates: []certificateFact{}}
+	out := credentialTest{Preview: showPreview(t.Preview), Working: full(t.Working), Certificates: []certificateFact{}}
 	if t.Token != nil {
 		out.Token = &tokenAnswer{showAttempt(t.Token.Exchange), int64(t.Token.Life / time.Second), int64(t.Token.Kept / time.Second)}
 	}
@@ -85,7 +85,7 @@ func showRotation(x model.Rotation) rotation {
 
 type rotationInput struct {
 	Versioned
-	Config    map[string]any `json:"config" doc:"The new secrets, and settings that change with them; the rest stays as it is"`
+	Config    map[string]any `json:"config" needed:"true" doc:"The new secrets, and settings that change with them; the rest stays as it is"`
 	ExpiresAt string         `json:"expires_at" format:"date-time" doc:"When the new one ends; absent or null = not known"`
 }
 
@@ -148,7 +148,7 @@ func (a *API) startRotation(c call, in *struct {
 func (a *API) tryRotation(c call, in *struct {
 	ByID
 	Body struct {
-		DestinationID string `json:"destination_id" doc:"Its connection uses the credential"`
+		DestinationID string `json:"destination_id" needed:"true" doc:"Its connection uses the credential"`
 		EventID       string `json:"event_id" doc:"A stored event to send; a sample one when absent"`
 	}
 }) (*body[attempt], error) {

@@ -252,8 +252,8 @@ func (a *API) approveTask(c call, in *struct {
 func (a *API) rejectTask(c call, in *struct {
 	ByID
 	Body struct {
-		Comment string `json:"comment"`
-	} `required:"false"`
+		Comment string `json:"comment" needed:"true"`
+	}
 }) (*body[task], error) {
 	return a.acted(c)(a.jobs.Reject(c, c.actor, model.TaskID(in.ID), in.Body.Comment))
 }

@@ -9,10 +9,10 @@ import (
 
 // StorageSettings say how long and how much is kept.
 type StorageSettings struct {
-	RowDays    int   `json:"row_days" doc:"Events, deliveries and attempts"`
-	BodyDays   int   `json:"body_days" doc:"Data of events, bodies of attempts"`
-	BudgetMiB  int64 `json:"budget_mib" doc:"How large the database may grow"`
-	MinFreeMiB int64 `json:"min_free_mib" doc:"How much of the disk must be free for anything to be accepted"`
+	RowDays    int   `json:"row_days" needed:"true" doc:"Events, deliveries and attempts"`
+	BodyDays   int   `json:"body_days" needed:"true" doc:"Data of events, bodies of attempts"`
+	BudgetMiB  int64 `json:"budget_mib" needed:"true" doc:"How large the database may grow"`
+	MinFreeMiB int64 `json:"min_free_mib" needed:"true" doc:"How much of the disk must be free for anything to be accepted"`
 }
 
 type storage struct {

@@ -47,8 +47,8 @@ func (a *API) oneUser(c call, id model.UserID) (*body[user], error) {
 
 type userInput struct {
 	Versioned
-	Email    string   `json:"email"`
-	Name     string   `json:"name"`
+	Email    string   `json:"email" needed:"true"`
+	Name     string   `json:"name" needed:"true"`
 	Roles    []string `json:"roles" doc:"Names of roles; nobody hands out a right that he does not hold"`
 	Disabled bool     `json:"disabled" doc:"Ends the sessions, and the API keys open nothing"`
 	Password string   `json:"password" writeOnly:"true" doc:"At least 15 characters. Without one the user cannot sign in by password; absent on PUT keeps it"`

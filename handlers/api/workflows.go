@@ -16,9 +16,9 @@ import (
 
 // workflowStep is a step as it is sent and answered; what does not belong to its kind is absent.
 type workflowStep struct {
-	Key           string              `json:"key" doc:"Unique within the workflow; conditions and templates name the step by it"`
+	Key           string              `json:"key" needed:"true" doc:"Unique within the workflow; conditions and templates name the step by it"`
 	Name          string              `json:"name"`
-	Kind          string              `json:"kind" doc:"task, approval, parallel_approval, sequential_approval, outgoing, wait, script or end"`
+	Kind          string              `json:"kind" needed:"true" doc:"task, approval, parallel_approval, sequential_approval, outgoing, wait, script or end"`
 	Next          []model.Transition  `json:"next" doc:"Those whose condition holds follow, side by side when there are several"`
 	WaitForAll    bool                `json:"wait_for_all" doc:"Opens once, when nothing that is open can still lead here"`
 	Webhooks      []stepWebhook       `json:"webhooks"`
@@ -39,10 +39,10 @@ type workflowStep struct {
 // stepWebhook is a webhook of a step.
 type stepWebhook struct {
 	ID          string   `json:"id,omitempty" doc:"Send it back to keep the webhook and its secrets"`
-	Name        string   `json:"name"`
+	Name        string   `json:"name" needed:"true"`
 	Description string   `json:"description"`
-	Enabled     *bool    `json:"enabled" doc:"true when absent"`
-	URL         string   `json:"url"`
+	Enabled     *bool    `json:"enabled" nullable:"false" doc:"true when absent"`
+	URL         string   `json:"url" needed:"true"`
 	Trigger     string   `json:"trigger" doc:"created (carries the data of the step before) or completed"`
 	Sign        bool     `json:"sign" doc:"With the workflow's signing secret"`
 	Auth        hookAuth `json:"auth"`
@@ -101,7 +101,7 @@ func (a *API) showWorkflow(ctx context.Context, w model.Workflow) (workflow, err
 
 type workflowInput struct {
 	Versioned
-	Name        string         `json:"name"`
+	Name        string         `json:"name" needed:"true"`
 	Description string         `json:"description"`
 	Enabled     *bool          `json:"enabled" doc:"true when absent"`
 	Trigger     model.Trigger  `json:"trigger"`
