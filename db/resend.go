@@ -11,15 +11,34 @@ import (
 
 // What is done to a delivery of a batch is done to all of it: its members share one message.
 const retryDelivery = `
-UPDATE deliveries SET status = 'pending', held = '', crashes = 0, next_attempt_at = $1, round_start = attempts, settled_at = NULL, updated_at = $1,
+UPDATE deliveries SET status = 'pending', owner = '', held = '', crashes = 0, next_attempt_at = $1, round_start = attempts, settled_at = NULL, updated_at = $1,
   last_error = '', user_message = '', lane = CASE WHEN replay_of = '' AND run_id = '' THEN 'realtime' ELSE lane END, version = version + 1
-WHERE id IN (SELECT value FROM json_each($2)) AND NOT EXISTS (SELECT 1 FROM deliveries WHERE id IN (SELECT value FROM json_each($2)) AND owner <> '')`
+WHERE id IN (SELECT value FROM json_each($2)) AND NOT EXISTS (SELECT 1 FROM deliveries WHERE id IN (SELECT value FROM json_each($2)) AND owner <> '' AND id NOT IN (SELECT value FROM json_each($3)))`
 
 // RetryDelivery starts a delivery's schedule again, now; it keeps its id and its attempts. An ordered one does not wait for its
-// turn.
-func (tx *Tx) RetryDelivery(id model.DeliveryID) (model.Delivery, error) {
-	return tx.change(id, "retried", func(ids string) (int64, error) { return tx.count(retryDelivery, ms(tx.now), ids) },
+// turn. One that a process has in memory is in work, unless it is among freed: those were taken out there.
+func (tx *Tx) RetryDelivery(id model.DeliveryID, freed ...model.DeliveryID) (model.Delivery, error) {
+	return tx.change(id, "retried", func(ids string) (int64, error) { return tx.count(retryDelivery, ms(tx.now), ids, encode(append([]model.DeliveryID{}, freed...))) },
 		fault.Coded(fault.Conflict, "in_work", "This delivery is just being sent; wait for the outcome."))
+}
+
+// Take brings a delivery that is due, and all that share its message, into owner's memory.
+func (tx *Tx) Take(owner model.NodeID, id model.DeliveryID) ([]model.Work, error) {
+	d, err := one(tx, "delivery", scanDelivery, deliveryByID, id)
+	if err != nil {
+		return nil, err
+	}
+	ids := []model.DeliveryID{id}
+	if d.Batched() {
+		if ids, err = all(tx, text[model.DeliveryID], batchWith, d.BatchID); err != nil {
+			return nil, err
+		}
+	}
+	work, err := all(tx, scanWork, workOf, encode(ids))
+	if err != nil {
+		return nil, err
+	}
+	return gather(work), tx.exec(own, owner, encode(ids))
 }
 
 const cancelDelivery = `

@@ -9,19 +9,11 @@ import (
 	"waybill/jobs/dispatch"
 )
 
-// Retry starts the schedule of a delivery, and of all that share its message, again, now. It does not wait for its turn in an
-// order, and an open breaker tries at once whether it can close.
-func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.DeliveryID) (d model.Delivery, err error) {
-	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
-		if err := tx.WantData(id); err != nil {
-			return err
-		}
-		d, err = tx.RetryDelivery(id)
-		return err
-	})
+// Retry starts the schedule of a delivery, and of all that share its message, again, now. It goes before everything that waits: it
+// does not wait for its turn in an order, nor for an open breaker.
+func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.DeliveryID) (model.Delivery, error) {
+	d, err := s.dispatch.Retry(ctx, actor, id, func(tx *db.Tx) error { return tx.WantData(id) })
 	if err == nil {
-		s.dispatch.Wake(d.TargetID, d.Lane, d.NextAttemptAt)
-		s.dispatch.Nudge(d.TargetID)
 		s.watchers.tell()
 	}
 	return d, err

@@ -59,7 +59,7 @@ func (q *lane) batch(a Target) []model.Work {
 func (d *Dispatcher) form(x run, list []model.Work, a Target) {
 	d.forming++
 	more := 0
-	if list[0].Delivery.Seq > 0 {
+	if list[0].Delivery.Seq > 0 && !x.hand {
 		more = a.BatchSize - 1
 	}
 	d.o.Store.Form(d.o.Node, list, more, batchBytes, func(formed []model.Work, err error) {
@@ -73,7 +73,11 @@ func (d *Dispatcher) formed(x run, list, formed []model.Work, a Target, err erro
 	switch {
 	case err != nil:
 		d.o.Log.Warn("a batch could not be formed; trying again", "target", x.t.id, "error", err)
-		q.loose = append(list, q.loose...)
+		if x.hand {
+			x.t.urged = append(list, x.t.urged...)
+		} else {
+			q.loose = append(list, q.loose...)
+		}
 		x.t.pause = d.o.Now().Add(claimAgain)
 	default:
 		for _, w := range list {

@@ -26,6 +26,8 @@ type health struct {
 	recent window
 	round  int  // grows when the breaker opens: attempts that began before say nothing any more
 	probe  bool // the one that tries whether an open breaker can close is under way
+	hand   bool // … and a person wanted it: when it fails, the pause is not longer than it was
+	asked  bool // a person wants it tried before the pause is over
 	ramp   int  // BreakerRamp: how many may be under way
 	good   int  // … and how many went well since it was that many
 }
@@ -88,6 +90,9 @@ func (h *health) fails(w word, delivered bool, why string, now time.Time) bool {
 
 // failed is a failure that counts for the breaker.
 func (h *health) failed(now time.Time) bool {
+	if h.hand && h.Breaker == model.BreakerOpen {
+		return false
+	}
 	h.row++
 	h.recent.add(now, true)
 	bad, all := h.recent.sum(now)
@@ -96,7 +101,7 @@ func (h *health) failed(now time.Time) bool {
 	}
 	h.Opens++
 	h.Breaker, h.Until = model.BreakerOpen, now.Add(min(openFirst<<min(h.Opens-1, 10), openLongest))
-	h.round, h.row, h.recent, h.probe = h.round+1, 0, window{}, false
+	h.round, h.row, h.recent, h.probe, h.asked = h.round+1, 0, window{}, false, false
 	return true
 }
 
@@ -108,7 +113,7 @@ func (h *health) went(most int, now time.Time) bool {
 		h.recent.add(now, false)
 		return false
 	case model.BreakerOpen: // the probe
-		h.Breaker, h.Until, h.ramp, h.good = model.BreakerRamp, time.Time{}, 1, 0
+		h.Breaker, h.Until, h.ramp, h.good, h.asked = model.BreakerRamp, time.Time{}, 1, 0, false
 	default:
 		h.ramp = max(1, h.ramp) // after a restart it begins anew
 		if h.good++; h.good < h.ramp {
@@ -130,7 +135,7 @@ func (h *health) limit(most int, now time.Time) (n int, until time.Time) {
 		return max(1, min(most, h.ramp)), time.Time{}
 	case h.Breaker == model.BreakerClosed:
 		return most, time.Time{}
-	case now.Before(h.Until):
+	case now.Before(h.Until) && !h.asked:
 		return 0, h.Until
 	}
 	return 1, time.Time{}

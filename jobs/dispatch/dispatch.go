@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"waybill/db"
@@ -58,12 +59,14 @@ type Dispatcher struct {
 		posts []func()
 		wake  chan struct{}
 	}
-	ended chan struct{}
+	running atomic.Bool // Run has begun
+	ended   chan struct{}
 
 	// Below: owned by the goroutine of Run.
 	targets  map[model.TargetID]*target
-	pools    map[string]*pool // by Share.Key
-	rings    [2][]*target     // targets that wait for one of the places of all, by lane
+	aside    map[model.DeliveryID]model.Work // out of their queues while somebody starts their schedule again
+	pools    map[string]*pool                // by Share.Key
+	rings    [2][]*target                    // targets that wait for one of the places of all, by lane
 	inflight int
 	bulk     int             // of inflight
 	forming  int             // batches on their way to disk
@@ -98,7 +101,7 @@ func New(o Options) *Dispatcher {
 	if o.InFlight == 0 {
 		o.InFlight = 1024
 	}
-	d := &Dispatcher{o: o, targets: map[model.TargetID]*target{}, pools: map[string]*pool{}, ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
+	d := &Dispatcher{o: o, targets: map[model.TargetID]*target{}, aside: map[model.DeliveryID]model.Work{}, pools: map[string]*pool{}, ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
 	d.gates.places, d.gates.bytes = int64(o.Places), o.Bytes
 	d.mail.wake = make(chan struct{}, 1)
 	d.crew = crew{idle: make(chan func()), end: d.ended}
@@ -156,6 +159,7 @@ const minute = time.Minute
 // Run works until Stop has ended it.
 func (d *Dispatcher) Run() {
 	defer close(d.ended)
+	d.running.Store(true)
 	tick := time.NewTicker(minute)
 	defer tick.Stop()
 	for {
@@ -209,16 +213,6 @@ func (d *Dispatcher) Ready(id model.TargetID) {
 	})
 }
 
-// Nudge lets an open breaker try again at once: a person wants something sent.
-func (d *Dispatcher) Nudge(id model.TargetID) {
-	d.post(func() {
-		if t := d.targets[id]; t != nil && t.health.Breaker == model.BreakerOpen {
-			t.health.Until = time.Time{}
-			d.pump(t)
-		}
-	})
-}
-
 func (d *Dispatcher) pumpAll() {
 	for _, t := range d.targets {
 		if !t.empty() {
@@ -234,8 +228,12 @@ func (d *Dispatcher) Forget(id model.TargetID, delivery model.DeliveryID) {
 		if t == nil {
 			return
 		}
-		for _, q := range t.lanes {
-			if w, ok := q.remove(delivery); ok {
+		if w, ok := t.remove(delivery); ok {
+			d.drop(w)
+		}
+		for id, w := range d.aside {
+			if w.Holds(delivery) {
+				delete(d.aside, id)
 				d.drop(w)
 			}
 		}

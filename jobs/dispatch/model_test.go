@@ -178,22 +178,21 @@ func (w *world) meddle() {
 	w.mu.Unlock()
 	cancel := rand.IntN(2) == 0
 	var d model.Delivery
-	err := w.store.Write(context.Background(), dbtest.Admin(), func(tx *db.Tx) (err error) {
-		if cancel {
+	var err error
+	if cancel {
+		err = w.store.Write(context.Background(), dbtest.Admin(), func(tx *db.Tx) (err error) {
 			d, err = tx.CancelDelivery(id)
-		} else {
-			d, err = tx.RetryDelivery(id)
-		}
-		return err
-	})
+			return err
+		})
+	} else {
+		_, err = w.d.Retry(context.Background(), dbtest.Admin(), id, nil)
+	}
 	switch {
 	case fault.Is(err, fault.Conflict):
 	case err != nil:
 		w.Errorf("meddle: %v", err)
 	case cancel:
 		w.d.Forget(d.TargetID, id)
-	default:
-		w.d.Wake(d.TargetID, d.Lane, d.NextAttemptAt)
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 // run is one attempt that has its place.
 type run struct {
 	t     *target
-	lane  int // 0 realtime, 1 bulk
-	round int // of the target's health when it began
+	lane  int  // 0 realtime, 1 bulk
+	hand  bool // a person wanted it
+	round int  // of the target's health when it began
 	probe bool
 	most  int   // how many may be under way to the target when all is well
 	pool  *pool // of what it shares with others, nil = nothing
@@ -79,6 +80,10 @@ func (d *Dispatcher) wakeAt(t *target, at time.Time) {
 
 // hold parks what is in memory of a target that is off.
 func (d *Dispatcher) hold(t *target, why string) {
+	for _, w := range t.urged {
+		d.record(&model.Ending{Work: w, Outcome: model.Outcome{Status: model.Held, Held: model.HeldDisabled, Error: why}})
+	}
+	t.urged = nil
 	for _, q := range t.lanes {
 		for q.unbatch(); q.len() > 0; {
 			d.record(&model.Ending{Work: q.pop(), Outcome: model.Outcome{Status: model.Held, Held: model.HeldDisabled, Error: why}})
@@ -86,12 +91,17 @@ func (d *Dispatcher) hold(t *target, why string) {
 	}
 }
 
+// urged stands for a lane: what people want sent.
+const urged = -1
+
 // next is the lane that may start something now, or in Shown why none may. The queue must not be empty.
 func (d *Dispatcher) next(t *target, a Target, now time.Time) (lane int, s Shown) {
 	limit, until := t.health.limit(a.MaxInFlight, now)
 	switch {
 	case now.Before(t.pause):
 		return 0, Shown{Waits: WaitsPlace, Until: t.pause}
+	case len(t.urged) > 0:
+		return urged, d.nextUrged(t, a, max(1, limit), now)
 	case !until.IsZero():
 		return 0, Shown{Waits: WaitsBreaker, Until: until}
 	case t.health.probing():
@@ -182,8 +192,10 @@ func (d *Dispatcher) free(t *target, lane int) bool {
 
 // begin takes a place and starts what is first in a lane.
 func (d *Dispatcher) begin(t *target, lane int, a Target, now time.Time) {
-	x := run{t: t, lane: lane, round: t.health.round, probe: t.health.probing(), most: a.MaxInFlight, pool: d.pool(a.Share)}
-	t.health.probe = t.health.probe || x.probe
+	x := run{t: t, lane: max(0, lane), hand: lane == urged, round: t.health.round, probe: t.health.probing(), most: a.MaxInFlight, pool: d.pool(a.Share)}
+	if lane = x.lane; x.probe {
+		t.health.probe, t.health.hand, t.health.asked = true, x.hand || t.health.asked, false
+	}
 	t.inflight++
 	d.inflight++
 	x.pool.take(lane, a.Share, now)
@@ -193,10 +205,23 @@ func (d *Dispatcher) begin(t *target, lane int, a Target, now time.Time) {
 		d.bulk++
 		t.pace[1].take(now, a.Rate*bulkRate)
 	}
-	if q := t.lanes[lane]; q.whole() {
+	if x.hand {
+		d.beginUrged(x, a)
+	} else if q := t.lanes[lane]; q.whole() {
 		d.start(x, q.pop(), a.Schedule)
 	} else {
 		d.form(x, q.batch(a), a)
+	}
+}
+
+// beginUrged starts the first of what people want sent. What could still become part of a batch goes by itself, and stays so.
+func (d *Dispatcher) beginUrged(x run, a Target) {
+	w := x.t.urged[0]
+	x.t.urged = slices.Delete(x.t.urged, 0, 1)
+	if loose(w) && a.BatchSize > 1 {
+		d.form(x, []model.Work{w}, a)
+	} else {
+		d.start(x, w, a.Schedule)
 	}
 }
 

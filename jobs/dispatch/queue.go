@@ -10,7 +10,8 @@ import (
 // target is one queue with its two lanes. It is the dispatcher's goroutine's own.
 type target struct {
 	id       model.TargetID
-	lanes    [2]*lane // realtime first
+	lanes    [2]*lane     // realtime first
+	urged    []model.Work // what people want sent now, before all else
 	inflight int
 	bulk     int     // of inflight
 	ringed   [2]bool // it waits for one of the places of all
@@ -62,7 +63,9 @@ func loose(w model.Work) bool {
 func (t *target) lane(l model.Lane) *lane { return t.lanes[index(l)] }
 
 // empty reports whether nothing is in memory.
-func (t *target) empty() bool { return t.lanes[0].len() == 0 && t.lanes[1].len() == 0 }
+func (t *target) empty() bool {
+	return len(t.urged) == 0 && t.lanes[0].len() == 0 && t.lanes[1].len() == 0
+}
 
 // waits reports whether rows may wait in the database.
 func (t *target) waits() bool {
@@ -114,6 +117,24 @@ func (q *lane) pop() model.Work {
 // unbatch queues what waited for a batch by itself: the target no longer makes any.
 func (q *lane) unbatch() {
 	q.items, q.loose = append(q.items, q.loose...), nil
+}
+
+// remove takes the work out that a delivery belongs to, wherever it waits; of no target there is none.
+func (t *target) remove(id model.DeliveryID) (w model.Work, ok bool) {
+	if t == nil {
+		return w, false
+	}
+	if i := slices.IndexFunc(t.urged, func(w model.Work) bool { return w.Holds(id) }); i >= 0 {
+		w = t.urged[i]
+		t.urged = slices.Delete(t.urged, i, i+1)
+		return w, true
+	}
+	for _, q := range t.lanes {
+		if w, ok = q.remove(id); ok {
+			return w, true
+		}
+	}
+	return w, false
 }
 
 // remove takes the work out that a delivery belongs to.
