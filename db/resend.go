@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -18,7 +19,9 @@ WHERE id IN (SELECT value FROM json_each($2)) AND NOT EXISTS (SELECT 1 FROM deli
 // RetryDelivery starts a delivery's schedule again, now; it keeps its id and its attempts. An ordered one does not wait for its
 // turn. One that a process has in memory is in work, unless it is among freed: those were taken out there.
 func (tx *Tx) RetryDelivery(id model.DeliveryID, freed ...model.DeliveryID) (model.Delivery, error) {
-	return tx.change(id, "retried", func(ids string) (int64, error) { return tx.count(retryDelivery, ms(tx.now), ids, encode(append([]model.DeliveryID{}, freed...))) },
+	return tx.change(id, "retried", func(ids string) (int64, error) {
+		return tx.count(retryDelivery, ms(tx.now), ids, encode(append([]model.DeliveryID{}, freed...)))
+	},
 		fault.Coded(fault.Conflict, "in_work", "This delivery is just being sent; wait for the outcome."))
 }
 
@@ -109,6 +112,56 @@ func (s *Store) DropHeld(ctx context.Context, actor model.Actor, target model.Ta
 		return tx.audit("delivery", "cancelled", string(target), "held for "+name, changes("count", "", strconv.FormatInt(n, 10)))
 	})
 	return n, err
+}
+
+// hasten makes the first one due that waits unowned for a later time, unless one is due.
+const hasten = `
+UPDATE deliveries SET next_attempt_at = $1, updated_at = $1, version = version + 1
+WHERE id = (SELECT id FROM deliveries WHERE settled_at IS NULL AND owner = '' AND target_id = $2 AND lane = $3 AND next_attempt_at = $4 LIMIT 1)`
+
+// TryDestination notes that a person wants a destination tried that is left alone. Where inMemory says that no process has a message
+// for it, the first one that waits becomes due, and due tells in which lane; none at all is a Conflict.
+func (tx *Tx) TryDestination(id model.DestID, inMemory bool) (due model.Lane, err error) {
+	d, err := one(tx, "destination", scanDestination, destinationByID, id)
+	if err != nil {
+		return "", err
+	}
+	if !inMemory {
+		var first time.Time
+		for _, lane := range []model.Lane{model.Realtime, model.Bulk} {
+			next, err := one(tx, "delivery", func(r row) (t time.Time, err error) { err = r.Scan(at{&t}); return }, nextDueOf, d.Target(), lane)
+			if err != nil {
+				return "", err
+			}
+			if !next.IsZero() && (due == "" || next.Before(first)) {
+				first, due = next, lane
+			}
+		}
+		switch {
+		case due == "":
+			return "", fault.Coded(fault.Conflict, "nothing_waits", "Nothing waits for this destination. A test tells whether it works again.")
+		case first.After(tx.now):
+			if err := tx.exec(hasten, ms(tx.now), d.Target(), due, ms(first)); err != nil {
+				return "", err
+			}
+		}
+	}
+	return due, tx.audit("destination", "tried", string(id), d.Name, nil)
+}
+
+const waitOf = `
+SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE settled_at IS NULL AND owner = $1 AND target_id = $2 AND lane IN ('realtime', 'bulk')
+  AND next_attempt_at IS NOT NULL LIMIT +$3)`
+
+// WaitFor counts the deliveries that wait to be sent to a target: those in the memory of owner, and those in nobody's; up to
+// model.MostCounted and one of each.
+func (s *Store) WaitFor(ctx context.Context, owner model.NodeID, target model.TargetID) (int64, error) {
+	free, err := one(s.reader(ctx), "count", number, waitOf, "", target, model.MostCounted+1)
+	if err != nil {
+		return 0, err
+	}
+	held, err := one(s.reader(ctx), "count", number, waitOf, owner, target, model.MostCounted+1)
+	return free + held, err
 }
 
 const heldOf = `

@@ -45,7 +45,7 @@ func (h *Handlers) showDestinationActivity(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.ActivityPageProps{Connection: h.connectionItem(h.Reader(c), e.connection, around), Destination: e.saved}
+	p := views.ActivityPageProps{Connection: h.connectionItem(h.Reader(c), e.connection, around), Destination: e.saved, Health: h.o.Jobs.Health(e.saved.Target())}
 	if p.Activity, err = h.activity(c, e.saved.ID, href.DestinationActivity(e.saved.ID)); err != nil {
 		return err
 	}

@@ -8,10 +8,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"waybill/db"
+	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/ui"
 )
 
 func (h *Handlers) deliveryRoutes() []web.Route {
@@ -134,9 +136,14 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 }
 
 func (h *Handlers) retryDelivery(c echo.Context) error {
-	d, err := h.o.Jobs.Retry(c.Request().Context(), h.Actor(c), web.ID[model.DeliveryID](c))
+	id := web.ID[model.DeliveryID](c)
+	url := href.Delivery(id)
+	if back := c.QueryParam("back"); back != "" {
+		url = web.SafeNext(back)
+	}
+	d, err := h.o.Jobs.Retry(c.Request().Context(), h.Actor(c), id)
 	if err != nil {
-		return err
+		return h.notNow(c, url, err)
 	}
 	words := "It goes out again, with the same id."
 	if d.Batched() {
@@ -145,17 +152,23 @@ func (h *Handlers) retryDelivery(c echo.Context) error {
 	if d.Seq > 0 {
 		words += " It does not wait for its turn: that breaks the order of its subject."
 	}
-	url := href.Delivery(d.ID)
-	if back := c.QueryParam("back"); back != "" {
-		url = web.SafeNext(back)
-	}
 	return h.Done(c, url, words)
 }
 
+// notNow says that something does not go together with how things are now, where that is to be seen.
+func (h *Handlers) notNow(c echo.Context, url string, err error) error {
+	if f := h.Said(c, err); f != nil && f.Kind == fault.Conflict {
+		h.Flash(c, ui.Warn, f.Message)
+		return web.Redirect(c, url)
+	}
+	return err
+}
+
 func (h *Handlers) cancelDelivery(c echo.Context) error {
-	d, err := h.o.Jobs.Cancel(c.Request().Context(), h.Actor(c), web.ID[model.DeliveryID](c))
+	id := web.ID[model.DeliveryID](c)
+	d, err := h.o.Jobs.Cancel(c.Request().Context(), h.Actor(c), id)
 	if err != nil {
-		return err
+		return h.notNow(c, href.Delivery(id), err)
 	}
 	return h.Done(c, href.Delivery(d.ID), "The delivery is cancelled.")
 }

@@ -25,6 +25,7 @@ type editor struct {
 	connection model.Connection
 	saved      model.Destination // ID empty for one that is to be made
 	draft      model.Destination // as typed
+	stateOnly  bool              // nothing but its state is asked for
 	views.DestinationProps
 }
 
@@ -151,13 +152,18 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 		if e.Held, err = h.Store.Held(ctx, e.saved.Target()); err != nil {
 			return err
 		}
+		if e.Waiting, err = h.o.Jobs.WaitFor(ctx, e.saved.Target()); err != nil {
+			return err
+		}
 		e.Delete = h.destinationDeletion(c, e).DeleteProps
 		if err := h.destinationNeeds(ctx, e.saved.ID, e.Actions, &e.Delete); err != nil {
 			return err
 		}
 	}
-	if err := h.previewInto(c, e); err != nil {
-		return err
+	if !e.stateOnly {
+		if err := h.previewInto(c, e); err != nil {
+			return err
+		}
 	}
 	bits := web.Bits{Status: status, Title: title, Section: "connections", Crumbs: destinationCrumbs(e.connection, ui.Crumb{Label: last})}
 	return h.Page(c, bits, views.Destination(e.DestinationProps))

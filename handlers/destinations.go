@@ -28,6 +28,7 @@ func (h *Handlers) destinationRoutes() []web.Route {
 		web.Post(manage, href.Destination(href.Pattern), h.updateDestination),
 		web.Post(manage, href.PreviewDestination(href.Pattern), h.previewDestination),
 		web.Post(manage, href.TestDestination(href.Pattern), h.testDestination),
+		web.Post(manage, href.TryDestination(href.Pattern), h.tryDestination),
 		web.Get(manage, href.DestinationSecret(href.Pattern), h.showSigningSecret),
 		web.Post(manage, href.RotateSecret(href.Pattern), h.rotateSecret),
 		web.Post(manage, href.EndSecrets(href.Pattern), h.endSecrets),
@@ -57,9 +58,9 @@ func (h *Handlers) listDestinations(c echo.Context) error {
 		return err
 	}
 	props := views.DestinationsProps{Connection: head, CanEdit: h.may(c, model.Connections.Manage()), Now: h.Now()}
-	props.Connection.SeeActivity = h.may(c, model.Deliveries.View())
+	props.Connection.SeeActivity, props.Connection.SeeNetwork = h.may(c, model.Deliveries.View()), h.may(c, model.Settings.View())
 	for _, d := range destinationsOf(around, x.ID) {
-		props.Items = append(props.Items, views.DestinationItem{Destination: d, Actions: len(actionsOf(around, d))})
+		props.Items = append(props.Items, views.DestinationItem{Destination: d, Actions: len(actionsOf(around, d)), Health: h.o.Jobs.Health(d.Target())})
 	}
 	crumbs := []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Destinations"}}
 	return h.Page(c, web.Bits{Title: h.T(c, "Destinations of {name}", "name", x.Name), Section: "connections", Crumbs: crumbs}, views.Destinations(props))
@@ -81,6 +82,7 @@ func (h *Handlers) showDestination(c echo.Context) error {
 		return err
 	}
 	e.stored()
+	e.stateOnly = web.Target(c) == views.DestinationState
 	if err := h.restored(c, e); err != nil {
 		return err
 	}
@@ -213,6 +215,26 @@ func (h *Handlers) toggleDestination(c echo.Context) error {
 		return err
 	}
 	return h.switched(c, href.Destination(d.ID), d.Name, d.Enabled, len(actionsOf(around, d)))
+}
+
+// tryDestination sends one message to a destination that is left alone since it fails.
+func (h *Handlers) tryDestination(c echo.Context) error {
+	e, err := h.savedEditor(c)
+	if err != nil {
+		return err
+	}
+	url := href.Destination(e.saved.ID)
+	x, over, err := h.o.Jobs.TryNow(c.Request().Context(), h.Actor(c), e.saved.ID)
+	switch {
+	case err != nil:
+		return h.notNow(c, url, err)
+	case !over:
+		return h.Done(c, url, "One message is on its way; what comes of it shows here.")
+	case x.Breaker == model.BreakerOpen:
+		h.Flash(c, ui.Warn, h.T(c, "It failed again, and the pause is as long as it was. {error}", "error", x.LastError))
+		return web.Redirect(c, url)
+	}
+	return h.Done(c, url, "It works again. What waits goes out, few at a time at first.")
 }
 
 // dropHeld cancels what is held for a destination that is off, and switches it on when that was asked for.

@@ -118,12 +118,8 @@ func (h *Handlers) askRun(c echo.Context, pause bool) error {
 
 // moved answers after a person paused, resumed or cancelled a run; that it had ended meanwhile is said, and shown.
 func (h *Handlers) moved(c echo.Context, id model.RunID, err error, words string) error {
-	if f := h.Said(c, err); f != nil && f.Kind == fault.Conflict {
-		h.Flash(c, ui.Warn, f.Message)
-		return web.Redirect(c, href.Run(id))
-	}
 	if err != nil {
-		return err
+		return h.notNow(c, href.Run(id), err)
 	}
 	return h.Done(c, href.Run(id), words)
 }

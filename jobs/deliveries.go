@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"time"
 
 	"waybill/db"
 	"waybill/db/fault"
@@ -17,6 +18,52 @@ func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.Deliver
 		s.watchers.tell()
 	}
 	return d, err
+}
+
+// triedWithin is how long whoever wants a destination tried waits for what comes of it.
+const triedWithin = 3 * time.Second
+
+// TryNow sends the oldest message that waits for a destination which is left alone since it fails, without waiting for the end of
+// the pause. It tells how the destination is after that, or when that takes long: then over is false.
+func (s *Service) TryNow(ctx context.Context, actor model.Actor, id model.DestID) (h model.Health, over bool, err error) {
+	target := model.Destination{ID: id}.Target()
+	before := s.Health(target)
+	if before.Breaker != model.BreakerOpen {
+		return before, false, fault.Coded(fault.Conflict, "not_paused", "Messages go out to this destination; there is nothing to wait for.")
+	}
+	changed, stop := s.Watch(0)
+	defer stop()
+	var due model.Lane
+	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
+		due, err = tx.TryDestination(id, s.dispatch.Shown(target).Waits != "")
+		return err
+	})
+	if err != nil {
+		return before, false, err
+	}
+	if due != "" {
+		s.dispatch.Wake(target, due, s.o.Now())
+	}
+	s.dispatch.Nudge(target)
+	enough := time.NewTimer(triedWithin)
+	defer enough.Stop()
+	for {
+		if h = s.Health(target); h.Breaker != model.BreakerOpen || h.Tries != before.Tries {
+			return h, true, nil
+		}
+		select {
+		case <-changed:
+		case <-enough.C:
+			return h, false, nil
+		case <-ctx.Done():
+			return h, false, nil
+		}
+	}
+}
+
+// WaitFor counts the deliveries that wait to be sent to a target, as far as model.MostCounted.
+func (s *Service) WaitFor(ctx context.Context, id model.TargetID) (int64, error) {
+	return s.o.Store.WaitFor(ctx, s.o.Node, id)
 }
 
 // Cancel ends an open delivery, and all that share its message.

@@ -92,7 +92,20 @@ func (s *Service) Test(ctx context.Context, d model.Destination, e model.Event) 
 	if r.Kind == deliver.Taken {
 		s.followTest(ctx, u, w, &r)
 	}
+	if r.Kind == deliver.Sent && s.sameRequest(ctx, d) {
+		s.dispatch.Answered(d.Target())
+	}
 	return tested(r, s.o.Now(), d), nil
+}
+
+// sameRequest reports whether a destination as it is being edited asks at the same place as the one that is saved.
+func (s *Service) sameRequest(ctx context.Context, d model.Destination) bool {
+	snap, err := s.routing.current(ctx)
+	if err != nil || d.ID == "" {
+		return false
+	}
+	saved, ok := snap.Destinations[d.ID]
+	return ok && saved.Method == d.Method && saved.Path == d.Path
 }
 
 // testFollowed is how long the outcome of a test is waited for that the other side only took.

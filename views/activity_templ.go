@@ -406,6 +406,7 @@ func (p ActivityProps) backlog(ctx context.Context) ui.ChartProps {
 type ActivityPageProps struct {
 	Connection  ConnectionItem
 	Destination model.Destination // zero = of the connection
+	Health      model.Health      // of the destination
 	Activity    ActivityProps
 	Rows        []ActivityRow // of a connection: its destinations
 	CanEdit     bool
@@ -466,7 +467,7 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: p.Destination.Name, Lead: p.Destination.Description, Kind: string(p.Connection.Type), Badge: destinationBadge(p.Destination)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.PageHead(ui.PageHeadProps{Title: p.Destination.Name, Lead: p.Destination.Description, Kind: string(p.Connection.Type), Badge: destinationBadge(p.Destination, p.Health)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -575,7 +576,7 @@ func ActivityPage(p ActivityPageProps) templ.Component {
 								var templ_7745c5c3_Var16 string
 								templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs("row-" + string(r.ID))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 283, Col: 37}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/activity.templ`, Line: 284, Col: 37}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 								if templ_7745c5c3_Err != nil {

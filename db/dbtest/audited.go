@@ -180,6 +180,7 @@ func every() []change {
 			return tx.UpdateAction(&x.Action)
 		}},
 		{"RetryDelivery", "delivery.retried", false, func(tx *db.Tx, x *Setup) error { _, err := tx.RetryDelivery("dlv_1"); return err }},
+		{"TryDestination", "destination.tried", false, func(tx *db.Tx, x *Setup) error { _, err := tx.TryDestination(x.Destination.ID, true); return err }},
 		{"Take", "", false, func(tx *db.Tx, x *Setup) error { _, err := tx.Take("nod_1", "dlv_1"); return err }},
 		{"CancelDelivery", "delivery.cancelled", false, func(tx *db.Tx, x *Setup) error { _, err := tx.CancelDelivery("dlv_1"); return err }},
 		{"CreateReplay", "replay.started", false, func(tx *db.Tx, x *Setup) error { return tx.CreateReplay(&extra.replay) }},

@@ -35,7 +35,7 @@ func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 	var out bytes.Buffer
 	_, chosen := w.format(c)
 	ctx := w.Reader(c)
-	if id := target(c); id != "" {
+	if id := Target(c); id != "" {
 		if err := templ.RenderFragments(ctx, &out, body, id); err != nil {
 			return err
 		}
@@ -172,8 +172,8 @@ func (w *Web) shell(c echo.Context, b Bits) views.Shell {
 // Htmx reports whether htmx asks, and not the browser itself.
 func Htmx(c echo.Context) bool { return c.Request().Header.Get("HX-Request") == "true" }
 
-// target is the id of the element that htmx will replace, "" when there is none. Version 4 sends tag#id.
-func target(c echo.Context) string {
+// Target is the id of the element that htmx will replace, "" when there is none. Version 4 sends tag#id.
+func Target(c echo.Context) string {
 	if !Htmx(c) {
 		return ""
 	}

@@ -64,6 +64,7 @@ func DeleteDestination[ID ~string](id ID) string  { return path("destinations", 
 func ToggleDestination[ID ~string](id ID) string  { return path("destinations", string(id), "enabled") }
 func PreviewDestination[ID ~string](id ID) string { return path("destinations", string(id), "preview") }
 func TestDestination[ID ~string](id ID) string    { return path("destinations", string(id), "test") }
+func TryDestination[ID ~string](id ID) string     { return path("destinations", string(id), "try") }
 func RotateSecret[ID ~string](id ID) string {
 	return path("destinations", string(id), "secret", "rotate")
 }
