@@ -86,7 +86,7 @@ func chatting(b *browser, p *program, sink string, scripts bool) {
 		return len(list) == 1 && list[0]["status"] == "completed"
 	})
 	b.open("/runs?workflow_id=" + id)
-	b.press("#1 visitor-1")
+	b.press("#1 · visitor-1")
 	b.sees("Completed")
 	b.sees("Tell the CRM")
 	b.inspect()

@@ -44,6 +44,31 @@ func (s *Store) NextTimer(ctx context.Context) (t time.Time, err error) {
 	return one(s.reader(ctx), "timer", func(r row) (t time.Time, err error) { err = r.Scan(at{&t}); return }, nextTimer)
 }
 
+const timersOf = `SELECT t.ref, min(t.due_at) FROM json_each($1) i CROSS JOIN timers t ON t.ref = i.value AND t.kind = 'wait' GROUP BY t.ref`
+
+// WaitsUntil tells until when the waiting steps of a run wait at most, as far as there is such a time.
+func (s *Store) WaitsUntil(ctx context.Context, r model.Run) (map[model.StepRunID]time.Time, error) {
+	var ids []model.StepRunID
+	for _, x := range r.Steps {
+		if x.Kind == model.StepWait && x.Status.Active() {
+			ids = append(ids, x.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	type wait struct {
+		id    model.StepRunID
+		until time.Time
+	}
+	list, err := all(s.reader(ctx), func(r row) (w wait, err error) { err = r.Scan(&w.id, at{&w.until}); return }, timersOf, encode(ids))
+	out := make(map[model.StepRunID]time.Time, len(list))
+	for _, w := range list {
+		out[w.id] = w.until
+	}
+	return out, err
+}
+
 // SetTimer stores a timer; its ID is made here.
 func (tx *Tx) SetTimer(t Timer) error {
 	return tx.exec(insertTimer, model.NewTimerID(tx.now), ms(t.Due), t.Kind, t.Ref, t.RunID, t.Part)

@@ -33,6 +33,7 @@ func inboundCrumbs(e views.InboundItem, last string) []ui.Crumb {
 func waiting(e model.InboundEndpoint, now time.Time) bool { return now.Before(e.SampleUntil) }
 
 func (h *Handlers) listInboundCalls(c echo.Context) error {
+	h.o.Jobs.WriteNoted() // so that the counts and the list say the same
 	item, err := h.endpointItem(c)
 	if err != nil {
 		return err

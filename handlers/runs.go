@@ -81,6 +81,9 @@ func (h *Handlers) showRun(c echo.Context) error {
 	if p.Tasks, err = h.myTasksOf(c, r.ID); err != nil {
 		return err
 	}
+	if p.Until, err = h.Store.WaitsUntil(ctx, r); err != nil {
+		return err
+	}
 	bits := web.Bits{Title: r.Workflow + " #" + itoa(r.Number), Section: "runs", Crumbs: under(runsCrumb, r.Workflow+" #"+itoa(r.Number))}
 	return h.Page(c, bits, views.Run(p))
 }

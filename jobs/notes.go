@@ -112,6 +112,17 @@ func (s *Service) keepNotes() {
 	}
 }
 
+// WriteNoted writes what was noted of inbound calls and is not written yet: before people look.
+func (s *Service) WriteNoted() {
+	n := s.notes
+	n.mu.Lock()
+	none := len(n.calls)+len(n.counts)+len(n.late) == 0
+	n.mu.Unlock()
+	if !none {
+		s.writeNotes()
+	}
+}
+
 // writeNotes writes what was noted. What cannot be written (full disk) is forgotten: nothing was accepted by it.
 func (s *Service) writeNotes() {
 	calls, counts, late := s.notes.take()

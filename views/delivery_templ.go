@@ -510,7 +510,7 @@ func deliveryNotes(p DeliveryProps) templ.Component {
 
 // refused is the URL that the last attempt was refused to call, "" = it was not, or the reader may not see the rules.
 func (p DeliveryProps) refused() string {
-	if n := len(p.Attempts); p.SeeNetwork && n > 0 && p.Attempts[n-1].Class == model.ClassRefused {
+	if n := len(p.Attempts); p.SeeNetwork && p.Delivery.LastError != "" && n > 0 && p.Attempts[n-1].Class == model.ClassRefused {
 		u, _, _ := strings.Cut(p.Attempts[n-1].URL, "?") // what is masked in it is no part of a URL
 		return u
 	}
@@ -547,7 +547,10 @@ func (p DeliveryProps) attemptWords(ctx context.Context) string {
 		}
 	}
 	if p.Planned > 0 && !p.Delivery.Status.Settled() {
-		return say(ctx, "{n} of {planned} attempts made", "n", itoa(n-p.Delivery.RoundStart), "planned", itoa(p.Planned))
+		if p.Delivery.RoundStart > 0 {
+			return say(ctx, "{n} of {planned} attempts made since it was sent again", "n", itoa(n-p.Delivery.RoundStart), "planned", itoa(p.Planned))
+		}
+		return say(ctx, "{n} of {planned} attempts made", "n", itoa(n), "planned", itoa(p.Planned))
 	}
 	return ui.Many(ctx, n, "attempt")
 }
@@ -643,7 +646,7 @@ func maybeLink(can bool, label, url string) templ.Component {
 			var templ_7745c5c3_Var21 templ.SafeURL
 			templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(url))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/delivery.templ`, Line: 231, Col: 39}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/delivery.templ`, Line: 234, Col: 39}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var21))
 			if templ_7745c5c3_Err != nil {
@@ -656,7 +659,7 @@ func maybeLink(can bool, label, url string) templ.Component {
 			var templ_7745c5c3_Var22 string
 			templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(label)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/delivery.templ`, Line: 231, Col: 49}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/delivery.templ`, Line: 234, Col: 49}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var22))
 			if templ_7745c5c3_Err != nil {
@@ -674,7 +677,7 @@ func maybeLink(can bool, label, url string) templ.Component {
 			var templ_7745c5c3_Var23 string
 			templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinStringErrs(orDash(label))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/delivery.templ`, Line: 233, Col: 23}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/delivery.templ`, Line: 236, Col: 23}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var23))
 			if templ_7745c5c3_Err != nil {

@@ -376,7 +376,7 @@ func runTable(p RunsProps) templ.Component {
 
 func runTitle(r model.Run) string {
 	if r.Subject != "" {
-		return "#" + itoa(r.Number) + " " + cut(r.Subject, 60)
+		return "#" + itoa(r.Number) + " · " + cut(r.Subject, 60)
 	}
 	return "#" + itoa(r.Number)
 }
