@@ -11,8 +11,8 @@ import (
 type auditRow struct {
 	ID        string         `json:"id"`
 	At        *string        `json:"at" format:"date-time"`
-	ActorKind string         `json:"actor_kind" enum:"user,api_key,command,system"`
-	ActorID   string         `json:"actor_id" doc:"The user; empty for command and system"`
+	ActorKind string         `json:"actor_kind" enum:"user,api_key,command,system,partner" doc:"partner: somebody at the other side, by an inbound call or on the partner page"`
+	ActorID   string         `json:"actor_id" doc:"The user, of partner the service user; empty for command and system"`
 	ActorName string         `json:"actor_name"`
 	Via       string         `json:"via" doc:"The API key that a program used"`
 	Address   string         `json:"address"`

@@ -100,6 +100,9 @@ func showStepRun(st model.StepRun) stepRun {
 		Output: rawOr(st.Output), Error: st.Error, UserMessage: st.UserMessage, Note: st.Note, DeliveryID: string(st.DeliveryID), OpenedAt: stamp(st.OpenedAt), Webhooks: []stepMessage{}}
 	if r := st.Response; r != nil {
 		out.Response = &stepAnswer{r.Status, r.Headers, rawOr(r.Body)}
+		if r.Headers == nil { // without an answer
+			out.Response.Headers = map[string]string{}
+		}
 	}
 	if st.DueAt != nil {
 		out.DueAt = stamp(*st.DueAt)
