@@ -248,7 +248,7 @@ func (h *Handlers) testAlert(c echo.Context) error {
 	if err := h.o.Jobs.TestAlertRule(c.Request().Context(), h.Actor(c), r.ID); err != nil {
 		return err
 	}
-	return h.Done(c, href.AlertRule(r.ID), h.T(c, "A test is on its way to everybody that {name} tells.", "name", r.Name))
+	return h.Done(c, href.AlertRule(r.ID), h.T(c, "A test of “{name}” is on its way.", "name", r.Name))
 }
 
 func alertDeletion(_ echo.Context, r model.AlertRule) deletion {

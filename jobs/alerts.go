@@ -163,7 +163,7 @@ func (s *Service) conclude(ctx context.Context, r model.AlertRule, open []model.
 		if len(tell)+len(known) == 0 {
 			return nil
 		}
-		if err := tx.TellAlerts(tell); err != nil {
+		if err := tx.TellAlerts(slices.DeleteFunc(slices.Clone(tell), func(a model.Alert) bool { return !r.Tells(a) })); err != nil {
 			return err
 		}
 		return s.tell(tx, r, alarm{rule: r, begun: tell, over: known, at: now})
@@ -197,18 +197,17 @@ func (s *Service) TestAlertRule(ctx context.Context, actor model.Actor, id model
 // tell queues a message: as letters, and as an event that goes to the rule's destination and nowhere else.
 func (s *Service) tell(tx *db.Tx, r model.AlertRule, m alarm) error {
 	for _, to := range r.Emails {
-		if letters := m.but("job:mail"); len(letters.begun)+len(letters.over) > 0 {
+		if letters := m.but(model.AboutMail); len(letters.begun)+len(letters.over) > 0 {
 			if err := tx.QueueMail(to, letters.subject(), "alert", model.Secret(letters.text(s.o.BaseURL))); err != nil {
 				return err
 			}
 			tx.After(s.mail.poke)
 		}
 	}
-	// What is wrong with a destination cannot be told by way of it.
 	if r.DestinationID == "" {
 		return nil
 	}
-	if m = m.but("destination:" + string(r.DestinationID)); len(m.begun)+len(m.over) == 0 {
+	if m = m.but(model.AboutDestination(r.DestinationID)); len(m.begun)+len(m.over) == 0 {
 		return nil
 	}
 	snap, err := s.routing.within(tx)

@@ -78,7 +78,7 @@ func (w *watched) name(d model.Destination) string {
 	return w.around.Connections[d.ConnectionID].Name + " → " + d.Name
 }
 
-func about(d model.Destination) string { return "destination:" + string(d.ID) }
+func about(d model.Destination) string { return model.AboutDestination(d.ID) }
 
 func (w *watched) failures(ctx context.Context, r model.AlertRule) (out []model.Finding, err error) {
 	if w.lately[r.WindowMinutes] == nil {

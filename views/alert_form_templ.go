@@ -379,7 +379,7 @@ func EditAlert(p AlertFormProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Select(p.field("destination_id", say(ctx, "Message to a destination"), p.Form.DestinationID, say(ctx, "It gets an event named waybill.alert; its template may use it.data[0].text, .title, .firing and .resolved."), ""), p.targets()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Select(p.field("destination_id", say(ctx, "Message to a destination"), p.Form.DestinationID, say(ctx, "It gets an event named waybill.alert; its template may use it.data[0].text, .title, .firing and .resolved. What goes wrong at that destination itself cannot be told there: add an email address, or a second rule."), ""), p.targets()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

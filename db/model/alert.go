@@ -175,6 +175,18 @@ type Alert struct {
 	EndToldAt time.Time
 }
 
+// AboutMail is what an alert about letters that do not go out is about.
+const AboutMail = "job:mail"
+
+// AboutDestination is what an alert about a destination is about.
+func AboutDestination(id DestID) string { return "destination:" + string(id) }
+
+// Tells reports whether somebody hears of an alert of the rule: what is wrong with a destination cannot be told by way of it,
+// nor what is wrong with mail by letters.
+func (r AlertRule) Tells(a Alert) bool {
+	return len(r.Emails) > 0 && a.About != AboutMail || r.DestinationID != "" && a.About != AboutDestination(r.DestinationID)
+}
+
 // AlertQuiet is how long something must not have been seen before it counts as over: what comes and goes is told once.
 const AlertQuiet = 3 * time.Minute
 

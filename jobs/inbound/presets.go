@@ -33,7 +33,7 @@ func Kinds() []Kind {
 			{Name: "timestamp_header", Label: "Header of the time", Placeholder: "X-Timestamp", Help: "When the sender signs a time too: calls with an old one are refused."},
 			{Name: "signed", Label: "What is signed", Placeholder: "{body}", Help: "Of {timestamp}, {method} and {body}; {timestamp}.{body} when there is a header of the time."},
 			toleranceField()}},
-		{model.PresetGitHub, "GitHub", "Webhooks of repositories and organisations.", "code", "Settings → Webhooks → Add webhook: paste the URL, choose application/json, and enter the same secret.", []model.Field{
+		{model.PresetGitHub, "GitHub", "Webhooks of repositories and organisations.", "code", "In GitHub, in the repository or organisation: Settings → Webhooks → Add webhook. Paste the URL, choose application/json, and enter the same secret.", []model.Field{
 			secretField("Secret", "As it is entered at GitHub.")}},
 		{model.PresetStripe, "Stripe", "Events of payments, invoices, subscriptions.", "pulse", "Developers → Webhooks → Add destination: paste the URL, then copy the signing secret from there.", []model.Field{
 			secretField("Signing secret", "Begins with whsec_."), toleranceField()}},

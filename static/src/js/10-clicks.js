@@ -105,19 +105,15 @@ onReady((root) => root.querySelectorAll("[data-rows]").forEach((box) => {
   empty.slice(keep).forEach((r) => r.remove());
 }));
 
-// Of choices in a row that is wider than the screen, the chosen one is in view.
-const shown = new WeakSet(); // rows that were looked at: what the reader moves afterwards stays
-onReady((root) => {
-  root.querySelectorAll(".segmented > [aria-current], .tabs > [aria-current]").forEach((el) => {
-    const row = el.parentElement;
-    if (shown.has(row)) return;
-    shown.add(row);
-    if (row.scrollWidth > row.clientWidth) row.scrollLeft += el.getBoundingClientRect().x - row.getBoundingClientRect().x - 16;
-  });
-});
-
-// What is chosen in a row of tabs or choices that is wider than the screen comes into view.
-onReady((root) => root.querySelectorAll(".tabs, .segmented").forEach((row) => {
-  const at = row.querySelector(":scope > [aria-current], :scope > :has(:checked)");
-  if (at && row.scrollWidth > row.clientWidth) row.scrollLeft = at.offsetLeft - row.offsetLeft - (row.clientWidth - at.offsetWidth) / 2;
+// What is chosen in a row that is wider than the screen, or in a menu that is longer, comes into view: once, since what the
+// reader moves afterwards stays.
+const shown = new WeakSet();
+onReady((root) => root.querySelectorAll(".tabs, .segmented, .sidebar").forEach((box) => {
+  const at = box.querySelector(":scope > [aria-current], :scope > :has(:checked), .nav-item[aria-current]");
+  if (!at || !box.clientWidth || shown.has(box)) return;
+  shown.add(box);
+  const inner = at.getBoundingClientRect(), outer = box.getBoundingClientRect();
+  if (box.scrollWidth > box.clientWidth) box.scrollLeft += inner.x + inner.width / 2 - outer.x - outer.width / 2;
+  const foot = box.querySelector(":scope > .sidebar-foot"), end = foot ? foot.getBoundingClientRect().top : outer.bottom;
+  if (inner.bottom > end) box.scrollTop += inner.bottom - end + 8;
 }));
