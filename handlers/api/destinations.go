@@ -260,7 +260,7 @@ func (a *API) endSecrets(c call, in *ByID) (*none, error) {
 }
 
 type heldOrder struct {
-	Action string `json:"action" enum:"send,drop"`
+	Action string `json:"action" needed:"true" enum:"send,drop"`
 }
 
 type heldAnswer struct {

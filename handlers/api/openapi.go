@@ -28,7 +28,8 @@ const about = `Everything that the pages of Waybill do, for programs.
 Ids are prefixed and sort by time. Times are RFC 3339 in UTC with milliseconds; one that did not happen is null. Lists
 hold items and next_cursor. PUT replaces the whole object and takes what GET gave: read-only properties are ignored, an
 absent property takes its default, an omitted secret keeps the stored one. With a version other than the current one it
-answers 409; without a version (or with 0) it overwrites. null means empty. Secrets are write-only.`
+answers 409; without a version (or with 0) it overwrites. null means empty: in a request
+all that is not required may be absent or null. Secrets are write-only.`
 
 // config is huma's, without the routes that it would serve by itself.
 func (a *API) config() huma.Config {
