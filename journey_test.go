@@ -243,7 +243,7 @@ func (b *browser) key(p *program) {
 	b.press("Create key")
 	b.sees("wbk_")
 	b.inspect()
-	p.key = regexp.MustCompile(`wbk_[0-9A-Za-z_]+`).FindString(eval[string](b, "document.documentElement.outerHTML"))
+	p.key = eval[string](b, "document.querySelector('#new-key input').value")
 }
 
 // watch looks at what became of it.

@@ -40,7 +40,7 @@ func TestActions(t *testing.T) {
 
 	version := b.get("/actions/" + id + "/edit").value("version")
 	b.saved(b.post("/actions/"+id, "name", "All orders", "event", "order.**", "destination_id", on, "enabled", "true", "version", version))
-	b.shows(b.post("/actions/"+id, "name", "Mine", "event", "x", "destination_id", on, "version", version), 409, "Somebody else changed this action")
+	b.shows(b.post("/actions/"+id, "name", "Mine", "event", "x", "destination_id", on, "version", version), 409, "You changed this action in another window")
 	b.saved(b.post("/destinations/"+on+"/enabled", "value", "off"))
 	b.shows(b.get("/actions/"+id), 200, "destination is off")
 	b.saved(b.post("/actions/"+id+"/enabled", "value", "off"))

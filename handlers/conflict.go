@@ -58,6 +58,8 @@ func (h *Handlers) conflict(c echo.Context, x collision) (*views.Conflict, error
 	}
 	if len(rows) > 0 {
 		out.At = rows[0].At
+		me := h.Actor(c)
+		out.Own = !slices.ContainsFunc(rows, func(a model.Audit) bool { return a.ActorKind != me.Kind || a.ActorID != string(me.UserID) })
 		if h.may(c, model.ViewAuditLog) {
 			out.By = rows[0].ActorName
 		}

@@ -37,7 +37,7 @@ func TestConflicts(t *testing.T) {
 	}{
 		"connection": {"/connections/" + con + "/edit", "/connections/" + con,
 			[]string{"name", "Shop", "base_url", receiver, "auth", "none", "timeout_seconds", "30", "enabled", "true"},
-			[]string{"name", "Their shop", "timeout_seconds", "60"}, []string{"name", "My shop", "timeout_message", "Slow"}, "Name", []string{"Before Shop Stored now Their shop You typed My shop", "Timeout seconds They changed it", "Timeout message You changed it"}},
+			[]string{"name", "Their shop", "timeout_seconds", "60"}, []string{"name", "My shop", "timeout_message", "Slow"}, "Name", []string{"Before Shop Stored now Their shop You typed My shop", "Timeout seconds Changed in the other", "Timeout message Changed here"}},
 		"destination": {"/destinations/" + dst, "/destinations/" + dst,
 			[]string{"name", "Orders", "method", "POST", "path", "/in", "content_type", "application/json", "max_in_flight", "32", "enabled", "true", "template", "{}"},
 			[]string{"template", "{\"a\": 1}"}, []string{"template", "{\"b\": 2}"}, "Template", []string{"- {\"a\": 1}", "+ {\"b\": 2}"}},
@@ -49,7 +49,7 @@ func TestConflicts(t *testing.T) {
 			[]string{"config.username", "theirs"}, []string{"config.username", "mine", "config.password", secret}, "Username", []string{"Before shop Stored now theirs You typed mine"}},
 		"user": {"/users/" + usr, "/users/" + usr,
 			[]string{"email", "bob@example.com", "name", "Bob", "roles", model.Viewer},
-			[]string{"name", "Robert"}, []string{"name", "Bobby", "roles", model.Operator}, "Name", []string{"Stored now Robert You typed Bobby", "Roles You changed it"}},
+			[]string{"name", "Robert"}, []string{"name", "Bobby", "roles", model.Operator}, "Name", []string{"Stored now Robert You typed Bobby", "Roles Changed here"}},
 		"role": {link, link,
 			[]string{"name", "Desk", "area-events", "View Events"},
 			[]string{"area-events", "Manage Events"}, []string{"area-deliveries", "View Deliveries"}, "Rights", []string{"Stored now Manage Events"}},
@@ -58,26 +58,26 @@ func TestConflicts(t *testing.T) {
 			[]string{"description", "Theirs"}, []string{"description", "Mine"}, "Description", []string{"Stored now Theirs You typed Mine"}},
 		"rule": {rule, rule,
 			[]string{"effect", "allow", "pattern", "erp.example.com", "note", "Ours"},
-			[]string{"note", "Theirs"}, []string{"note", "Mine", "effect", "deny"}, "Note", []string{"Before Ours Stored now Theirs You typed Mine", "Effect You changed it"}},
+			[]string{"note", "Theirs"}, []string{"note", "Mine", "effect", "deny"}, "Note", []string{"Before Ours Stored now Theirs You typed Mine", "Effect Changed here"}},
 		"step": {flow + "/steps/team", flow + "/steps/team",
 			[]string{"name", "Team approves", "key", "team", "assignees", "ada@example.com", "due", "3 days", "remind", "1 day", "reject_to", "revise"},
 			[]string{"name", "The team", "due", "2 days"}, []string{"name", "Everybody", "assignees", "role:Operator"}, "Name",
-			[]string{"Before Team approves Stored now The team You typed Everybody", "Due seconds They changed it Stored now 2 days You typed 3 days", "Assignees You changed it"}},
+			[]string{"Before Team approves Stored now The team You typed Everybody", "Due seconds Changed in the other Stored now 2 days You typed 3 days", "Assignees Changed here"}},
 		"trigger": {flow + "/trigger", flow + "/trigger",
 			[]string{"kind", "event", "event", "order.created"},
 			[]string{"filter", "event.data.total > 1"}, []string{"filter", "event.data.total > 2", "event", "order.paid"}, "Filter",
-			[]string{"Stored now event.data.total > 1 You typed event.data.total > 2", "Event You both changed it"}},
+			[]string{"Stored now event.data.total > 1 You typed event.data.total > 2", "Event Changed in both"}},
 		"webhook": {webhook, webhook,
 			[]string{"name", "Desk", "url", "https://desk.example.com/hook", "trigger", "completed", "auth", "none", "enabled", "true"},
 			[]string{"url", "https://desk.example.com/theirs", "auth", "basic", "username", "wb", "password", secret}, []string{"url", "https://desk.example.com/mine"}, "Url",
-			[]string{"Before https://desk.example.com/hook Stored now https://desk.example.com/theirs", "Auth type They changed it"}},
+			[]string{"Before https://desk.example.com/hook Stored now https://desk.example.com/theirs", "Auth type Changed in the other"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			form := b.get(x.form)
 			version := form.value("version")
 			b.saved(b.do("POST", x.save, over(append(append([]string{"version", version}, x.base...), x.theirs...)...)))
 			got := b.do("POST", x.save, over(append(append([]string{"version", version}, x.base...), x.mine...)...))
-			b.shows(got, 409, append(x.says, "Somebody else changed this "+name, "ada saved it", x.both+" You both changed it")...)
+			b.shows(got, 409, append(x.says, "You changed this "+name+" in another window", "You saved it there", x.both+" Changed in both")...)
 			if html, _ := got.doc.Html(); name == "credential" && strings.Contains(html, secret) {
 				t.Error("the comparison shows a secret")
 			}
@@ -96,7 +96,7 @@ func TestConflicts(t *testing.T) {
 	version := i.get("/actions/" + act + "/edit").value("version")
 	b.saved(b.post("/actions/"+act, "name", "Again", "event", "order.created", "destination_id", dst, "version", version))
 	got := i.post("/actions/"+act, "name", "Mine", "event", "order.created", "destination_id", dst, "version", version)
-	i.shows(got, 409, "It was saved")
+	i.shows(got, 409, "Somebody else changed this action", "It was saved", "You both changed it")
 	if strings.Contains(got.text(".conflict"), "ada") {
 		t.Error("the author is named to somebody without View Audit Log")
 	}

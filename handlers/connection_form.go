@@ -204,15 +204,11 @@ func afterwards(x model.Connection) string {
 	return texts.ID("Say what is sent there.")
 }
 
-// connectionSaved leads on, and warns of what will be refused.
+// connectionSaved leads on, to a page that also says what will be refused.
 func (h *Handlers) connectionSaved(c echo.Context, f views.ConnectionForm, x model.Connection, words string) error {
 	url := href.Connection(x.ID)
 	if kind, _ := connector.ByType(x.Type); f.Go != "" && kind.NoDestinations == "" {
 		url = href.Destinations(x.ID)
-	}
-	if w := h.o.Jobs.Warnings(x); len(w) > 0 {
-		h.Flash(c, ui.Warn, h.T(c, "Saved, but requests will be refused: {reasons}", "reasons", strings.Join(views.AllSaid(h.Reader(c), w), " ")))
-		return web.Redirect(c, url)
 	}
 	return h.Done(c, url, words)
 }

@@ -78,7 +78,8 @@ func (h *Handlers) listConnections(c echo.Context) error {
 func (h *Handlers) connectionItem(ctx context.Context, x model.Connection, around db.Routing) views.ConnectionItem {
 	kind, _ := connector.ByType(x.Type)
 	shown := around.Credentials[x.ClientCertificateID]
-	return views.ConnectionItem{Connection: x, Kind: cmp.Or(kind.Title, string(x.Type)), Mark: connectionKind(kind).Mark(), Alone: kind.NoDestinations, Refused: strings.Join(views.AllSaid(ctx, h.o.Jobs.Warnings(x)), " "),
+	refusal := h.o.Jobs.Refusal(ctx, x)
+	return views.ConnectionItem{Connection: x, Partly: len(refusal.Of) > 0, Kind: cmp.Or(kind.Title, string(x.Type)), Mark: connectionKind(kind).Mark(), Alone: kind.NoDestinations, Refused: strings.Join(views.AllSaid(ctx, h.o.Jobs.Warnings(x)), " "),
 		Handshake: views.AllSaid(ctx, jobs.HandshakeWarnings(x, shown, h.Now())), Certificate: shown, Authorities: shownCertificates(scheme.Authorities(x.CA)),
 		Credential: around.Credentials[x.CredentialID].Name, Destinations: len(destinationsOf(around, x.ID))}
 }

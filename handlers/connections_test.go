@@ -102,7 +102,7 @@ func TestConnections(t *testing.T) {
 	version := edit.value("version")
 	b.saved(b.post("/connections/"+id, "name", "ERP", "base_url", receiver, "auth", "none", "timeout_seconds", "30", "enabled", "true", "version", version))
 	stale := b.post("/connections/"+id, "name", "My ERP", "base_url", receiver, "auth", "none", "timeout_seconds", "30", "version", version)
-	b.shows(stale, 409, "Somebody else changed this connection")
+	b.shows(stale, 409, "You changed this connection in another window")
 	if stale.value("name") != "My ERP" {
 		t.Error("a stale form loses what was typed")
 	}

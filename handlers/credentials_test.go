@@ -40,7 +40,7 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("an empty secret replaced the stored one: %v", err)
 	}
 	stale := b.post("/credentials/"+id, "name", "Mine", "config.username", "erp", "config.password", secret, "version", edit.value("version"))
-	b.shows(stale, 409, "Somebody else changed this credential")
+	b.shows(stale, 409, "You changed this credential in another window")
 	noSecret(t, "stale form", stale)
 	b.shows(b.get("/credentials?q=account"), 200, "Nothing yet", "User name and password")
 	b.shows(b.get("/credentials/"+id+"/delete"), 200, "Nothing uses it")

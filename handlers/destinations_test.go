@@ -50,7 +50,7 @@ func TestDestinations(t *testing.T) {
 	if err != nil || d.Enabled || d.Sign || len(d.Headers) != 0 || len(d.RetrySchedule) != 3 || d.RetrySchedule[2] != 3*3600 || d.Template != "" {
 		t.Errorf("stored: %+v %v", d, err)
 	}
-	b.shows(b.post("/destinations/"+id, form...), 409, "Somebody else changed this destination")
+	b.shows(b.post("/destinations/"+id, form...), 409, "You changed this destination in another window")
 	b.saved(b.post("/destinations/"+id+"/enabled", "value", "on"))
 	b.shows(b.get("/destinations/"+id+"/delete"), 200, "No action sends to it")
 	b.saved(b.post("/destinations/" + id + "/delete"))

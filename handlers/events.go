@@ -71,6 +71,11 @@ func (h *Handlers) createEvent(c echo.Context) error {
 	f.Data = strings.ReplaceAll(f.Data, "\r\n", "\n")
 	data, line, err := readJSON(f.Data)
 	var made []db.Published
+	if w := model.CheckEventName(strings.TrimSpace(f.Name)); err != nil && w != "" {
+		var bad fault.Check
+		bad.Add("name", "%s", w)
+		err = both(bad.Err(), err)
+	}
 	if err == nil {
 		e := jobs.NewEvent{Name: strings.TrimSpace(f.Name), Subject: strings.TrimSpace(f.Subject), Data: data}
 		made, err = h.o.Jobs.Publish(c.Request().Context(), h.Actor(c), "", false, []jobs.NewEvent{e})

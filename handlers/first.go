@@ -2,10 +2,13 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -18,6 +21,7 @@ import (
 	"waybill/jobs/scheme"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/ui"
 )
 
 // The first event in one form: a connection, a destination and an action are made as their own forms would make them, and
@@ -41,20 +45,28 @@ func (h *Handlers) newFirstEvent(c echo.Context) error {
 	if err := json.Indent(&data, sample.Data, "", "  "); err != nil {
 		return err
 	}
-	around, err := h.Store.Routing(c.Request().Context())
-	if err != nil {
-		return err
+	f := views.FirstEventForm{BaseURL: href.Receiver(""), Event: sample.Name, Data: data.String()}
+	return h.firstEventForm(c, http.StatusOK, views.FirstEventProps{Form: f})
+}
+
+// nameOf is what a connection to an address is called by itself, "" when that is no address.
+func (h *Handlers) nameOf(c echo.Context, address string, around db.Routing) string {
+	u, err := url.Parse(strings.TrimSpace(address))
+	if err != nil || u.Hostname() == "" {
+		return ""
 	}
-	name := h.T(c, "Built-in receiver")
-	f := views.FirstEventForm{Name: unused(name, func(s string) bool {
+	name := u.Hostname()
+	if own, err := url.Parse(href.Receiver("")); err == nil && strings.EqualFold(name, own.Hostname()) {
+		name = h.T(c, "Built-in receiver")
+	}
+	return unused(name, func(s string) bool {
 		for _, x := range around.Connections {
 			if strings.EqualFold(x.Name, s) {
 				return true
 			}
 		}
 		return false
-	}), BaseURL: href.Receiver(""), Event: sample.Name, Data: data.String()}
-	return h.firstEventForm(c, http.StatusOK, views.FirstEventProps{Form: f})
+	})
 }
 
 func (h *Handlers) firstEventForm(c echo.Context, status int, p views.FirstEventProps) error {
@@ -82,6 +94,13 @@ func (h *Handlers) sendFirstEvent(c echo.Context) error {
 	}
 	f.Data = strings.ReplaceAll(f.Data, "\r\n", "\n")
 	p := views.FirstEventProps{Form: f}
+	if strings.TrimSpace(f.Name) == "" {
+		around, err := h.Store.Routing(ctx)
+		if err != nil {
+			return err
+		}
+		f.Name = cmp.Or(h.nameOf(c, f.BaseURL, around), f.BaseURL)
+	}
 	event := jobs.NewEvent{Name: strings.TrimSpace(f.Event)}
 	if event.Data, p.ErrorLine, err = readJSON(f.Data); err == nil {
 		err = h.prepareWay(c, f, event.Name)
@@ -99,18 +118,52 @@ func (h *Handlers) sendFirstEvent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Done(c, h.firstDelivery(c, made[0].ID), h.T(c, "Sent. This is what went out, and what came back."))
+	return h.firstSent(c, made[0].ID)
 }
 
-// firstDelivery is the page of what an event caused, as far as whoever asks may see it.
-func (h *Handlers) firstDelivery(c echo.Context, id model.EventID) string {
-	if h.may(c, model.Deliveries.View()) {
-		list, _, err := h.Store.Deliveries(c.Request().Context(), db.DeliveryFilter{EventID: id}, db.Page{Limit: 1})
-		if err == nil && len(list) > 0 {
-			return href.Delivery(list[0].ID)
+// How long the answer to a first event waits for the other side's, and how often it looks.
+const (
+	firstWait = time.Second
+	firstLook = 40 * time.Millisecond
+)
+
+// firstSent leads to what an event caused, as far as whoever asks may see it. It waits a moment, so that the page can tell the
+// end of it also to a browser without scripts.
+func (h *Handlers) firstSent(c echo.Context, id model.EventID) error {
+	ctx := c.Request().Context()
+	if !h.may(c, model.Deliveries.View()) {
+		return h.Done(c, href.Event(id), h.T(c, "The event is published."))
+	}
+	for end := time.After(firstWait); ; {
+		list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{EventID: id}, db.Page{Limit: 1})
+		if err != nil || len(list) == 0 {
+			return h.Done(c, href.Event(id), h.T(c, "The event is published."))
+		}
+		d := list[0]
+		if d.Status != model.Pending && d.Status != model.Sending {
+			return h.firstSeen(c, d)
+		}
+		select {
+		case <-end:
+			return h.firstSeen(c, d)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(firstLook):
 		}
 	}
-	return href.Event(id)
+}
+
+// firstSeen says what is known of a first delivery; why something failed, its page tells.
+func (h *Handlers) firstSeen(c echo.Context, d model.Delivery) error {
+	switch {
+	case d.Status == model.Delivered:
+		return h.Done(c, href.Delivery(d.ID), h.T(c, "Sent. This is what went out, and what came back."))
+	case d.LastError != "":
+		h.Flash(c, ui.Neutral, h.T(c, "The event is published, but it did not arrive. Here is why."))
+	default:
+		h.Flash(c, ui.Neutral, h.T(c, "The event is published. Here is what becomes of it."))
+	}
+	return web.Redirect(c, href.Delivery(d.ID))
 }
 
 const firstType = model.ConnectionType("webhook")

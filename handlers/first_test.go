@@ -17,7 +17,7 @@ func TestFirstEvent(t *testing.T) {
 		t.Errorf("the address begins as %q", got)
 	}
 	bad := b.post("/start", "name", "", "base_url", "ftp://x", "event", "order.*", "data", `{"id":`)
-	for _, want := range []string{"Give it a name", "starts with https://", "Line 1, column"} {
+	for _, want := range []string{"starts with https://", "Line 1, column"} {
 		if !strings.Contains(bad.text("main"), want) {
 			t.Errorf("%d: the form does not say %q: %q", bad.StatusCode, want, bad.text("main"))
 		}

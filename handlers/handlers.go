@@ -40,6 +40,7 @@ type Handlers struct {
 	*web.Web
 	o        Options
 	setup    setupLink
+	newKeys  onceShown
 	chain    chainCheck
 	nav      navCounts
 	door     chan struct{} // places for checking passwords

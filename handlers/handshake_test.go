@@ -125,7 +125,7 @@ func TestConnectionFormWithoutScripts(t *testing.T) {
 	kept.Set("tls.auth", "pick")
 	kept.Set("tls.credential_id", shown)
 	stale := b.do(http.MethodPost, "/connections/"+id, kept)
-	b.shows(stale, 409, "Somebody else changed this connection", "Client certificate", "Ledger certificate")
+	b.shows(stale, 409, "You changed this connection in another window", "Client certificate", "Ledger certificate")
 
 	// Who may not see credentials keeps what there is.
 	kept.Set("version", stale.value("version"))

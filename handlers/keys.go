@@ -30,12 +30,8 @@ func (h *Handlers) keyRoutes() []web.Route {
 }
 
 func (h *Handlers) listAPIKeys(c echo.Context) error {
-	return h.apiKeysPage(c, http.StatusOK, "")
-}
-
-func (h *Handlers) apiKeysPage(c echo.Context, status int, made model.Secret) error {
 	me, _ := h.User(c)
-	props := views.APIKeysProps{CanEdit: h.may(c, model.APIKeys.Manage()), Self: me.ID, Made: made.Reveal(), Now: h.Now()}
+	props := views.APIKeysProps{CanEdit: h.may(c, model.APIKeys.Manage()), Self: me.ID, Now: h.Now()}
 	var err error
 	var next string
 	if props.All = h.may(c, model.APIKeys.View()); props.All {
@@ -47,7 +43,7 @@ func (h *Handlers) apiKeysPage(c echo.Context, status int, made model.Secret) er
 	if err != nil {
 		return err
 	}
-	return h.Page(c, web.Bits{Status: status, Title: "API keys", Section: "api-keys"}, views.APIKeys(props))
+	return h.Page(c, web.Bits{Title: "API keys", Section: "api-keys"}, views.APIKeys(props))
 }
 
 // ownKeys are all keys that act as one user.
@@ -88,19 +84,25 @@ func (h *Handlers) apiKeyForm(c echo.Context, status int, p views.NewAPIKeyProps
 	return h.Page(c, bits, views.NewAPIKey(p))
 }
 
-// createAPIKey answers with the key itself, this once, and therefore with a page and not with a redirect.
+// createAPIKey leads to the page of the key, which shows it this once.
 func (h *Handlers) createAPIKey(c echo.Context) error {
 	f, err := keyForm(c)
 	if err != nil {
 		return err
 	}
 	text, hash, hint := db.NewKey()
+	var id model.APIKeyID
 	key := model.APIKey{Name: f.Name, UserID: model.UserID(f.UserID), Hint: hint, Rights: f.Rights}
 	if days, err := strconv.Atoi(f.Days); err == nil && days > 0 && days <= 3650 {
 		key.ExpiresAt = h.Now().AddDate(0, 0, days)
 	}
 	if err = f.check(); err == nil {
-		err = h.write(c, func(tx *db.Tx) error { made := key; return tx.CreateAPIKey(&made, hash) })
+		err = h.write(c, func(tx *db.Tx) error {
+			made := key
+			err := tx.CreateAPIKey(&made, hash)
+			id = made.ID
+			return err
+		})
 	}
 	if fields, ok := h.Fields(c, err); ok {
 		return h.apiKeyForm(c, http.StatusUnprocessableEntity, views.NewAPIKeyProps{Form: f.APIKeyForm, Errors: fields})
@@ -108,7 +110,13 @@ func (h *Handlers) createAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.apiKeysPage(c, http.StatusCreated, text)
+	return h.keyMade(c, id, text)
+}
+
+// keyMade leads to the page that shows a new key.
+func (h *Handlers) keyMade(c echo.Context, id model.APIKeyID, text model.Secret) error {
+	h.newKeys.put(id, h.Session(c).ID, text, h.Now())
+	return web.Redirect(c, href.APIKey(id))
 }
 
 // keyInput is the form of a key, with the rights gathered from its boxes.
@@ -137,7 +145,11 @@ func (h *Handlers) showAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.apiKeyPage(c, http.StatusOK, k, views.APIKeyProps{Form: formOf(k)})
+	p := views.APIKeyProps{Form: formOf(k)}
+	if c.Request().Method == http.MethodGet {
+		p.Made = h.newKeys.take(k.ID, h.Session(c).ID, h.Now()).Reveal()
+	}
+	return h.apiKeyPage(c, http.StatusOK, k, p)
 }
 
 func formOf(k model.APIKey) views.APIKeyForm {
@@ -192,9 +204,9 @@ func (h *Handlers) updateAPIKey(c echo.Context) error {
 	return h.Done(c, href.APIKey(k.ID), h.T(c, "{name} is saved.", "name", k.Name))
 }
 
-// rotateAPIKey answers with the new key, this once.
+// rotateAPIKey leads to the page of the key, which shows the new one this once.
 func (h *Handlers) rotateAPIKey(c echo.Context) error {
-	ctx, id := c.Request().Context(), web.ID[model.APIKeyID](c)
+	id := web.ID[model.APIKeyID](c)
 	overlap, err := time.ParseDuration(typed(c, "overlap"))
 	if err != nil {
 		overlap = 24 * time.Hour
@@ -203,11 +215,7 @@ func (h *Handlers) rotateAPIKey(c echo.Context) error {
 	if err := h.write(c, func(tx *db.Tx) error { return tx.RotateAPIKey(id, hash, hint, tx.Now().Add(overlap)) }); err != nil {
 		return err
 	}
-	k, err := h.Store.APIKey(ctx, id)
-	if err != nil {
-		return err
-	}
-	return h.apiKeyPage(c, http.StatusCreated, k, views.APIKeyProps{Form: formOf(k), Made: text.Reveal()})
+	return h.keyMade(c, id, text)
 }
 
 // ownKey is the key of the route, if it is one's own or one may see them all; else it is as good as absent.

@@ -16,7 +16,7 @@ func TestAKeysPage(t *testing.T) {
 	if got := b.post("/api-keys", "name", "Shop", "user_id", string(vi.ID), "scope", "some"); got.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got.text(".field-error"), "at least one right") {
 		t.Errorf("limited to nothing: %d %q", got.StatusCode, got.text("main"))
 	}
-	made := b.post("/api-keys", "name", "Shop", "user_id", string(vi.ID), "scope", "some", "rights", "View Events", "rights", "Manage Settings")
+	made := b.get(b.post("/api-keys", "name", "Shop", "user_id", string(vi.ID), "scope", "some", "rights", "View Events", "rights", "Manage Settings").Header.Get("Location"))
 	key, _ := made.doc.Find(".copyable input").Attr("value")
 	program := func(key string) *browser { p := s.browser(); p.header.Set("Authorization", "Bearer "+key); return p }
 	for path, want := range map[string]int{"events": http.StatusOK, "connections": http.StatusForbidden, "users": http.StatusForbidden} {
@@ -38,9 +38,15 @@ func TestAKeysPage(t *testing.T) {
 	if got := program(key).get("/api/v1/connections"); got.StatusCode != http.StatusOK {
 		t.Errorf("no longer limited: %d", got.StatusCode)
 	}
-	rotated := b.post(link+"/rotate", "overlap", "1h")
+	if got := b.post(link+"/rotate", "overlap", "1h"); got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != link {
+		t.Errorf("rotate: %d %q", got.StatusCode, got.Header)
+	}
+	if other := s.as(ada).get(link); other.doc.Find("#new-key").Length() != 0 {
+		t.Error("another session is shown the key")
+	}
+	rotated := b.get(link)
 	next, _ := rotated.doc.Find("#new-key input").Attr("value")
-	if rotated.StatusCode != http.StatusCreated || !db.WellFormed(next) || next == key || !strings.Contains(rotated.text(".facts"), "The key before") {
+	if rotated.StatusCode != http.StatusOK || !db.WellFormed(next) || next == key || !strings.Contains(rotated.text(".facts"), "The key before") {
 		t.Fatalf("rotate: %d %q", rotated.StatusCode, rotated.text("main"))
 	}
 	for name, k := range map[string]string{"before": key, "after": next} {

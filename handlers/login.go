@@ -23,6 +23,8 @@ func (h *Handlers) loginRoutes() []web.Route {
 	return append(h.resetRoutes(),
 		web.Get(web.Public, href.Login(), h.showLogin),
 		web.Post(web.Public, href.Login(), h.login),
+		web.Get(model.SignedIn, href.SignedInAgain(), h.SignedInAgain),
+		web.Get(web.Public, href.HasSession(), h.HasSession),
 		web.Get(web.Public, href.LoginCode(), h.showLoginCode),
 		web.Post(web.Public, href.LoginCode(), h.loginCode),
 		web.Post(model.SignedIn, href.Logout(), h.logout),
@@ -44,6 +46,11 @@ func (h *Handlers) loginPage(c echo.Context, status int, f views.LoginForm) erro
 	if f.Mail, err = h.mails(c); err != nil {
 		return err
 	}
+	users, err := h.Store.CountUsers(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	f.Nobody, f.Ended = users == 0, h.SessionEnded(c)
 	return h.Page(c, web.Bits{Status: status, Title: "Sign in"}, views.Login(f))
 }
 

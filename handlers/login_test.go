@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"waybill/db"
 	"waybill/db/dbtest"
 	"waybill/db/model"
@@ -295,5 +297,50 @@ func TestTheme(t *testing.T) {
 	}
 	if _, set := b.get("/login").doc.Find("html").Attr("data-theme"); set {
 		t.Error("the theme did not go")
+	}
+}
+
+// TestSignedOutForms sends forms without a session: nothing is done, what was typed comes back, secrets do not.
+func TestSignedOutForms(t *testing.T) {
+	s := newSite(t)
+	if got := s.browser().get("/login"); !strings.Contains(got.text("main"), "Nobody can sign in yet") {
+		t.Errorf("before there is a user: %q", got.text("main"))
+	}
+	ada := s.user("ada@example.com", model.Administrator)
+	b := s.browser()
+	if got := b.get("/login"); strings.Contains(got.text("main"), "Nobody can") || strings.Contains(got.text("main"), "session") {
+		t.Errorf("nobody was signed in here: %q", got.text("main"))
+	}
+	sent := b.post("/actions?from=1", "name", "Send <it>", "filter", "a\nb", "filter", "c", "secret-fields", "key")
+	form := sent.doc.Find(`form[action="/actions?from=1"]`)
+	if sent.StatusCode != http.StatusUnauthorized || form.Length() != 1 || form.Find("[name=name]").Text() != "Send <it>" || form.Find("[name=filter]").Length() != 2 {
+		t.Errorf("%d %s", sent.StatusCode, sent.text("main"))
+	}
+	secret := b.post("/credentials", "name", "ERP", "config.token", "sesame", "secret-fields", "config.token")
+	if html, _ := secret.doc.Html(); secret.StatusCode != http.StatusUnauthorized || strings.Contains(html, "sesame") || secret.doc.Find("form").Length() != 0 || !strings.Contains(secret.text("main"), "Back button") {
+		t.Errorf("with a secret: %d %s", secret.StatusCode, html)
+	}
+	if got := b.post("/logout"); got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != "/login" {
+		t.Errorf("signing out twice: %d %q", got.StatusCode, got.Header)
+	}
+	if got := b.get("/login/session"); got.StatusCode != http.StatusOK {
+		t.Errorf("signed out: %d", got.StatusCode)
+	}
+	in := s.as(ada)
+	if got := in.get("/login/session"); got.StatusCode != http.StatusNoContent {
+		t.Errorf("signed in: %d", got.StatusCode)
+	}
+	for _, name := range []string{"/users/new", "/credentials/new/basic", "/account"} {
+		page := in.get(name)
+		page.doc.Find("input[type=password]").Each(func(_ int, x *goquery.Selection) {
+			if field := x.AttrOr("name", ""); page.doc.Find(`[name=secret-fields][value="`+field+`"]`).Length() == 0 {
+				t.Errorf("%s does not say that %q is a secret", name, field)
+			}
+		})
+	}
+	b.header.Set("HX-Request", "true")
+	live := b.post("/actions", "name", "x")
+	if live.StatusCode != http.StatusUnauthorized || live.Header.Get("HX-Redirect") != "" || live.Header.Get("HX-Reswap") != "none" || !strings.Contains(live.Header.Get("HX-Trigger"), "/login/again") {
+		t.Errorf("htmx: %d %v", live.StatusCode, live.Header)
 	}
 }

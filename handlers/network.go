@@ -43,7 +43,7 @@ func (h *Handlers) showNetwork(c echo.Context) error {
 
 func (h *Handlers) networkPage(c echo.Context, status int, form views.ProxyForm, problems views.Problems) error {
 	ctx := c.Request().Context()
-	p := views.NetworkProps{URL: strings.TrimSpace(c.QueryParam("url")), For: c.QueryParam("for"), Fixed: h.o.Jobs.FixedRules(), Form: form, Problems: problems,
+	p := views.NetworkProps{URL: strings.TrimSpace(c.QueryParam("url")), For: c.QueryParam("for"), From: cameFrom(c.QueryParam("from")), Fixed: h.o.Jobs.FixedRules(), Form: form, Problems: problems,
 		CanEdit: h.may(c, model.Settings.Manage()), Now: h.Now()}
 	around, err := h.Store.Routing(ctx)
 	if err != nil {
@@ -90,6 +90,14 @@ func scopeIDs(whose string) (model.ConnectionID, model.DestID) {
 	return "", model.DestID(whose)
 }
 
+// cameFrom is the page that a refusal was seen on, "" = none of ours.
+func cameFrom(path string) string {
+	if path = web.SafeNext(path); path == "/" {
+		return ""
+	}
+	return path
+}
+
 func (h *Handlers) updateProxy(c echo.Context) error {
 	f, err := web.Bind[views.ProxyForm](c)
 	if err != nil {
@@ -108,7 +116,7 @@ func (h *Handlers) updateProxy(c echo.Context) error {
 }
 
 func (h *Handlers) newNetworkRule(c echo.Context) error {
-	f := views.NetworkRuleForm{Effect: string(model.NetworkAllow), Pattern: c.QueryParam("pattern"), For: c.QueryParam("for"), Back: c.QueryParam("back")}
+	f := views.NetworkRuleForm{Effect: string(model.NetworkAllow), Pattern: c.QueryParam("pattern"), For: c.QueryParam("for"), Back: c.QueryParam("back"), From: c.QueryParam("from")}
 	return h.networkRuleForm(c, http.StatusOK, views.NetworkRuleProps{Form: f})
 }
 
@@ -150,7 +158,10 @@ func (h *Handlers) createNetworkRule(c echo.Context) error {
 	}
 	url := href.NetworkRule(r.ID)
 	if f.Back != "" { // a refusal led here: is it gone?
-		url = href.TryNetwork(f.Back, f.For)
+		url = href.TryNetwork(f.Back, f.For, cameFrom(f.From))
+	}
+	if r.Effect == model.NetworkAllow {
+		return h.Done(c, url, h.T(c, "{name} is allowed now.", "name", r.Pattern))
 	}
 	return h.Done(c, url, h.T(c, "{name} is created. It holds from the next request on.", "name", r.Pattern))
 }

@@ -210,7 +210,7 @@ func (h *Handlers) firstSteps(ctx context.Context, rights model.Rights) ([]views
 	if err != nil {
 		return nil, err
 	}
-	destination := href.Connections()
+	destination := href.TryConnection()
 	if len(connections) > 0 {
 		destination = href.NewDestination(connections[0].ID)
 	}

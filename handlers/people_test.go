@@ -71,10 +71,17 @@ func TestAPIKeys(t *testing.T) {
 	s := newSite(t)
 	ada, vi := s.user("ada@example.com", model.Administrator), s.user("vi@example.com", model.Viewer)
 	b := s.as(ada)
-	made := b.post("/api-keys", "name", "Shop", "user_id", string(vi.ID))
+	if got := s.as(vi).get("/api-keys").text("main"); !strings.Contains(got, "No key acts as you") {
+		t.Errorf("a viewer without a key reads %q", got)
+	}
+	at := b.post("/api-keys", "name", "Shop", "user_id", string(vi.ID)).Header.Get("Location")
+	made := b.get(at)
 	key, _ := made.doc.Find(".copyable input").Attr("value")
-	if made.StatusCode != http.StatusCreated || !db.WellFormed(key) {
+	if !db.WellFormed(key) {
 		t.Fatalf("create: %d key %q", made.StatusCode, key)
+	}
+	if again := b.get(at); strings.Contains(again.text("body"), key) || again.doc.Find(".copyable").Length() != 0 {
+		t.Error("a reload shows the key again")
 	}
 	if again := b.get("/api-keys"); strings.Contains(again.text("body"), key) || again.doc.Find("#keys tbody tr").Length() != 1 {
 		t.Error("the key is shown twice, or not listed")

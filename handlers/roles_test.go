@@ -31,7 +31,7 @@ func TestRoles(t *testing.T) {
 	if got := b.post(link, "name", "People desk", "area-users", "Manage Users", "area-deliveries", "View Deliveries", "version", "1"); got.StatusCode != http.StatusSeeOther {
 		t.Errorf("update: %d", got.StatusCode)
 	}
-	if got := b.post(link, "name", "Mine", "version", "1"); got.StatusCode != http.StatusConflict || !strings.Contains(got.text(".conflict"), "Somebody else changed this role") {
+	if got := b.post(link, "name", "Mine", "version", "1"); got.StatusCode != http.StatusConflict || !strings.Contains(got.text(".conflict"), "You changed this role in another window") {
 		t.Errorf("an old version: %d %q", got.StatusCode, got.text("main"))
 	}
 	for _, path := range []string{"/roles/rol_viewer", "/roles/rol_viewer/delete"} {

@@ -116,6 +116,11 @@ func refusedRight(t *testing.T, name string, r web.Route, role, method string, g
 			t.Errorf("%s: %d, want 401", name, got.StatusCode)
 		}
 		return true
+	case role == "" && method == http.MethodPost && r.Path != "/logout":
+		if got.StatusCode != http.StatusUnauthorized || !strings.Contains(got.text("h1"), "Nothing was saved") {
+			t.Errorf("%s: %d %s, want to hear that nothing was saved", name, got.StatusCode, got.text("h1"))
+		}
+		return true
 	case role == "":
 		if !toLogin {
 			t.Errorf("%s: %d %s, want the sign-in page", name, got.StatusCode, got.Header.Get("Location"))
@@ -254,7 +259,7 @@ func TestUntakenBodiesAreAnswered(t *testing.T) {
 		size, want int
 	}{
 		{"/api/v1/connections", known, much, http.StatusRequestEntityTooLarge}, {in, known, much, http.StatusRequestEntityTooLarge},
-		{"/api/v1/connections", "Bearer wbk_wrong", some, http.StatusUnauthorized}, {in + "x", "", some, http.StatusUnauthorized}, {"/users", "", some, http.StatusSeeOther},
+		{"/api/v1/connections", "Bearer wbk_wrong", some, http.StatusUnauthorized}, {in + "x", "", some, http.StatusUnauthorized}, {"/users", "", some, http.StatusUnauthorized},
 	} {
 		for _, head := range []string{"Content-Length: " + strconv.Itoa(tc.size) + "\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(tc.size), 16) + "\r\n"} {
 			t.Run(tc.path[:4]+" "+head[:8], func(t *testing.T) {

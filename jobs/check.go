@@ -56,7 +56,14 @@ func unknownType() *fault.Words {
 
 // Warnings are what will be refused when something is sent; a connection is stored all the same.
 func (s *Service) Warnings(c model.Connection) []*fault.Words {
-	return s.DestinationWarnings(context.Background(), c, "")
+	r := s.Refusal(context.Background(), c)
+	switch {
+	case r.Why == nil:
+		return nil
+	case len(r.Of) > 0:
+		return []*fault.Words{r.Why, fault.Say("This holds for %s; its other destinations may be called.", strings.Join(r.Of, ", "))}
+	}
+	return []*fault.Words{r.Why}
 }
 
 // CheckDestination cleans and checks a destination, its settings, its templates and its headers.

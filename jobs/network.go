@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"waybill/db"
@@ -245,4 +246,41 @@ func (s *Service) DestinationWarnings(ctx context.Context, c model.Connection, d
 		return []*fault.Words{r.Words}
 	}
 	return nil
+}
+
+// Refusal is what will be refused of what a connection sends. Its zero value: nothing.
+type Refusal struct {
+	Why *fault.Words
+	Of  []string // names of the destinations that it holds for, when others may be called; empty = for all
+}
+
+// Refusal judges a connection by what is sent through it: each of its destinations can have rules of its own. Without any,
+// the connection's rules decide.
+func (s *Service) Refusal(ctx context.Context, c model.Connection) Refusal {
+	var out Refusal
+	if w := s.DestinationWarnings(ctx, c, ""); len(w) > 0 {
+		out.Why = w[0]
+	}
+	snap, err := s.routing.current(ctx)
+	if err != nil || c.ID == "" {
+		return out
+	}
+	all := 0
+	for _, d := range snap.Destinations {
+		if d.ConnectionID != c.ID {
+			continue
+		}
+		all++
+		if w := s.DestinationWarnings(ctx, c, d.ID); len(w) > 0 {
+			out.Why, out.Of = w[0], append(out.Of, d.Name)
+		}
+	}
+	switch {
+	case all > 0 && len(out.Of) == 0:
+		return Refusal{}
+	case len(out.Of) == all:
+		out.Of = nil
+	}
+	slices.Sort(out.Of)
+	return out
 }

@@ -294,7 +294,7 @@ func (p DeliveryProps) retryLabel() string {
 }
 
 func (p DeliveryProps) cancel() ui.ConfirmProps {
-	return ui.ConfirmProps{ID: "cancel", Action: href.CancelDelivery(p.Delivery.ID), Label: "Cancel delivery", Icon: "ban", Title: "Cancel this delivery?", Confirm: "Cancel delivery"}
+	return ui.ConfirmProps{ID: "cancel", Action: href.CancelDelivery(p.Delivery.ID), Label: "Cancel delivery", Icon: "ban", Title: "Cancel this delivery?", Confirm: "Cancel delivery", Keep: "Keep it"}
 }
 
 func deliveryNotes(p DeliveryProps) templ.Component {
@@ -367,7 +367,7 @@ func deliveryNotes(p DeliveryProps) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = tryLink(p.refused(), string(p.Delivery.DestinationID)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = tryLink(p.refused(), string(p.Delivery.DestinationID), href.Delivery(p.Delivery.ID)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

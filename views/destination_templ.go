@@ -467,7 +467,7 @@ func destinationNotes(p DestinationProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if p.Connection.SeeNetwork {
-					templ_7745c5c3_Err = tryLink(p.Connection.EffectiveURL(), string(p.Saved.ID)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = tryLink(p.Connection.EffectiveURL(), string(p.Saved.ID), href.Destination(p.Saved.ID)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

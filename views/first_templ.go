@@ -116,7 +116,7 @@ func FirstEvent(p FirstEventProps) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "base_url", Label: "Address", Value: p.Form.BaseURL, Error: p.Problems.Of("base_url"), Required: true, Mono: true, Attrs: templ.Attributes{"spellcheck": "false", "autocapitalize": "off"}, Hint: say(ctx, "This one is built in: it takes everything, and nothing leaves this machine.")}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "base_url", Label: "Address", Value: p.Form.BaseURL, Error: p.Problems.Of("base_url"), Required: true, Mono: true, Attrs: templ.Attributes{"spellcheck": "false", "autocapitalize": "off"}, Hint: say(ctx, "receiver.waybill.internal is built in: it takes everything, and nothing leaves this machine.")}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -124,7 +124,7 @@ func FirstEvent(p FirstEventProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "name", Label: "Name", Value: p.Form.Name, Error: p.Problems.Of("name"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "name", Label: "Name", Value: p.Form.Name, Error: p.Problems.Of("name"), Hint: say(ctx, "Left empty, the connection is named after the address.")}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

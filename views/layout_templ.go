@@ -1355,7 +1355,7 @@ func themeSwitch(s Shell) templ.Component {
 	})
 }
 
-// flash shows good news as a toast that leaves by itself, and bad news in the page.
+// flash shows good news as a toast that leaves by itself, and what has to be read in the page.
 func flash(f *ui.Flash) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1377,7 +1377,7 @@ func flash(f *ui.Flash) templ.Component {
 			templ_7745c5c3_Var63 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if f != nil && f.Tone == ui.Bad {
+		if f != nil && (f.Tone == ui.Bad || f.Tone == ui.Warn) {
 			templ_7745c5c3_Err = ui.Note(f.Tone, f.Text).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -436,7 +436,7 @@ func runActions(p RunProps) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.Confirm(ui.ConfirmProps{ID: "cancel-run", Page: href.CancelRun(p.Run.ID), Action: href.CancelRun(p.Run.ID), Cancel: href.Run(p.Run.ID), Icon: "ban", Label: "Cancel run", Title: "Cancel this run?", Confirm: "Yes, cancel it"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var17), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Confirm(ui.ConfirmProps{ID: "cancel-run", Page: href.CancelRun(p.Run.ID), Action: href.CancelRun(p.Run.ID), Cancel: href.Run(p.Run.ID), Icon: "ban", Label: "Cancel run", Title: "Cancel this run?", Confirm: "Yes, cancel it", Keep: "Keep it"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var17), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -620,7 +620,7 @@ func AskRun(r model.Run, pause bool) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.ConfirmCard(ui.ConfirmProps{ID: "cancel-run", Action: href.CancelRun(r.ID), Cancel: href.Run(r.ID), Title: "Cancel this run?", Confirm: "Yes, cancel it"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var25), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.ConfirmCard(ui.ConfirmProps{ID: "cancel-run", Action: href.CancelRun(r.ID), Cancel: href.Run(r.ID), Title: "Cancel this run?", Confirm: "Yes, cancel it", Keep: "Keep it"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var25), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

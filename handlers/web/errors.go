@@ -112,7 +112,7 @@ func (w *Web) HandleError(err error, c echo.Context) {
 	case forPrograms(c.Request().URL.Path):
 		failed = writeProblem(c, NewProblem(f, status, RequestID(c)))
 	case f.Kind == fault.SignedOut:
-		failed = toLogin(c)
+		failed = w.signedOut(c)
 	case Htmx(c):
 		failed = toastError(c, f, status)
 	default:
@@ -151,19 +151,6 @@ func writeProblem(c echo.Context, p Problem) error {
 		return err
 	}
 	return c.Blob(p.Status, "application/problem+json", body)
-}
-
-// toLogin sends whoever is signed out to the sign-in page, and from there back to what was to be seen.
-func toLogin(c echo.Context) error {
-	url := href.Login()
-	if m := c.Request().Method; (m == http.MethodGet || m == http.MethodHead) && c.Request().URL.RequestURI() != "/" {
-		url = href.LoginThen(c.Request().URL.RequestURI())
-	}
-	if Htmx(c) {
-		c.Response().Header().Set("HX-Redirect", href.Login())
-		return c.NoContent(http.StatusOK)
-	}
-	return c.Redirect(http.StatusSeeOther, url)
 }
 
 // toastError tells a page that is open already, and leaves it as it is.

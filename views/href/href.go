@@ -64,6 +64,8 @@ func WithValues(base string, q url.Values) string {
 func Home() string                  { return "/" }
 func Login() string                 { return "/login" }
 func LoginThen(p string) string     { return With(Login(), "next", p) }
+func SignedInAgain() string         { return "/login/again" }
+func HasSession() string            { return "/login/session" }
 func LoginCode() string             { return "/login/code" }
 func LoginCodeThen(p string) string { return With(LoginCode(), "next", p) }
 func Forgot() string                { return "/login/forgot" }

@@ -27,7 +27,7 @@ func TestTextsAreInTheReadersLanguage(t *testing.T) {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
 	}
-	if texts.In(german).Browser()["Copied"] != "Kopiert" || texts.In(german).Browser()["Sign in"] != "" || texts.In(english).Browser() != nil {
+	if texts.In(german).Browser()["Copied"] != "Kopiert" || texts.In(german).Browser()["Sign out"] != "" || texts.In(english).Browser() != nil {
 		t.Error("scripts are not given their texts, or others")
 	}
 }

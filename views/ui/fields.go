@@ -223,3 +223,6 @@ func rowError(p KeyValueProps, r Pair, i int) templ.Attributes {
 	}
 	return templ.Attributes{"aria-invalid": "true", "aria-describedby": fieldID(p.Name+"-"+itoa(i)) + "-error"}
 }
+
+// SecretFields is the name of hidden fields, each of which names a field of the same form that holds a secret.
+const SecretFields = "secret-fields"

@@ -286,6 +286,7 @@ type ConfirmProps struct {
 	Mild    bool // it can be taken back: the button that does it is not red
 	Title   string
 	Confirm string // verb on the button that does it
+	Keep    string // on the button that leaves all as it is, "" = Cancel; where the verb is to cancel, that would be two of it
 	Cancel  string // URL that the page's Cancel goes to
 	Hidden  []Pair // hidden fields of the form
 	Word    string // must be typed first: only where data is lost for good

@@ -104,7 +104,7 @@ func TestSecretWithErrorIsOpen(t *testing.T) {
 	if _, open := doc.Find("details").Attr("open"); !open {
 		t.Error("the field that is wrong is hidden")
 	}
-	if got := attr(t, doc, "input", "aria-describedby"); got != "f-token-error f-token-hint" {
+	if got := attr(t, doc, "input[type=password]", "aria-describedby"); got != "f-token-error f-token-hint" {
 		t.Errorf("described by %q", got)
 	}
 }

@@ -128,6 +128,7 @@ func (p ButtonProps) in(ctx context.Context) ButtonProps {
 
 func (p ConfirmProps) in(ctx context.Context) ConfirmProps {
 	p.Label, p.Title, p.Confirm = say(ctx, p.Label), say(ctx, p.Title), say(ctx, first(p.Confirm, p.Label))
+	p.Keep = say(ctx, p.Keep)
 	return p
 }
 

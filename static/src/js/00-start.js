@@ -16,10 +16,10 @@ function onReady(run) {
   document.addEventListener("htmx:after:swap", () => run(document));
 }
 
-// toast shows a message above everything, dialogs too. Failures stay.
-function toast(tone, text) {
+// toast shows a message above everything, dialogs too. Failures stay, each said once. url leads on, in another tab.
+function toast(tone, text, url, label) {
   const box = document.getElementById("toasts");
-  if (!box) return;
+  if (!box || (tone === "bad" && [...box.children].some((t) => t.firstChild.textContent === text))) return;
   const el = document.createElement("div");
   el.className = "toast" + (tone ? " toast-" + tone : "");
   el.setAttribute("role", tone === "bad" ? "alert" : "status");
@@ -32,7 +32,16 @@ function toast(tone, text) {
   close.dataset.close = "";
   close.setAttribute("aria-label", tell("Dismiss"));
   close.textContent = "✕";
-  el.append(p, close);
+  el.append(p);
+  if (url) {
+    const a = document.createElement("a");
+    a.href = url;
+    a.target = "_blank";
+    a.className = "btn btn-small";
+    a.textContent = label;
+    el.append(a);
+  }
+  el.append(close);
   if (!box.matches(":popover-open")) box.showPopover();
   box.append(el);
   if (tone !== "bad") el.addEventListener("animationend", (e) => e.animationName === "leave" && drop(el));
@@ -45,7 +54,18 @@ function drop(el) {
 }
 
 // The server asks for a toast with HX-Trigger: {"toast":{"tone":"ok","text":"…"}}.
-document.addEventListener("toast", (e) => e.detail && toast(e.detail.tone, e.detail.text || ""));
+document.addEventListener("toast", (e) => e.detail && toast(e.detail.tone, e.detail.text || "", e.detail.url, e.detail.label));
+
+// sessionLives asks the server whether somebody is still signed in; when not, the page says so and stays. It throws when no answer comes.
+async function sessionLives() {
+  const answer = await fetch("/login/session", { cache: "no-store" });
+  if (answer.status === 200) ended();
+  return answer.status !== 200;
+}
+
+function ended() {
+  toast("bad", tell("Your session has ended. What you typed stays here: sign in in another tab, then go on."), "/login/again", tell("Sign in"));
+}
 document.addEventListener("animationend", (e) => {
   if (e.animationName === "leave" && e.target.matches(".toasts-plain > .toast")) e.target.remove();
 });

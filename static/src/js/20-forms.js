@@ -2,6 +2,27 @@
 "use strict";
 let dirty = false;
 
+// What was typed leaves the page only when there is somebody signed in to save it.
+let asking = false, sure = false;
+document.addEventListener("submit", (e) => {
+  const form = e.target, button = e.submitter;
+  if (sure || e.defaultPrevented || !dirty || !form.matches("form[data-guard]") || form.matches("[hx-post]") || !document.body.matches(".app")) return;
+  if (window.htmx && button?.matches("[hx-post]")) return; // stays, and is told by the answer
+  e.preventDefault();
+  e.stopImmediatePropagation();
+  if (asking) return;
+  asking = true;
+  button?.setAttribute("aria-busy", "true");
+  sessionLives().catch(() => void toast("bad", tell("The server did not answer. Try again."))).then((lives) => {
+    asking = false;
+    button?.removeAttribute("aria-busy");
+    if (!lives) return;
+    sure = true;
+    form.requestSubmit(button);
+    sure = false;
+  });
+});
+
 document.addEventListener("submit", (e) => {
   const button = e.submitter;
   const live = e.target.matches("[hx-post], [hx-get]");

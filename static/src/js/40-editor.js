@@ -163,6 +163,7 @@ document.addEventListener("click", async (e) => {
   try {
     const res = await fetch(button.formAction, { method: "POST", headers: { Accept: "text/plain" }, body: new URLSearchParams(new FormData(button.form)) });
     const text = await res.text();
+    if (res.status === 401) return ended();
     if (!res.ok) return toast("bad", res.status === 422 ? text : tell("The template could not be formatted."));
     if (text === area.value) return toast("ok", tell("Nothing to format"));
     area.focus();

@@ -61,6 +61,7 @@
       if (!box.hidden) say();
       if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
       shut();
+      sessionLives().catch(() => {}); // an ended session closes it too
       retry = setTimeout(open, wait);
       wait = Math.min(wait * 2, 60000);
     };

@@ -65,7 +65,7 @@ class Finder {
     if (!query) seenPaths().forEach((p) => url.searchParams.append("recent", p));
     try {
       const res = await fetch(url, { signal: this.asking.signal });
-      if (res.redirected) return location.reload(); // signed out meanwhile
+      if (res.redirected) return ended(); // signed out meanwhile
       if (!res.ok) throw new Error(res.statusText);
       this.show(await res.text(), query);
     } catch (err) {

@@ -7,7 +7,7 @@ var fields = map[string][]string{
 	"KeyValueProps": {"Legend", "Hint", "Error", "NameLabel", "ValueLabel", "AddLabel"},
 	"SearchProps":   {"Label", "Placeholder"},
 	"ButtonProps":   {"Label"},
-	"ConfirmProps":  {"Label", "Title", "Confirm"},
+	"ConfirmProps":  {"Label", "Title", "Confirm", "Keep"},
 	"Tab":           {"Label"},
 	"Crumb":         {"Label"},
 	"Step":          {"Label"},
