@@ -39,17 +39,39 @@ func (s *Store) Pulse(ctx context.Context, destinations []model.DestID, now time
 	return out, err
 }
 
-const failedSince = `SELECT coalesce(sum(n), 0) FROM stats WHERE destination_id = '' AND what = 'failed' AND minute >= $1`
+const (
+	failedNow = `
+SELECT count(*), coalesce(sum(settled_at >= $1), 0) FROM (SELECT settled_at FROM deliveries
+  WHERE status = 'failed' AND status <> 'delivered' AND status <> 'pending' ORDER BY id DESC LIMIT +$2)`
+	failedNowTo = `
+SELECT count(*), coalesce(sum(settled_at >= $1), 0) FROM (SELECT settled_at FROM deliveries
+  WHERE destination_id = $3 AND status = 'failed' AND status <> 'delivered' AND status <> 'pending' ORDER BY id DESC LIMIT +$2)`
+)
+
+// FailedNow counts the deliveries that are failed now, to one destination or to all (""), and those of them that failed since t. It
+// looks at the newest 500.
+func (s *Store) FailedNow(ctx context.Context, destination model.DestID, since time.Time) (model.Failures, error) {
+	query, args := failedNow, []any{ms(since), walked + 1}
+	if destination != "" {
+		query, args = failedNowTo, append(args, destination)
+	}
+	return one(s.reader(ctx), "count", func(r row) (f model.Failures, err error) {
+		err = r.Scan(&f.N, &f.Lately)
+		f.More, f.N, f.Lately = f.N > walked, min(f.N, walked), min(f.Lately, walked)
+		return f, err
+	}, query, args...)
+}
 
 const heldSome = `
 SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'held' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)`
 
-// Needs counts what people should look at, without walking deliveries: those that failed since t, and those that are held (at most
-// model.MostCounted and one).
+// Needs counts what people should look at, without walking deliveries: those that failed since t and are failed still (at most
+// 500), and those that are held (at most model.MostCounted and one).
 func (s *Store) Needs(ctx context.Context, since time.Time) (failed, held int64, err error) {
-	if failed, err = one(s.reader(ctx), "count", number, failedSince, model.Minute(since)); err != nil {
+	f, err := s.FailedNow(ctx, "", since)
+	if err != nil {
 		return 0, 0, err
 	}
 	held, err = one(s.reader(ctx), "count", number, heldSome, model.MostCounted+1)
-	return failed, held, err
+	return f.Lately, held, err
 }

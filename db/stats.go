@@ -66,22 +66,21 @@ func (s *Store) Troubles(ctx context.Context, since time.Time, limit int) ([]mod
 // walked is how many rows are looked at to count those that no index finds.
 const walked = 500
 
-const waitsOf = `
-SELECT count(*), coalesce(sum($2 = '' OR destination_id = $2), 0), min(iif($2 = '' OR destination_id = $2, next_attempt_at, NULL))
-FROM (SELECT destination_id, next_attempt_at FROM deliveries
-  WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1)`
+const waitsByTarget = `
+SELECT target_id, count(*), min(next_attempt_at) FROM (SELECT target_id, next_attempt_at FROM deliveries
+  WHERE status = 'retrying' AND status <> 'delivered' AND status <> 'pending' LIMIT +$1) GROUP BY target_id`
 
-// Waits counts the deliveries that wait for another attempt, of one destination or of all (""); it looks at 500 at most.
-func (s *Store) Waits(ctx context.Context, destination model.DestID) (model.Waits, error) {
-	return one(s.reader(ctx), "count", func(r row) (model.Waits, error) {
-		var w model.Waits
-		var seen int
-		err := r.Scan(&seen, &w.N, at{&w.Next})
-		if w.More = seen == walked; w.More {
-			w.Next = time.Time{}
-		}
+// Waits counts the deliveries that wait for another attempt, by target. It looks at 500 at most: more reports whether it did.
+func (s *Store) Waits(ctx context.Context) (list []model.TargetWaits, more bool, err error) {
+	list, err = all(s.reader(ctx), func(r row) (w model.TargetWaits, err error) {
+		err = r.Scan(&w.Target, &w.N, at{&w.Next})
 		return w, err
-	}, waitsOf, walked, destination)
+	}, waitsByTarget, walked)
+	n := 0
+	for _, w := range list {
+		n += w.N
+	}
+	return list, n == walked, err
 }
 
 const statusCounts = `

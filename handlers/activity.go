@@ -29,7 +29,10 @@ func (h *Handlers) activity(c echo.Context, destination model.DestID, base strin
 	if p.Measured, p.Backlog = !m.At.IsZero(), m.All; destination != "" {
 		p.Backlog = m.Of(model.TargetID(destination))
 	}
-	p.Waits, err = h.Store.Waits(ctx, destination)
+	if p.Failed, err = h.Store.FailedNow(ctx, destination, p.Series.All.At); err != nil {
+		return p, err
+	}
+	p.Waits, err = h.o.Jobs.Waits(ctx, destination)
 	return p, err
 }
 
@@ -87,11 +90,16 @@ func (h *Handlers) connectionActivity(c echo.Context, p *views.ActivityPageProps
 	ids, targets := make([]model.DestID, len(of)), make([]model.TargetID, len(of))
 	for i, d := range of {
 		ids[i], targets[i] = d.ID, d.Target()
-		w, err := h.Store.Waits(ctx, d.ID)
+		w, err := h.o.Jobs.Waits(ctx, d.ID)
 		if err != nil {
 			return err
 		}
-		a.Waits.N, a.Waits.More = a.Waits.N+w.N, a.Waits.More || w.More
+		f, err := h.Store.FailedNow(ctx, d.ID, span.Since(a.Now))
+		if err != nil {
+			return err
+		}
+		a.Failed.Add(f)
+		a.Waits.N, a.Waits.More, a.Waits.Paused = a.Waits.N+w.N, a.Waits.More || w.More, a.Waits.Paused+w.Paused
 		if !w.Next.IsZero() && (a.Waits.Next.IsZero() || w.Next.Before(a.Waits.Next)) {
 			a.Waits.Next = w.Next
 		}
@@ -99,7 +107,7 @@ func (h *Handlers) connectionActivity(c echo.Context, p *views.ActivityPageProps
 		if err != nil {
 			return err
 		}
-		p.Rows = append(p.Rows, views.ActivityRow{Destination: d, All: one.All, Backlog: m.Of(d.Target())})
+		p.Rows = append(p.Rows, views.ActivityRow{Destination: d, All: one.All, Failed: f, Backlog: m.Of(d.Target())})
 	}
 	a.Series, err = h.Store.Series(ctx, ids, a.Now, span)
 	a.Backlog = m.Of(targets...)

@@ -78,8 +78,8 @@ func TestOverview(t *testing.T) {
 	s.settled(3)
 	s.counted(2, 1)
 	b.shows(b.get("/"), 200, "One thing needs attention", "Not delivered to Lost.", "Failing", "404")
-	b.shows(b.get("/deliveries"), 200, "Delivered 2 66.6 %", "Failed 1 1 lately", "All 3", "Failed 1", "Held 0")
-	b.shows(b.get("/destinations/"+lost+"/activity?span=1h"), 200, "Failed 1", "in the last hour, each minute", "Half within (p50)")
+	b.shows(b.get("/deliveries"), 200, "Delivered 2 66.6 %", "Failed now 1 1 in the last 24 hours", "All 3", "Failed 1", "Held 0")
+	b.shows(b.get("/destinations/"+lost+"/activity?span=1h"), 200, "Failed now 1", "in the last hour, each minute", "Half within (p50)")
 	b.shows(b.get("/connections/"+con+"/activity?span=30d"), 200, "Delivered 2", "Lost 0 1", "in the last 30 days, each day (UTC)")
 	b.saved(b.post("/connections/"+con+"/enabled", "value", "off"))
 	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
@@ -111,4 +111,46 @@ func (s *site) counted(delivered, failed int64) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	s.t.Fatalf("not %d delivered and %d failed in the statistics", delivered, failed)
+}
+
+// A destination that is left alone says so, lets itself be tried, and says what came of it; counts are of what is failed now.
+func TestPaused(t *testing.T) {
+	s := newSite(t)
+	b := s.as(s.user("ada@example.com", model.Administrator))
+	con := b.saved(b.post("/connections", "type", "webhook", "name", "Shop", "base_url", "http://receiver.waybill.internal", "auth", "none", "timeout_seconds", "30", "enabled", "true"))
+	down := b.destination(con, "Down", "path", "/status/503", "retry_schedule", "0 s, 1 h")
+	b.action("A", "order.created", down)
+	page := "/destinations/" + down
+	if got := b.post(page + "/try"); got.StatusCode != 303 || got.Header.Get("Location") != page {
+		t.Errorf("a try of one that is well: %d to %s", got.StatusCode, got.Header.Get("Location"))
+	}
+	b.shows(b.get(page), 200, "Messages go out to this destination", "Enabled")
+	for range 12 {
+		b.saved(b.post("/events", "name", "order.created", "data", "{}"))
+	}
+	s.becomes(b, page, "Nothing is sent for now")
+	b.shows(b.get(page), 200, "Paused: keeps failing", "Try now", "10 failures in a row", "12 deliveries wait")
+	b.shows(b.get("/connections/"+con+"/destinations"), 200, "Paused: keeps failing")
+	s.becomes(b, "/", "Waiting to retry 10 paused")
+	b.shows(b.get("/"), 200, "One thing needs attention", "Failed now 0")
+	b.saved(b.post(page + "/try"))
+	b.shows(b.get(page), 200, "It failed again, and the pause is as long as it was.", "Try now")
+	b.saved(b.post(page, "version", "1", "name", "Down", "method", "POST", "path", "/status/200", "content_type", "application/json", "retry_schedule", "0 s, 1 h", "max_in_flight", "4", "enabled", "true"))
+	b.saved(b.post(page + "/try"))
+	b.shows(b.get(page), 200, "It works again.")
+	if text := b.get("/").text("main"); strings.Contains(text, "Nothing goes to") {
+		t.Error("the overview still tells of a pause")
+	}
+}
+
+// becomes waits until a page says words.
+func (s *site) becomes(b *browser, page, words string) {
+	s.t.Helper()
+	for range 2000 {
+		if strings.Contains(dense(b.get(page).text("main")), dense(words)) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	s.t.Fatalf("%s never says %q", page, words)
 }

@@ -40,7 +40,7 @@ func (h *Handlers) showOverview(c echo.Context) error {
 			return err
 		}
 	}
-	if p.Health, err = h.health(c, p.Troubles); err != nil {
+	if p.Health, err = h.health(c, p.Troubles, p.Failed); err != nil {
 		return err
 	}
 	return h.Page(c, web.Bits{Title: "Overview", Section: "home"}, views.Overview(p))
@@ -64,6 +64,12 @@ func (h *Handlers) overviewDeliveries(c echo.Context, p *views.OverviewProps) er
 	if p.Troubles, err = h.Store.Troubles(ctx, p.Now.Add(-24*time.Hour), shownTroubles); err != nil {
 		return err
 	}
+	p.Failed = map[model.DestID]model.Failures{}
+	for _, t := range p.Troubles {
+		if p.Failed[t.Destination], err = h.Store.FailedNow(ctx, t.Destination, p.Now.Add(-24*time.Hour)); err != nil {
+			return err
+		}
+	}
 	if p.Latest, _, err = h.Store.Deliveries(ctx, db.DeliveryFilter{}, db.Page{Limit: shownLatest}); err != nil {
 		return err
 	}
@@ -84,7 +90,7 @@ func (h *Handlers) recentChanges(ctx context.Context) ([]model.Audit, error) {
 }
 
 // health is what somebody should see to, the worst first, as far as who asks may know it.
-func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Finding, error) {
+func (h *Handlers) health(c echo.Context, troubles []model.Trouble, failed map[model.DestID]model.Failures) ([]views.Finding, error) {
 	ctx := h.Reader(c)
 	var out []views.Finding
 	key, err := h.Key(ctx)
@@ -119,25 +125,49 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble) ([]views.Fin
 	if !h.may(c, model.Deliveries.View()) {
 		return out, nil
 	}
-	var failing []string
-	for _, t := range troubles {
-		if !views.Over(t) && h.Now().Sub(t.Last) < failsNow {
-			failing = append(failing, t.Name)
-		}
+	failing, err := h.failing(ctx, troubles, failed)
+	if err != nil {
+		return nil, err
 	}
 	around, err := h.Store.Routing(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out = append(out, breakers(ctx, around, h.o.Jobs.Ailing(), h.may(c, model.Connections.View()))...)
-	if len(failing) > 0 {
-		out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "Not delivered to {names}.", "names", strings.Join(failing, ", ")), Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed))})
-	}
+	out = append(out, failing...)
 	counts, err := h.Store.Tally(ctx, db.DeliveryFilter{})
 	if n := counts[model.Held]; n > 0 {
 		out = append(out, views.Finding{Tone: ui.Warn, Text: heldWords(ctx, n), Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held))})
 	}
 	return out, err
+}
+
+// failing are the destinations at which something went wrong just now: what has failed, and what is tried again, unless the
+// destination is left alone: that is told by itself.
+func (h *Handlers) failing(ctx context.Context, troubles []model.Trouble, failed map[model.DestID]model.Failures) (out []views.Finding, err error) {
+	var lost, retried []string
+	for _, t := range troubles {
+		if views.Over(t) || h.Now().Sub(t.Last) >= failsNow {
+			continue
+		}
+		if failed[t.Destination].Lately > 0 {
+			lost = append(lost, t.Name)
+		}
+		w, err := h.o.Jobs.Waits(ctx, t.Destination)
+		if err != nil {
+			return nil, err
+		}
+		if w.N > 0 && w.Paused == 0 {
+			retried = append(retried, t.Name)
+		}
+	}
+	if len(lost) > 0 {
+		out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "Not delivered to {names}.", "names", strings.Join(lost, ", ")), Label: "Failed deliveries", URL: href.DeliveriesIn(string(model.Failed))})
+	}
+	if len(retried) > 0 {
+		out = append(out, views.Finding{Tone: ui.Warn, Text: texts.T(ctx, "What goes to {names} fails and is tried again.", "names", strings.Join(retried, ", ")), Label: "Waiting deliveries", URL: href.DeliveriesIn(string(model.Retrying))})
+	}
+	return out, nil
 }
 
 // breakers are the destinations that are not sent to for a while, since they fail.

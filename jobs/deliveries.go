@@ -136,6 +136,32 @@ func (s *Service) Health(id model.TargetID) model.Health {
 	return h
 }
 
+// Waits counts the deliveries that wait for another attempt, to one destination or to all (""), and tells when the first of them may
+// go: when it is due, and its target is not left alone.
+func (s *Service) Waits(ctx context.Context, destination model.DestID) (out model.Waits, err error) {
+	list, more, err := s.o.Store.Waits(ctx)
+	for _, w := range list {
+		if destination != "" && w.Target != model.TargetID(destination) {
+			continue
+		}
+		out.N += w.N
+		next := w.Next
+		if h := s.dispatch.Shown(w.Target).Health; h.Breaker == model.BreakerOpen {
+			out.Paused += w.N
+			if h.Until.After(next) {
+				next = h.Until
+			}
+		}
+		if out.Next.IsZero() || next.Before(out.Next) {
+			out.Next = next
+		}
+	}
+	if out.More = more; more {
+		out.Next = time.Time{}
+	}
+	return out, err
+}
+
 // Ailing lists the targets whose breaker is not closed.
 func (s *Service) Ailing() []model.Health {
 	var out []model.Health

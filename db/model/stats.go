@@ -171,5 +171,26 @@ const MostCounted = 99
 type Waits struct {
 	N    int
 	More bool      // there are more than N
-	Next time.Time // when the first of them is due; zero when unknown
+	Next time.Time // when the first of them may go; zero when unknown
+	// Paused are those of them whose target is left alone for now.
+	Paused int
+}
+
+// TargetWaits are the deliveries that wait for another attempt at one target.
+type TargetWaits struct {
+	Target TargetID
+	N      int
+	Next   time.Time // when the first of them is due
+}
+
+// Failures are the deliveries that are failed now: those that were sent again with success are none.
+type Failures struct {
+	N      int64
+	More   bool  // there are more than N
+	Lately int64 // those of N that failed within some time
+}
+
+// Add takes in those of another destination.
+func (f *Failures) Add(x Failures) {
+	f.N, f.More, f.Lately = f.N+x.N, f.More || x.More, f.Lately+x.Lately
 }
