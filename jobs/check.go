@@ -83,21 +83,26 @@ func (s *Service) CheckDestination(d *model.Destination) error {
 	if w := connector.CheckPath(d.Path); w != "" {
 		bad.Add("path", "%s", w)
 	}
-	for i, h := range d.Headers {
-		value := h.Value
-		if !script.Plain(value) {
-			value = "" // checked again when it is rendered
-		}
-		if w := connector.CheckHeader(h.Name, value); w != nil {
-			bad.Add("headers["+strconv.Itoa(i)+"].name", "%s", w)
-		}
-	}
+	checkHeaders(&bad, d.Headers)
 	if len(d.Template) <= model.MaxTemplate {
 		for _, p := range s.checkParts(append(settingParts(c, *d), deliver.Parts(*d)...)) {
 			bad.Add(p.Part, "%s", placed(p))
 		}
 	}
 	return bad.Err()
+}
+
+// checkHeaders complains about names that no header of ours can have, and about values; those with tags are checked again when they
+// are rendered.
+func checkHeaders(bad *fault.Check, headers []model.Header) {
+	for i, h := range headers {
+		at := "headers[" + strconv.Itoa(i) + "]."
+		if w := connector.CheckHeader(h.Name, ""); w != nil {
+			bad.Add(at+"name", "%s", w)
+		} else if w := connector.CheckHeader(h.Name, h.Value); w != nil && script.Plain(h.Value) {
+			bad.Add(at+"value", "%s", w)
+		}
+	}
 }
 
 // settingParts are the settings of a destination that hold tags.

@@ -1,14 +1,12 @@
 package jobs
 
 import (
-	"strconv"
 	"strings"
 
 	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/jobs/connector"
 	"waybill/jobs/deliver"
-	"waybill/jobs/script"
 )
 
 // CheckIntegration cleans and checks an integration; whole: also whether it can be published.
@@ -30,15 +28,7 @@ func (s *Service) CheckRequest(r model.Request) []fault.Field {
 	if w := connector.CheckPath(path); w != "" && r.URL != "" {
 		bad.Add("url", "%s", w)
 	}
-	for i, h := range r.Headers {
-		value := h.Value
-		if !script.Plain(value) {
-			value = "" // checked again when it is rendered
-		}
-		if w := connector.CheckHeader(h.Name, value); w != nil {
-			bad.Add("headers["+strconv.Itoa(i)+"].name", "%s", w)
-		}
-	}
+	checkHeaders(&bad, r.Headers)
 	if len(r.Body) > model.MaxTemplate {
 		return bad.Fields() // said already
 	}

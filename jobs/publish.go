@@ -97,7 +97,9 @@ func checkEvents(key string, batch bool, events []NewEvent) error {
 			prefix = "events[" + strconv.Itoa(i) + "]."
 		}
 		if len(e.Data) > model.MaxEvent {
-			return fault.New(fault.TooLarge, "The data of an event may have 1 MiB (%d bytes); this has %d.", model.MaxEvent, len(e.Data))
+			f := fault.New(fault.TooLarge, "The data of an event may have 1 MiB (%d bytes); this has %d.", model.MaxEvent, len(e.Data))
+			f.Fields = []fault.Field{fault.Complaint(prefix+"data", "At most %d bytes.", model.MaxEvent)}
+			return f
 		}
 		if w := model.CheckEventName(e.Name); w != "" {
 			bad.Add(prefix+"name", "%s", w)

@@ -93,7 +93,11 @@ func (x *reception) run(ctx context.Context) (InboundAnswer, error) {
 	}
 	if x.content, err = inbound.Read(x.r.Header, x.r.Body); err != nil {
 		if f := fault.Of(err); f != nil {
-			x.refuse(http.StatusBadRequest, f.Message)
+			status := http.StatusBadRequest
+			if f.Kind == fault.Invalid {
+				status = http.StatusUnprocessableEntity
+			}
+			x.refuse(status, f.Message)
 		}
 		return InboundAnswer{}, err
 	}

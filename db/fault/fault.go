@@ -61,8 +61,17 @@ func (f *Fault) Words() *Words { return wordsOf(f.words, f.Message) }
 func (f *Fault) Error() string {
 	var b strings.Builder
 	b.WriteString(f.Message)
-	for _, x := range f.Fields {
-		fmt.Fprintf(&b, "; %s: %s", x.Name, x.Message)
+	for i, x := range f.Fields {
+		if i == 0 {
+			b.Reset()
+			b.WriteString(strings.TrimSuffix(f.Message, ".") + ": ")
+		} else {
+			b.WriteString("; ")
+		}
+		if x.Name != "" {
+			b.WriteString(x.Name + ": ")
+		}
+		b.WriteString(x.Message)
 	}
 	if f.Cause != nil {
 		fmt.Fprintf(&b, ": %v", f.Cause)

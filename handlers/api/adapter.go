@@ -26,7 +26,12 @@ type adapter API
 func (a *adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	path := strings.NewReplacer("{", ":", "}", "").Replace(op.Path)
 	a.routes = append(a.routes, web.Program(op.Method, a.right, Prefix+path, func(c echo.Context) error {
-		x := &exchange{op: op, c: c, web: a.web, header: http.Header{}}
+		x := &exchange{op: op, c: c, web: a.web, header: http.Header{}, in: c.Request().Body}
+		if s := a.outlines[op.OperationID]; s != nil {
+			if err := x.readBody(s); err != nil {
+				return err
+			}
+		}
 		handler(x)
 		if x.err != nil {
 			return x.err
@@ -53,19 +58,28 @@ type exchange struct {
 	out    bytes.Buffer
 	err    error // what went wrong
 	unread error // why the body could not be read
+	in     io.Reader
 }
 
 type actorKey struct{}
 
+// ifMatchKey is of the condition that a change comes with.
+type ifMatchKey struct{}
+
 func (x *exchange) Context() context.Context {
-	return context.WithValue(x.c.Request().Context(), actorKey{}, x.web.Actor(x.c))
+	r := x.c.Request()
+	ctx := context.WithValue(r.Context(), actorKey{}, x.web.Actor(x.c))
+	if condition := strings.Join(r.Header["If-Match"], ", "); condition != "" && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		ctx = context.WithValue(ctx, ifMatchKey{}, condition)
+	}
+	return ctx
 }
 
 func (x *exchange) BodyReader() io.Reader { return x }
 
 // Read reads the request's body and remembers why it ended early: huma keeps only the words.
 func (x *exchange) Read(p []byte) (int, error) {
-	n, err := x.c.Request().Body.Read(p)
+	n, err := x.in.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		x.unread = err
 	}

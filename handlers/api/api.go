@@ -35,6 +35,11 @@ type API struct {
 	huma   huma.API
 	routes []web.Route
 	right  model.Right // of the operation that is being registered
+
+	takes    map[string]reflect.Type         // by operation: what its body is
+	gives    map[string]reflect.Type         // by path: what GET answers
+	shown    map[reflect.Type][]reflect.Type // by what is taken: the answers in which the same thing is shown
+	outlines map[string]*outline             // by operation: what its body may hold
 }
 
 // Routes is the API's part of the route table.
@@ -80,7 +85,7 @@ func (a *API) leaveTimes() {
 func Document(w *web.Web, s *jobs.Service) ([]byte, error) { return newAPI(w, s).text() }
 
 func newAPI(w *web.Web, s *jobs.Service) *API {
-	a := &API{web: w, store: w.Store, jobs: s}
+	a := &API{web: w, store: w.Store, jobs: s, takes: map[string]reflect.Type{}, gives: map[string]reflect.Type{}, shown: map[reflect.Type][]reflect.Type{}, outlines: map[string]*outline{}}
 	a.huma = huma.NewAPI(a.config(), (*adapter)(a))
 	a.credentials()
 	a.connections()
@@ -105,6 +110,7 @@ func newAPI(w *web.Web, s *jobs.Service) *API {
 	a.apiKeys()
 	a.auditLog()
 	a.inboundEndpoints()
+	a.outline()
 	return a
 }
 
@@ -198,7 +204,12 @@ func add[I, O any](a *API, r route, h func(c call, in *I) (*O, error)) {
 	op.Responses = a.problems(r)
 	op.RequestBody = bodyOf[I]()
 	a.right = r.right
+	a.learn(r, reflect.TypeFor[I](), reflect.TypeFor[O]())
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		ifMatch, _ := ctx.Value(ifMatchKey{}).(string)
+		if err := heed(ifMatch, in); err != nil {
+			return nil, failure{err}
+		}
 		out, err := h(call{ctx, ctx.Value(actorKey{}).(model.Actor)}, in)
 		if err != nil {
 			return nil, failure{err}

@@ -167,7 +167,7 @@ func (a *API) addMembers(c echo.Context) error {
 	if _, err := a.store.Audience(c.Request().Context(), id); err != nil {
 		return err
 	}
-	list, err := readMembers(c)
+	list, err := a.readMembers(c)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,10 @@ func replaceAsked(c echo.Context) (bool, error) {
 }
 
 // readMembers reads the body by its content type.
-func readMembers(c echo.Context) ([]json.RawMessage, error) {
+func (a *API) readMembers(c echo.Context) ([]json.RawMessage, error) {
+	if err := uncoded(c.Request().Header); err != nil {
+		return nil, err
+	}
 	text, err := readAll(c.Request(), model.MaxBatchRequest)
 	if err != nil {
 		return nil, err
@@ -198,8 +201,7 @@ func readMembers(c echo.Context) ([]json.RawMessage, error) {
 	case err != nil && c.Request().Header.Get("Content-Type") != "" || err == nil && media != "application/json":
 		return nil, fault.New(fault.Unsupported, "Send application/json, text/csv or application/x-ndjson.")
 	}
-	var any any
-	if err := decode(text, &any); err != nil {
+	if err := checkBody(a.outlineOf(reflect.TypeFor[membersInput]()), text); err != nil {
 		return nil, err
 	}
 	var in membersInput

@@ -134,7 +134,10 @@ func asData(media string, content []byte) (json.RawMessage, error) {
 	switch {
 	case media == "" || media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json"):
 		var data json.RawMessage
-		err := parse(content, mostDepth, func(d *jsontext.Decoder) error {
+		if deeper(content, mostDepth) {
+			return nil, deepFault("data")
+		}
+		err := parse(content, func(d *jsontext.Decoder) error {
 			raw, err := d.ReadValue()
 			data = json.RawMessage(raw)
 			return jsonFault(err)

@@ -22,12 +22,8 @@ import (
 // decoders are kept: each has buffers for the names of the objects that it is in.
 var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
-// parse lets read have all of text, of which it keeps parts, and refuses what follows its value. levels is how deep
-// text may be nested.
-func parse(text []byte, levels int, read func(d *jsontext.Decoder) error) error {
-	if deeper(text, levels) {
-		return deepFault()
-	}
+// parse lets read have all of text, of which it keeps parts, and refuses what follows its value.
+func parse(text []byte, read func(d *jsontext.Decoder) error) error {
 	d := decoders.Get().(*jsontext.Decoder)
 	defer func() {
 		d.Reset(new(bytes.Buffer)) // lets go of text
@@ -77,7 +73,7 @@ func unquoted(raw jsontext.Value) []byte {
 	return s
 }
 
-// member sets what one member of Waybill's own format says; others are ignored.
+// member sets what one member of Waybill's own format says; what is told of an event may be sent back, and says nothing.
 func (r *reading) member(name string, raw jsontext.Value) {
 	switch name {
 	case "name":
@@ -90,13 +86,16 @@ func (r *reading) member(name string, raw jsontext.Value) {
 		r.event.ID = r.text(name, raw)
 	case "time":
 		r.event.Time = parseTime(r.bad, r.prefix+name, r.text(name, raw))
+	case "external_id", "created_at", "updated_at", "version", "depth", "deliveries":
+	default:
+		r.bad.Add(r.prefix+clipped(name), "%s", unknownMember(name, "name", "data", "subject", "id", "time"))
 	}
 }
 
 // decodeOne reads one event; its data stays part of text.
 func decodeOne(bad *fault.Check, text []byte, clouds bool) ([]jobs.NewEvent, error) {
 	events := make([]jobs.NewEvent, 1)
-	err := parse(text, mostDepth+1, func(d *jsontext.Decoder) error {
+	err := parse(text, func(d *jsontext.Decoder) error {
 		return readEvent(d, bad, "", &events[0], clouds)
 	})
 	return events, err
@@ -105,14 +104,17 @@ func decodeOne(bad *fault.Check, text []byte, clouds bool) ([]jobs.NewEvent, err
 // decodeMany reads a list of events: {"events": […]}, or of CloudEvents the array itself. Each gets data of its own, so
 // that one event that waits does not hold them all.
 func decodeMany(bad *fault.Check, text []byte, clouds bool) (events []jobs.NewEvent, err error) {
-	err = parse(text, mostDepth+3, func(d *jsontext.Decoder) (err error) {
+	err = parse(text, func(d *jsontext.Decoder) (err error) {
 		if clouds {
 			events, err = readEvents(d, bad, clouds)
 			return err
 		}
 		return members(d, bad, "", func(name []byte) error {
+			if string(name) != "events" {
+				bad.Add(clipped(string(name)), "%s", unknownMember(string(name), "events"))
+			}
 			if string(name) != "events" || d.PeekKind() == 'n' {
-				return skip(d)
+				return skip(d, clipped(string(name)))
 			}
 			events, err = readEvents(d, bad, clouds)
 			return err
@@ -124,7 +126,7 @@ func decodeMany(bad *fault.Check, text []byte, clouds bool) (events []jobs.NewEv
 func readEvents(d *jsontext.Decoder, bad *fault.Check, clouds bool) ([]jobs.NewEvent, error) {
 	if d.PeekKind() != '[' {
 		bad.Add("events", "This must be a list of events.")
-		return nil, skip(d)
+		return nil, skip(d, "events")
 	}
 	_, _ = d.ReadToken() // the bracket that was seen
 	events := make([]jobs.NewEvent, 0, 16)
@@ -152,11 +154,12 @@ func readEvent(d *jsontext.Decoder, bad *fault.Check, prefix string, e *jobs.New
 		set = r.attribute
 	}
 	err := members(d, bad, prefix, func(name []byte) error {
-		raw, err := d.ReadValue()
+		path := prefix + clipped(string(name))
+		raw, err := readValue(d, path)
 		if err == nil {
 			set(string(name), raw)
 		}
-		return jsonFault(err)
+		return err
 	})
 	if err == nil && clouds {
 		err = r.finish()
@@ -167,10 +170,11 @@ func readEvent(d *jsontext.Decoder, bad *fault.Check, prefix string, e *jobs.New
 // members walks an object; each reads the value that belongs to a name.
 func members(d *jsontext.Decoder, bad *fault.Check, prefix string, each func(name []byte) error) error {
 	if d.PeekKind() != '{' {
-		if err := skip(d); err != nil {
+		path := prefix[:max(0, len(prefix)-1)]
+		if err := skip(d, path); err != nil {
 			return err
 		}
-		bad.Add(prefix[:max(0, len(prefix)-1)], "This must be an object.")
+		bad.Add(path, "This must be an object.")
 		return nil
 	}
 	_, _ = d.ReadToken() // the brace that was seen
@@ -187,7 +191,20 @@ func members(d *jsontext.Decoder, bad *fault.Check, prefix string, each func(nam
 	return jsonFault(err)
 }
 
-func skip(d *jsontext.Decoder) error { return jsonFault(d.SkipValue()) }
+// readValue reads the value at path, which may be nested as deep as data.
+func readValue(d *jsontext.Decoder, path string) (jsontext.Value, error) {
+	raw, err := d.ReadValue()
+	switch {
+	case err == nil && deeper(raw, mostDepth), err != nil && deeper(d.UnreadBuffer(), mostDepth): // the decoder has a bound, too
+		return nil, deepFault(path)
+	}
+	return raw, jsonFault(err)
+}
+
+func skip(d *jsontext.Decoder, path string) error {
+	_, err := readValue(d, path)
+	return err
+}
 
 // jsonFault is inbound.BadJSON for what may be nil.
 func jsonFault(err error) error {
@@ -200,12 +217,13 @@ func jsonFault(err error) error {
 // mostDepth is how deep the data of an event may be nested: as deep as a template can read it.
 const mostDepth = 200
 
-func deepFault() error {
-	return &fault.Fault{Kind: fault.Invalid, Code: "too_deep", Message: "The data is nested too deep.",
-		Fields: []fault.Field{{Name: "data", Message: "At most 200 levels of objects and lists."}}}
+func deepFault(path string) error {
+	f := fault.Coded(fault.Invalid, "too_deep", "The data is nested too deep.")
+	f.Fields = []fault.Field{fault.Complaint(path, "At most %d levels of objects and lists.", mostDepth)}
+	return f
 }
 
-// deeper reports whether text, JSON or not, opens more than levels objects and arrays within each other.
+// deeper reports whether the value at the beginning of text, JSON or not, opens more than levels objects and arrays within each other.
 func deeper(text []byte, levels int) bool {
 	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) <= levels { // nearly always
 		return false
@@ -223,7 +241,9 @@ func deeper(text []byte, levels int) bool {
 				return true
 			}
 		case c == '}' || c == ']':
-			depth--
+			if depth--; depth <= 0 {
+				return false
+			}
 		}
 	}
 	return false

@@ -26,7 +26,7 @@ func (d *desk) data(id string) string {
 func TestPublish(t *testing.T) {
 	d := newDesk(t)
 	_, dest, _ := d.route("/ok", "order.*")
-	body := `{"name":"order.created","data":{"z":1,"a":12345678901234567890.50,"é":"\u00e9\/", "list":[ 1 ]},"subject":"A-1","id":"o-1","time":"2030-01-31T13:00:00.5+01:00","color":"red"}`
+	body := `{"name":"order.created","data":{"z":1,"a":12345678901234567890.50,"é":"\u00e9\/", "list":[ 1 ]},"subject":"A-1","id":"o-1","time":"2030-01-31T13:00:00.5+01:00","external_id":"passed over"}`
 	first := d.do("POST", "/api/v1/events", body).want(202)
 	got := first.object()
 	id := got["id"].(string)

@@ -57,7 +57,11 @@ func (a *API) uploadFile(c echo.Context) error {
 	}
 	var bad fault.Check
 	known(c, &bad, "name")
-	if err := bad.Err(); err != nil {
+	err := bad.Err()
+	if err == nil {
+		err = uncoded(c.Request().Header)
+	}
+	if err != nil {
 		return err
 	}
 	text, err := readAll(c.Request(), jobs.MaxFile)

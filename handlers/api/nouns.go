@@ -2,6 +2,9 @@ package api
 
 import (
 	"errors"
+	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	"waybill/db/fault"
@@ -24,6 +27,40 @@ func newMeta[ID ~string](id ID, made, changed time.Time, version int64) Meta {
 // Versioned is what an input carries to be told of changes in Between.
 type Versioned struct {
 	Version int64 `json:"version,omitempty" minimum:"0" doc:"The version that GET gave; absent or 0 overwrites whatever is there"`
+}
+
+// versioned is what embeds a Versioned.
+type versioned interface{ expect(version int64) bool }
+
+// expect takes the version that a caller names beside the body; false: the body names another.
+func (v *Versioned) expect(version int64) bool {
+	same := v.Version == 0 || v.Version == version
+	v.Version = version
+	return same
+}
+
+// heed reads If-Match (RFC 9110 13.1.1) for a change whose input is in: "3" in quotes is the version that the caller saw. What
+// cannot be compared is refused, since a condition that nobody looks at overwrites what it was to protect.
+func heed(ifMatch string, in any) error {
+	if ifMatch == "" || ifMatch == "*" {
+		return nil
+	}
+	var bad fault.Check
+	body := reflect.ValueOf(in).Elem().FieldByName("Body")
+	var v versioned
+	if body.IsValid() && body.Kind() == reflect.Struct {
+		v, _ = body.Addr().Interface().(versioned)
+	}
+	version, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimPrefix(ifMatch, `"`), `"`), 10, 64)
+	switch {
+	case v == nil:
+		bad.Add("If-Match", "This operation compares no versions. Leave If-Match out.")
+	case err != nil || ifMatch != `"`+strconv.FormatInt(version, 10)+`"` || version < 1:
+		bad.Add("If-Match", "The version that GET gave, in quotes, such as \"3\".")
+	case !v.expect(version):
+		bad.Add("version", "This is another version than that of If-Match.")
+	}
+	return bad.Err()
 }
 
 // stamp is a time in an answer, nil when it did not happen.

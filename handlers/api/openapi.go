@@ -12,7 +12,6 @@ import (
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"waybill/db/model"
@@ -28,8 +27,9 @@ const about = `Everything that the pages of Waybill do, for programs.
 Ids are prefixed and sort by time. Times are RFC 3339 in UTC with milliseconds; one that did not happen is null. Lists
 hold items and next_cursor. PUT replaces the whole object and takes what GET gave: read-only properties are ignored, an
 absent property takes its default, an omitted secret keeps the stored one. With a version other than the current one it
-answers 409; without a version (or with 0) it overwrites. null means empty: in a request
-all that is not required may be absent or null. Secrets are write-only.`
+answers 409; without a version (or with 0) it overwrites. If-Match: "3" says the same as version 3 in the body. null means
+empty: in a request all that is not required may be absent or null. Secrets are write-only. A parameter or a member that an
+operation does not know is refused (422).`
 
 // config is huma's, without the routes that it would serve by itself.
 func (a *API) config() huma.Config {
@@ -70,19 +70,17 @@ func encode(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// decode reads a body, first as anything, then as its type. Beyond encoding/json it refuses invalid UTF-8 and names
-// that are repeated in one object: two readers of such a text may see two things.
+// decode reads a body that readBody has checked, first as anything, then as its type.
 func decode(data []byte, v any) error {
-	if _, first := v.(*any); first {
-		d := jsontext.NewDecoder(bytes.NewBuffer(data))
-		if err := d.SkipValue(); err != nil {
-			return inbound.BadJSON(err)
-		}
-		if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-			return inbound.BadJSON(err)
-		}
+	d := json.NewDecoder(bytes.NewReader(data))
+	whole, first := v.(*any)
+	if first {
+		d.UseNumber()
 	}
-	err := json.Unmarshal(data, v)
+	err := d.Decode(v)
+	if first && err == nil {
+		*whole = inFloats(*whole)
+	}
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
 		return errors.New("the value of " + wrong.Field + " does not fit")
@@ -91,6 +89,24 @@ func decode(data []byte, v any) error {
 		return inbound.BadJSON(err)
 	}
 	return nil
+}
+
+// inFloats has numbers as huma checks them; what is beyond them stands in free JSON, which is not checked.
+func inFloats(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		f, _ := v.Float64()
+		return f
+	case []any:
+		for i := range v {
+			v[i] = inFloats(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = inFloats(v[k])
+		}
+	}
+	return v
 }
 
 // explainRight says in the document which right an operation needs.

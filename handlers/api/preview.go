@@ -78,7 +78,7 @@ func (a *API) trialEvent(c call, what trialInput) (model.Event, error) {
 			bad.Add("event.data", "At most 1 MiB.")
 		}
 		if deeper(what.Event.Data, mostDepth) {
-			return e, under("event.", deepFault())
+			return e, deepFault("event.data")
 		}
 		if e.Data = what.Event.Data; len(e.Data) == 0 {
 			e.Data = json.RawMessage("null")

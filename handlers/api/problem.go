@@ -2,7 +2,9 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -79,10 +81,35 @@ func place(location string) string {
 	return location
 }
 
-// sentence makes one of huma's phrases.
+// sentence says one of huma's phrases as jobs would.
 func sentence(s string) string {
-	if s == "" {
+	switch s {
+	case "":
 		return "This is not valid."
+	case "expected boolean", "invalid boolean":
+		return "This must be true or false."
+	case "expected integer", "invalid integer":
+		return "This must be a whole number."
+	case "expected number":
+		return "This must be a number."
+	case "expected string":
+		return "This must be text."
+	case "expected array":
+		return "This must be a list."
+	case "expected object":
+		return "This must be an object."
+	}
+	for phrase, words := range map[string]string{"expected number <= ": "At most %s.", "expected number >= ": "At least %s.", "expected length <= ": "At most %s characters.",
+		"expected length >= ": "At least %s characters.", "expected array length <= ": "At most %s items.", "expected array length >= ": "At least %s items."} {
+		if bound, ok := strings.CutPrefix(s, phrase); ok {
+			if n, err := strconv.ParseFloat(bound, 64); err == nil {
+				bound = fault.Number(n).String() // huma writes large ones with an exponent
+			}
+			return fmt.Sprintf(words, bound)
+		}
+	}
+	if list, ok := strings.CutPrefix(s, `expected value to be one of "`); ok {
+		return "This must be one of: " + strings.TrimSuffix(list, `"`) + "."
 	}
 	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
 }

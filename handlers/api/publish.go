@@ -67,8 +67,8 @@ const (
 // with ce- headers any type is the data's.
 func formOf(h http.Header) (form, string, error) {
 	kind := h.Get("Content-Type")
-	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return 0, "", fault.New(fault.Unsupported, "Send the body without Content-Encoding.")
+	if err := uncoded(h); err != nil {
+		return 0, "", err
 	}
 	attributes := h["Ce-Specversion"] != nil || h["Ce-Type"] != nil || h["Ce-Id"] != nil
 	if kind == "application/json" && !attributes { // nearly always, and cheaper than to parse it

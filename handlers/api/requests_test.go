@@ -135,3 +135,167 @@ func names(parameters []struct{ Name string }) (out []string) {
 	}
 	return out
 }
+
+func TestMembersOfBodies(t *testing.T) {
+	d := newDesk(t)
+	const at = "/api/v1"
+	_, dest, action := d.route("/ok", "members.*")
+	one := at + "/destinations/" + dest
+	shown := d.do("GET", one, nil).want(200).object()
+	d.do("PUT", one, shown).want(200)
+	d.do("POST", one+"/preview", map[string]any{"destination": shown, "event": map[string]any{"name": "a", "created_at": nil}}).want(200)
+	for _, x := range []struct{ method, path, body, field, near string }{
+		{"POST", "/actions", `{"filters":"event.data.n > 5"}`, "filters", "filter"},
+		{"POST", "/actions", `{"enable":false}`, "enable", "enabled"},
+		{"POST", "/actions", `{"destinationId":"x"}`, "destinationId", "destination_id"},
+		{"POST", "/actions", `{"Name":"x"}`, "Name", "name"},
+		{"POST", "/actions", `{"created":"x"}`, "created", ""},
+		{"PUT", "/actions/" + action, `{"colour":"red"}`, "colour", ""},
+		{"PUT", "/actions/none", `{"colour":"red"}`, "colour", ""},
+		{"PUT", "/destinations/" + dest, `{"headers":[{"name":"A","value":"1"},{"nam":"B"}]}`, "headers[1].nam", "name"},
+		{"POST", "/destinations/" + dest + "/preview", `{"destination":{"templete":"x"}}`, "destination.templete", "template"},
+		{"POST", "/destinations/" + dest + "/test", `{"event":{"data":{"free":{"x":1}},"payload":1}}`, "event.payload", ""},
+		{"POST", "/workflows", `{"steps":[{"key":"a","webhooks":[{"auth":{"kind":"none"}}]}]}`, "steps[0].webhooks[0].auth.kind", ""},
+		{"POST", "/workflows", `{"trigger":{"kind":"form","fields":[{"lable":"a"}]}}`, "trigger.fields[0].lable", ""},
+		{"POST", "/inbound-endpoints", `{"verification":{"secrets":["a"],"presets":"none"}}`, "verification.presets", "preset"},
+		{"POST", "/events", `{"name":"a","playload":{}}`, "playload", ""},
+		{"POST", "/events", `{"name":"a","Data":{}}`, "Data", "data"},
+		{"POST", "/events/batch", `{"events":[{"name":"a"},{"name":"a","dta":1}]}`, "events[1].dta", "data"},
+		{"POST", "/events/batch", `{"event":[]}`, "event", "events"},
+		{"POST", "/api-keys", `{"name":"a","expires":"x"}`, "expires", "expires_at"},
+		{"POST", "/deliveries/replay", `{"dryrun":true}`, "dryrun", "dry_run"},
+		{"POST", "/actions", `{"` + strings.Repeat("a", 100) + `":1}`, strings.Repeat("a", 60) + "…", ""},
+	} {
+		p := d.do(x.method, at+x.path, x.body).problem(422, "invalid")
+		said := map[string]string{}
+		for _, e := range p["errors"].([]any) {
+			said[e.(map[string]any)["field"].(string)] = e.(map[string]any)["message"].(string)
+		}
+		want := "There is no member of this name."
+		if x.near != "" {
+			want += " Did you mean “" + x.near + "”?"
+		}
+		if said[x.field] != want {
+			t.Errorf("%s %s %s: want %s: %s, got %v", x.method, x.path, x.body, x.field, want, said)
+		}
+	}
+	d.do("POST", at+"/events", `{"specversion":"1.0","id":"1","source":"s","type":"a","extension":1}`, "Content-Type", "application/cloudevents+json").want(202)
+	d.do("POST", at+"/credentials", map[string]any{"name": "O", "type": "oauth2", "config": map[string]any{"grant": "client_credentials", "token_url": "https://login.example.com/t", "client_id": "a", "client_secret": "b", "extra": map[string]any{"free": "x"}}}).want(201)
+}
+
+func TestNumbersOfBodies(t *testing.T) {
+	d := newDesk(t)
+	const at, huge = "/api/v1", `{"n":1e400,"m":123456789012345678901234567890,"x":[-1E+999]}`
+	flow := d.do("POST", at+"/workflows", `{"name":"W","trigger":{"kind":"manual"},"steps":[{"key":"s","name":"S","kind":"task","assignees":["ada@example.com"],"next":[{"to":"t","when":"run.data.n > 5"},{"to":"u","when":"run.data.n <= 5"}]},
+{"key":"t","name":"T","kind":"task","assignees":["ada@example.com"]},{"key":"u","name":"U","kind":"task","assignees":["ada@example.com"]}]}`).want(201).id()
+	d.do("POST", at+"/workflows/"+flow+"/publish", `{}`).want(200)
+	run := d.do("POST", at+"/workflows/"+flow+"/runs", `{"data":`+huge+`}`).want(201)
+	if !strings.Contains(string(run.Text), huge) {
+		t.Errorf("data of a run: %s", run.Text)
+	}
+	first := d.do("GET", at+"/tasks", nil).want(200).first()["id"].(string) // conditions see the number, too
+	d.do("POST", at+"/tasks/"+first+"/complete", `{}`).want(200)
+	if next := d.do("GET", at+"/tasks", nil).want(200).first(); next["step"] != "t" {
+		t.Errorf("the run went on with %v", next["step"])
+	}
+	audience := d.do("POST", at+"/audiences", `{"name":"A"}`).want(201).id()
+	d.do("POST", at+"/audiences/"+audience+"/members", `{"members":[`+huge+`]}`).want(200)
+	if got := d.do("GET", at+"/audiences/"+audience+"/members", nil).want(200); !strings.Contains(string(got.Text), huge) {
+		t.Errorf("a record: %s", got.Text)
+	}
+	deep := strings.Repeat("[", 300) + strings.Repeat("]", 300)
+	for _, x := range []struct {
+		method, path, body string
+		status             int
+		fields             []string
+	}{
+		{"POST", "/actions", `{"version":1e400,"name":1e400}`, 422, []string{"version", "name"}},
+		{"PUT", "/actions/x", `{"version":1e400}`, 422, []string{"version"}},
+		{"PUT", "/actions/x", `{"version":99999999999999999999}`, 422, []string{"version"}},
+		{"PUT", "/actions/x", `{"version":1.0}`, 422, []string{"version"}},
+		{"PUT", "/actions/x", `{"version":"1"}`, 422, []string{"version"}},
+		{"POST", "/credentials", `{"name":"x","type":"header","config":{"a":{"b":[1,1e400]}}}`, 422, []string{"config.a.b[1]"}},
+		{"POST", "/api-keys/x/rotate", `{"overlap_seconds":1e10}`, 422, []string{"overlap_seconds"}},
+		{"POST", "/workflows/x/runs", `{"data":` + deep + `}`, 422, []string{"data"}},
+		{"POST", "/credentials", `{"config":{"a":` + deep + `}}`, 422, nil},
+		{"POST", "/actions", `{"name":` + strings.Repeat("[", 20000), 422, []string{"name"}},
+		{"POST", "/actions", `{"name":01}`, 400, nil}, {"POST", "/actions", `{"name":"a"}x`, 400, nil}, {"POST", "/actions", `{"name":"a","name":"b"}`, 400, nil},
+		{"POST", "/actions", `{"name":"a"`, 400, nil}, {"POST", "/actions", "{\"name\":\"\xff\"}", 400, nil}, {"POST", "/actions", `[]`, 422, []string{""}}, {"POST", "/actions", ``, 400, nil},
+		{"POST", "/audiences/" + audience + "/members", `{"members":[{}],"mode":"x"}`, 422, []string{"mode"}},
+	} {
+		r := d.do(x.method, at+x.path, x.body)
+		if r.problem(x.status, ""); x.fields != nil {
+			r.fields(x.fields...)
+		}
+	}
+	for _, path := range []string{"/connections", "/events", "/events/batch", "/audiences/" + audience + "/members", "/workflows/" + flow + "/runs", "/files"} {
+		d.do("POST", at+path, "\x1f\x8b\x08", "Content-Encoding", "gzip").problem(415, "unsupported")
+		d.do("POST", at+path, `{"x":`, "Content-Encoding", "identity")
+	}
+	d.do("POST", at+"/connections", `{}`, "Content-Type", "text/plain").problem(415, "unsupported")
+}
+
+func TestItemsOfBatches(t *testing.T) {
+	d := newDesk(t)
+	large := `"` + strings.Repeat("a", 1<<20) + `"`
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	for _, x := range []struct {
+		name, data, kind string
+		status           int
+	}{{"too large", large, "application/json", 413}, {"too deep", deep(201), "application/json", 422}, {"far too deep", deep(20000), "application/json", 422}, {"a cloud too deep", deep(201), "application/cloudevents-batch+json", 422}} {
+		event := func(data string) string {
+			if x.kind != "application/json" {
+				return `{"specversion":"1.0","id":"1","source":"s","type":"a","data":` + data + `}`
+			}
+			return `{"name":"a","data":` + data + `}`
+		}
+		body := "[" + event(deep(200)) + "," + event(x.data) + "," + event("1") + "]"
+		if x.kind == "application/json" {
+			body = `{"events":` + body + `}`
+		}
+		p := d.do("POST", "/api/v1/events/batch", body, "Content-Type", x.kind).problem(x.status, "")
+		if e := p["errors"].([]any); len(e) != 1 || e[0].(map[string]any)["field"] != "events[1].data" {
+			t.Errorf("%s: %v", x.name, p)
+		}
+	}
+}
+
+func TestConditionsOfRequests(t *testing.T) {
+	d := newDesk(t)
+	_, _, action := d.route("/ok", "matched.*")
+	at := "/api/v1/actions/" + action
+	body := d.do("GET", at, nil).want(200).object()
+	put := func(version any, ifMatch string) reply {
+		body["version"] = version
+		body["description"] = ifMatch
+		return d.do("PUT", at, body, "If-Match", ifMatch)
+	}
+	put(0, `"7"`).problem(409, "stale")
+	put(1, `"7"`).fields("version")
+	put(0, `1`).fields("If-Match")
+	put(0, `"0"`).fields("If-Match")
+	put(0, `"1", "2"`).fields("If-Match")
+	put(0, `W/"1"`).fields("If-Match")
+	d.do("DELETE", at, nil, "If-Match", `"1"`).fields("If-Match")
+	put(0, `"1"`).want(200)
+	put(2, `"2"`).want(200)
+	put(0, `*`).want(200)
+	d.do("GET", at, nil, "If-Match", `"1"`).want(200)
+}
+
+func TestSentencesOfBounds(t *testing.T) {
+	d := newDesk(t)
+	for body, want := range map[string]string{
+		`{"max_body_bytes":2097152}`: "At most 1048576.", `{"max_body_bytes":-1}`: "At least 0.", `{"name":5}`: "This must be text.", `{"enabled":"yes"}`: "This must be true or false.",
+		`{"verification":[]}`: "This must be an object.", `{"content_types":{}}`: "This must be a list.", `{"rate_per_second":1.5}`: "This must be a whole number, written without a point and without an exponent.",
+	} {
+		p := d.do("POST", "/api/v1/inbound-endpoints", body).problem(422, "invalid")
+		if e := p["errors"].([]any); len(e) != 1 || e[0].(map[string]any)["message"] != want {
+			t.Errorf("%s: want %q, got %v", body, want, e)
+		}
+	}
+	conn, _, _ := d.route("/ok", "bounds.*")
+	d.do("POST", "/api/v1/connections/"+conn+"/destinations", `{"name":"H","headers":[{"name":"X-A","value":"a\nb"},{"name":"X B","value":"1"}]}`).fields("headers[0].value", "headers[1].name")
+	d.do("GET", "/api/v1/deliveries?status=gone", nil).fields("status")
+	d.do("GET", "/api/v1/deliveries?limit=many", nil).fields("limit")
+}

@@ -125,7 +125,7 @@ const mostDepth = 200
 // goodJSON refuses what two readers could understand in two ways, and what a template could not read.
 func goodJSON(body []byte) error {
 	if deep(body) {
-		return &fault.Fault{Kind: fault.Malformed, Code: "too_deep", Message: "The body is nested deeper than 200 levels."}
+		return &fault.Fault{Kind: fault.Invalid, Code: "too_deep", Message: "The body is nested deeper than 200 levels."}
 	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(body))
 	if err := d.SkipValue(); err != nil {
