@@ -102,8 +102,8 @@ func membersOf(t reflect.Type) map[string]reflect.Type {
 	return out
 }
 
-// bodyOf is the type of the body of an operation's input or output, nil when it has none.
-func bodyOf(t reflect.Type) reflect.Type {
+// typeOfBody is the type of the body of an operation's input or output, nil when it has none.
+func typeOfBody(t reflect.Type) reflect.Type {
 	if f, ok := t.FieldByName("Body"); ok {
 		return solid(f.Type)
 	}
@@ -112,7 +112,7 @@ func bodyOf(t reflect.Type) reflect.Type {
 
 // learn notes what an operation takes, and in which answers the same thing is shown.
 func (a *API) learn(r route, in, out reflect.Type) {
-	takes, gives := bodyOf(in), bodyOf(out)
+	takes, gives := typeOfBody(in), typeOfBody(out)
 	if takes != nil {
 		a.takes[r.id] = takes
 	}

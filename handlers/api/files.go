@@ -37,7 +37,7 @@ func (a *API) files() {
 	up := &huma.Operation{OperationID: "upload-file", Method: http.MethodPost, Path: "/files", Summary: "Upload a file for a form", Description: uploadText, Tags: []string{"Tasks"}, Security: bearerOnly(),
 		Parameters:  []*huma.Param{{Name: "name", In: "query", Description: "What the file is called; “file” when absent", Schema: &huma.Schema{Type: huma.TypeString}}},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: raw}}},
-		Responses:   a.problemResponses(400, 401, 403, 413, 422, 429, 503)}
+		Responses:   a.problemResponses(400, 401, 403, 413, 415, 422, 429, 503)}
 	up.Responses["201"] = &huma.Response{Description: "Stored", Content: map[string]*huma.MediaType{"application/json": {Schema: a.schema(reflect.TypeFor[file]())}}}
 	down := &huma.Operation{OperationID: "download-file", Method: http.MethodGet, Path: "/files/{id}", Summary: "Download a file of a form", Tags: []string{"Tasks"}, Security: bearerOnly(),
 		Description: "For who uploaded it, those who may see workflows, and those with an open task of its run. A key that is limited to some rights needs View Workflows.",
