@@ -78,7 +78,7 @@ func (tx *Tx) RecordRun(x model.Run, word string, diff ...model.Change) error {
 func runName(x model.Run) string {
 	name := x.Workflow + " #" + positive(int(x.Number))
 	if x.Subject != "" {
-		name += " " + x.Subject
+		name += " · " + x.Subject
 	}
 	return name
 }
