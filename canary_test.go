@@ -174,7 +174,7 @@ func (h *hunt) people(p *program, c *http.Client) {
 	}
 	defer resp.Body.Close()
 	page, _ := io.ReadAll(resp.Body)
-	h.given("an API key from a page", regexp.MustCompile(`wbk_[0-9a-z]{39}`).FindString(string(page)), "POST /api-keys")
+	h.given("an API key from a page", regexp.MustCompile(`wbk_[0-9a-z]{39}`).FindString(string(page)), "GET "+resp.Request.URL.Path)
 	h.keep("a command", p.command(h.invent("a password changed by a command", ` "<&'>/+%é\`)+"\n", "user", "passwd", "--email", "grace@example.com", "--password-stdin"))
 }
 

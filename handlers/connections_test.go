@@ -121,9 +121,30 @@ func TestConnectionToRefusedAddressIsSavedWithAWarning(t *testing.T) {
 	made := b.post("/connections", "type", "webhook", "name", "Plain", "base_url", "http://erp.example.com", "auth", "none", "timeout_seconds", "30", "enabled", "true")
 	id := b.saved(made)
 	b.shows(b.get("/connections/"+id), 200, "Requests to this address are refused", "WAYBILL_ALLOW_HOSTS")
-	if card := b.get("/connections").doc.Find("#" + id); !strings.Contains(card.Text(), "Address refused") {
-		t.Errorf("card: %q", card.Text())
+	card := func(want string) {
+		t.Helper()
+		if got := b.get("/connections").doc.Find("#" + id).Text(); (want == "" && strings.Contains(got, "efused")) || !strings.Contains(got, want) {
+			t.Errorf("the card does not say %q: %q", want, got)
+		}
 	}
+	card("Address refused")
+	var places []string
+	for _, name := range []string{"Orders", "Stock"} {
+		places = append(places, b.saved(b.post("/connections/"+id+"/destinations", "name", name, "method", "POST", "content_type", "application/json", "path", "/x", "enabled", "true")))
+	}
+	card("Address refused")
+	// What one destination may do is no matter of the connection's other destinations.
+	b.saved(b.post("/settings/network/rules", "effect", "allow", "pattern", "erp.example.com", "for", places[0]))
+	card("Refused in part")
+	b.shows(b.get("/connections/"+id), 200, "Some requests to this address are refused", "This holds for Stock; its other destinations may be called.", "allow it")
+	allowed := b.post("/settings/network/rules", "effect", "allow", "pattern", "erp.example.com", "for", places[1], "back", "http://erp.example.com/x", "from", "/connections/"+id)
+	b.shows(b.get(allowed.Header.Get("Location")), 200, "erp.example.com is allowed now.", "Back to the connection")
+	b.shows(b.get("/settings/network?url=http://10.0.0.1/&for="+places[1]+"&from=//evil.example/"), 200, "Allow 10.0.0.1 for this destination only")
+	if b.get("/settings/network?url=http://10.0.0.1/&from=//evil.example/").doc.Find(`a[href*="evil"]`).Length() != 0 {
+		t.Error("the way back leads to another site")
+	}
+	card("")
+	b.shows(b.post("/events", "name", "order.*", "data", "{"), 422, "No spaces, control characters or *", "Line 1, column")
 }
 
 func TestConnectionWithItsCredential(t *testing.T) {

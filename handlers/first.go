@@ -102,8 +102,9 @@ func (h *Handlers) sendFirstEvent(c echo.Context) error {
 		f.Name = cmp.Or(h.nameOf(c, f.BaseURL, around), f.BaseURL)
 	}
 	event := jobs.NewEvent{Name: strings.TrimSpace(f.Event)}
+	var there model.DestID
 	if event.Data, p.ErrorLine, err = readJSON(f.Data); err == nil {
-		err = h.prepareWay(c, f, event.Name)
+		there, err = h.prepareWay(c, f, event.Name)
 	} else {
 		err = both(err, h.o.Jobs.CheckConnection(&model.Connection{Name: f.Name, BaseURL: f.BaseURL, Type: firstType, TimeoutSeconds: model.DefaultTimeout}))
 	}
@@ -118,7 +119,7 @@ func (h *Handlers) sendFirstEvent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.firstSent(c, made[0].ID)
+	return h.firstSent(c, made[0].ID, there)
 }
 
 // How long the answer to a first event waits for the other side's, and how often it looks.
@@ -127,15 +128,15 @@ const (
 	firstLook = 40 * time.Millisecond
 )
 
-// firstSent leads to what an event caused, as far as whoever asks may see it. It waits a moment, so that the page can tell the
+// firstSent leads to what an event caused at a destination, as far as whoever asks may see it. It waits a moment, so that the page can tell the
 // end of it also to a browser without scripts.
-func (h *Handlers) firstSent(c echo.Context, id model.EventID) error {
+func (h *Handlers) firstSent(c echo.Context, id model.EventID, there model.DestID) error {
 	ctx := c.Request().Context()
 	if !h.may(c, model.Deliveries.View()) {
 		return h.Done(c, href.Event(id), h.T(c, "The event is published."))
 	}
 	for end := time.After(firstWait); ; {
-		list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{EventID: id}, db.Page{Limit: 1})
+		list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{EventID: id, DestinationID: there}, db.Page{Limit: 1})
 		if err != nil || len(list) == 0 {
 			return h.Done(c, href.Event(id), h.T(c, "The event is published."))
 		}
@@ -169,7 +170,7 @@ func (h *Handlers) firstSeen(c echo.Context, d model.Delivery) error {
 const firstType = model.ConnectionType("webhook")
 
 // prepareWay makes the connection, its destination and the action for events of this name.
-func (h *Handlers) prepareWay(c echo.Context, f views.FirstEventForm, event string) error {
+func (h *Handlers) prepareWay(c echo.Context, f views.FirstEventForm, event string) (there model.DestID, err error) {
 	ctx := c.Request().Context()
 	kind, _ := connector.ByType(firstType)
 	x := model.Connection{Name: f.Name, BaseURL: f.BaseURL, Type: firstType, TimeoutSeconds: model.DefaultTimeout, Enabled: true}
@@ -178,16 +179,16 @@ func (h *Handlers) prepareWay(c echo.Context, f views.FirstEventForm, event stri
 		bad.Add("event", "%s", w)
 	}
 	if err := both(h.o.Jobs.CheckConnection(&x), bad.Err()); err != nil {
-		return err
+		return "", err
 	}
 	around, err := h.Store.Routing(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	d := model.Destination{Name: h.T(c, "New events"), Enabled: true, Sign: kind.Sign}
 	connector.Start(x, &d)
 	if err := h.o.Jobs.CheckDestination(&d); err != nil {
-		return err
+		return "", err
 	}
 	a := model.Action{Event: event, Enabled: true, Name: unused(h.T(c, "Send {event}", "event", event), func(s string) bool {
 		for _, other := range around.Actions {
@@ -198,7 +199,7 @@ func (h *Handlers) prepareWay(c echo.Context, f views.FirstEventForm, event stri
 		return false
 	})}
 	secret := scheme.NewSigningSecret()
-	return h.write(c, func(tx *db.Tx) error {
+	err = h.write(c, func(tx *db.Tx) error {
 		x, d, a := x, d, a
 		if err := tx.CreateConnection(&x); err != nil {
 			return err
@@ -207,8 +208,9 @@ func (h *Handlers) prepareWay(c echo.Context, f views.FirstEventForm, event stri
 		if err := tx.CreateDestination(&d, secret); err != nil {
 			return err
 		}
-		a.DestinationID = d.ID
+		there, a.DestinationID = d.ID, d.ID
 		a.Clean()
 		return tx.CreateAction(&a)
 	})
+	return there, err
 }

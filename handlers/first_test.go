@@ -29,6 +29,8 @@ func TestFirstEvent(t *testing.T) {
 		sent := b.post("/start", "name", name, "base_url", "http://receiver.waybill.internal", "event", "order.created", "data", `{"id":1}`)
 		if at := sent.Header.Get("Location"); !strings.HasPrefix(at, "/deliveries/dlv_") {
 			t.Fatalf("%s: %d to %q: %q", name, sent.StatusCode, at, sent.text("main"))
+		} else if facts := b.get(at).text(".facts"); !strings.Contains(facts, "Connection"+name+"Action") {
+			t.Errorf("what is shown went elsewhere: %q", facts)
 		}
 	}
 	if got := b.post("/start", "name", "erp", "base_url", "http://receiver.waybill.internal", "event", "order.created", "data", "{}"); got.StatusCode != 422 {

@@ -160,7 +160,7 @@ func (h *Handlers) createNetworkRule(c echo.Context) error {
 	if f.Back != "" { // a refusal led here: is it gone?
 		url = href.TryNetwork(f.Back, f.For, cameFrom(f.From))
 	}
-	if r.Effect == model.NetworkAllow {
+	if f.Back != "" && r.Effect == model.NetworkAllow {
 		return h.Done(c, url, h.T(c, "{name} is allowed now.", "name", r.Pattern))
 	}
 	return h.Done(c, url, h.T(c, "{name} is created. It holds from the next request on.", "name", r.Pattern))
