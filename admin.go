@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -240,6 +241,9 @@ func (doctorCmd) Run(sc *storeConfig, out streams) error {
 	}
 	err := withStore(sc, false, func(ctx context.Context, store *db.Store) error {
 		say(out.out, folderPrivate(sc.DataDir), "the data folder %s is readable by its owner alone", sc.DataDir)
+		if file := sc.keyFile(); file != "" {
+			say(out.out, filePrivate(file), "the key file %s is readable by its owner alone", file)
+		}
 		say(out.out, store.Ready(ctx), "the database opens and answers")
 		state, err := store.KeyState(ctx)
 		if err == nil && !state.OK {
@@ -268,6 +272,27 @@ func (doctorCmd) Run(sc *storeConfig, out streams) error {
 		return errSilent
 	}
 	return err
+}
+
+// keyFile is where the master key lies, "" when it is in no file.
+func (c *storeConfig) keyFile() string {
+	file := cmp.Or(c.MasterKeyFile, filepath.Join(c.DataDir, db.KeyFile))
+	if _, err := os.Stat(file); c.MasterKey != "" || err != nil {
+		return "" // that it is missing is said elsewhere
+	}
+	return file
+}
+
+// filePrivate complains when others than the owner can read a file, or write it.
+func filePrivate(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("others than its owner can get at the key file %s (mode %04o); chmod 600 mends it", path, info.Mode().Perm())
+	}
+	return nil
 }
 
 // folderPrivate complains when others than the owner can read the data folder.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"waybill/db"
@@ -116,6 +117,25 @@ func TestCommandsBesideAServer(t *testing.T) {
 		if out := p.command("", args...); !strings.Contains(out, "ok") || strings.Contains(out, "FAIL") {
 			t.Errorf("%v: %s", args, out)
 		}
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.eventually("a hangup is no end", func() bool { return strings.Contains(p.log.String(), "SIGHUP: nothing is read again") })
+	keyFile := filepath.Join(p.dir, db.KeyFile)
+	for mode, bad := range map[fs.FileMode]bool{0o644: true, 0o640: true, 0o600: false} {
+		if err := os.Chmod(keyFile, mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"doctor"}, {"doctor", "--master-key-file", keyFile}} {
+			got := command("", append([]string{"--data-dir", p.dir}, args...)...)
+			if said := strings.Contains(got.err+got.out, "FAIL  others than its owner can get at the key file "+keyFile); said != bad || got.code == 0 == bad {
+				t.Errorf("%v with a key file of mode %o: %+v", args, mode, got)
+			}
+		}
+	}
+	if err := os.Chmod(keyFile, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	p.command("", "backup", backup)

@@ -80,7 +80,7 @@ type serveConfig struct {
 	ProxyBypass    string   `env:"WAYBILL_PROXY_BYPASS" placeholder:"LIST" help:"Hosts and CIDRs that are called without the proxy (${env})."`
 	Log            string   `env:"WAYBILL_LOG" default:"text" enum:"text,json" help:"Log format: text or json (${env})."`
 	MetricsAddr    string   `env:"WAYBILL_METRICS_ADDR" placeholder:"HOST:PORT" help:"Separate listen address for /metrics, without a key (${env})."`
-	TrustedProxies []string `env:"WAYBILL_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks whose X-Forwarded headers are believed (${env})."`
+	TrustedProxies []string `env:"WAYBILL_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks whose X-Forwarded-For and -Host headers are believed (${env})."`
 	TLSCert        string   `env:"WAYBILL_TLS_CERT" placeholder:"FILE" help:"Certificate, to serve HTTPS itself (${env})."`
 	RetentionDays  int      `env:"WAYBILL_RETENTION_DAYS" placeholder:"DAYS" help:"How long events and deliveries are kept; unset, it is set on the settings page, 30 at first (${env})."`
 	BodyDays       int      `env:"WAYBILL_BODY_DAYS" placeholder:"DAYS" help:"How long the data of events and the bodies of attempts are kept; 7 at first (${env})."`
@@ -117,6 +117,9 @@ func (c serveConfig) read() (settings, error) {
 		}
 		s.base = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	}
+	if err := c.positive(); err != nil {
+		return s, err
+	}
 	var err error
 	s.storage = model.Storage{RowDays: c.RetentionDays, BodyDays: c.BodyDays, Budget: c.DiskBudgetMiB << 20, MinFree: c.MinFreeMiB << 20}
 	if bad := model.DefaultStorage().Over(s.storage).Check(); len(bad) > 0 {
@@ -133,6 +136,21 @@ func (c serveConfig) read() (settings, error) {
 	}
 	s.proxies, err = parseProxies(c.TrustedProxies)
 	return s, err
+}
+
+// positive refuses numbers below zero, which would be taken for not set.
+func (c serveConfig) positive() error {
+	for _, x := range []struct {
+		name string
+		n    int64
+	}{
+		{"WAYBILL_RETENTION_DAYS", int64(c.RetentionDays)}, {"WAYBILL_BODY_DAYS", int64(c.BodyDays)}, {"WAYBILL_DISK_BUDGET_MIB", c.DiskBudgetMiB}, {"WAYBILL_MIN_FREE_MIB", c.MinFreeMiB},
+	} {
+		if x.n < 0 {
+			return fmt.Errorf("%s: %d is below zero; set a number above it, or leave it unset", x.name, x.n)
+		}
+	}
+	return nil
 }
 
 // proxyPassword is a variable only: what stands on a command line, everybody sees who may list processes.

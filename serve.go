@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,8 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 	if err := prepareProcess(); err != nil {
 		return err
 	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // which would end the process
 	log := newLog(c.Log, io.err)
 	lock, err := lockFolder(sc.DataDir)
 	if err != nil {
@@ -60,14 +63,19 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer listener.Close()
-	store, err := openStore(sc, time.Now, log)
+	certs, err := c.certificates(log)
 	if err != nil {
 		return err
+	}
+	makeRoom(sc.DataDir, log)
+	store, err := openStore(sc, time.Now, log)
+	if err != nil {
+		return noRoom(sc.DataDir, err)
 	}
 	if set.base == nil {
 		set.base = urlOf(listener.Addr(), c.Addr, set.tls)
 	}
-	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections), drain: newDrain()}
+	s := &server{config: c.serveConfig, settings: set, log: log, store: store, listener: netutil.LimitListener(listener, mostConnections), drain: newDrain(), certs: certs, hangups: hangups}
 	node := model.NewNodeID(time.Now())
 	tracer := set.tracer(node, log)
 	s.jobs = jobs.New(jobs.Options{Store: store, Now: time.Now, Log: log, Rules: set.rules, Proxy: set.proxy, Storage: set.storage, Version: programVersion(), BaseURL: set.base.String(),
@@ -129,6 +137,8 @@ type server struct {
 	jobs     *jobs.Service
 	listener net.Listener
 	drain    *drain
+	certs    *certificates // nil = plain HTTP
+	hangups  <-chan os.Signal
 }
 
 // mostConnections leaves room for others beside 10,000 that do nothing; an idle one costs about 22 KB of memory.
@@ -151,13 +161,16 @@ func (s *server) run(dir string, started time.Time) error {
 		return err
 	}
 	if err := s.jobs.Start(context.Background()); err != nil {
-		return err
+		return noRoom(dir, err)
 	}
+	ended := make(chan error, 2)
+	over := make(chan struct{})
+	defer close(over)
+	go s.rereads(over)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM) // before anyone can see that this runs
 	defer signal.Stop(signals)
-	ended := make(chan error, 2)
-	web := s.serve(s.listener, s.drain.wrap(e), s.settings.tls, ended)
+	web := s.serve(s.listener, s.drain.wrap(e), s.certs, ended)
 	defer web.Close()
 	if s.config.MetricsAddr != "" {
 		l, err := net.Listen("tcp", s.config.MetricsAddr)
@@ -166,7 +179,7 @@ func (s *server) run(dir string, started time.Time) error {
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", h.Metrics())
-		defer s.serve(l, mux, false, ended).Close()
+		defer s.serve(l, mux, nil, ended).Close()
 	}
 	if !files.Has("htmx.js") {
 		s.log.Info("live pages and fonts are not built in; `make assets` fetches them (everything works without)")
@@ -209,7 +222,7 @@ func (s *server) announceSetup(h *handlers.Handlers) error {
 }
 
 // serve answers on l; what ends it goes to ended.
-func (s *server) serve(l net.Listener, h http.Handler, tls bool, ended chan<- error) *http.Server {
+func (s *server) serve(l net.Listener, h http.Handler, certs *certificates, ended chan<- error) *http.Server {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -219,9 +232,12 @@ func (s *server) serve(l net.Listener, h http.Handler, tls bool, ended chan<- er
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	if certs != nil {
+		srv.TLSConfig = &tls.Config{GetCertificate: certs.choose}
+	}
 	go func() {
-		if tls {
-			ended <- srv.ServeTLS(l, s.config.TLSCert, s.config.TLSKey)
+		if certs != nil {
+			ended <- srv.ServeTLS(l, "", "")
 			return
 		}
 		ended <- srv.Serve(l)

@@ -103,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	under := &beneath{Connector: base}
 	write := sql.OpenDB(under)
 	write.SetMaxOpenConns(1)
-	if err := migrate(ctx, write); err != nil {
+	if err := migrate(ctx, write, o.Log); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
 	readers, err := sql.Open("sqlite", dsn(path, "mode=ro&_busy_timeout=5000&_query_only=1&_defensive=1&_dqs=0&_pragma=cache_size(-4000)"))
@@ -180,7 +180,7 @@ func dsn(path, query string) string {
 }
 
 // migrate brings the schema up to date; a database made by a newer Waybill is refused.
-func migrate(ctx context.Context, d *sql.DB) error {
+func migrate(ctx context.Context, d *sql.DB, log *slog.Logger) error {
 	files, err := fs.Sub(migrations.FS, "sqlite")
 	if err != nil {
 		return err
@@ -198,6 +198,9 @@ func migrate(ctx context.Context, d *sql.DB) error {
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	if have > 0 && have < newest {
+		log.Info("the database was brought up to date; an older Waybill no longer opens it", "schema_before", have, "schema", newest)
 	}
 	return nil
 }

@@ -128,14 +128,25 @@ func (s *Store) Reserve(size int64) (bool, error) {
 		return false, fmt.Errorf("make the reserve: %w", err)
 	}
 	defer f.Close()
-	zeros := make([]byte, 1<<20)
-	for n := int64(0); n < size; n += int64(len(zeros)) { // written, not just sized: a hole takes no room
-		if _, err := f.Write(zeros[:min(int64(len(zeros)), size-n)]); err != nil {
-			_ = os.Remove(path)
-			return false, fmt.Errorf("fill the reserve: %w", err)
-		}
+	if err := occupy(f, size); err != nil {
+		_ = os.Remove(path)
+		return false, fmt.Errorf("fill the reserve: %w", err)
 	}
 	return true, f.Sync()
+}
+
+// occupy makes f take so many bytes of the disk: a hole would take none.
+func occupy(f *os.File, size int64) error {
+	if allocate(f, size) == nil {
+		return nil
+	}
+	zeros := make([]byte, 1<<20)
+	for n := int64(0); n < size; n += int64(len(zeros)) {
+		if _, err := f.Write(zeros[:min(int64(len(zeros)), size-n)]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // GiveUp removes the reserve.

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 
@@ -71,25 +70,17 @@ func (h *Handlers) audienceTyped(c echo.Context, old model.Audience) (views.Audi
 }
 
 // records are those of the posted file, none when there is no file.
-func records(c echo.Context) ([]json.RawMessage, error) {
-	head, err := c.FormFile("file")
-	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) || err == nil && head.Size == 0 && head.Filename == "" {
+func (h *Handlers) records(c echo.Context) ([]json.RawMessage, error) {
+	f, ok := h.File(c, "file")
+	if !ok {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	f, err := head.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	return jobs.ReadMembers(f)
 }
 
 func (h *Handlers) createAudience(c echo.Context) error {
 	f, a, err := h.audienceTyped(c, model.Audience{})
-	list, bad := records(c)
+	list, bad := h.records(c)
 	ctx, n := c.Request().Context(), int64(0)
 	if err = both(err, bad); err == nil {
 		err = h.write(c, func(tx *db.Tx) error { return tx.CreateAudience(&a) })
@@ -187,7 +178,7 @@ func (h *Handlers) addRecords(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := records(c)
+	list, err := h.records(c)
 	if err == nil && len(list) == 0 {
 		var bad fault.Check
 		bad.Add("file", "Choose a file with at least one record.")

@@ -239,7 +239,7 @@ func rightStep(secret model.Secret, code string, now time.Time) (int64, error) {
 const period = 30 * time.Second
 
 func factorKeys(id model.UserID, address string) []string {
-	return []string{"factor:" + string(id), db.ThrottleKeys("", address)[1]}
+	return []string{"factor:" + string(id), db.NetworkKey(address)}
 }
 
 // failed counts a wrong code.
@@ -346,7 +346,7 @@ func (h *Handlers) enter(c echo.Context, u model.User, code string) error {
 		if err := use(tx); err != nil {
 			return err
 		}
-		return tx.Cleared(keys[0])
+		return tx.Cleared(keys[0], keys[1:]...)
 	})
 	if fault.Is(err, fault.SignedOut) {
 		return h.failed(ctx, c, u, keys)

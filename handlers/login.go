@@ -220,7 +220,7 @@ func (h *Handlers) authenticate(c echo.Context, email, password string) (model.U
 	case <-ctx.Done():
 		return model.User{}, ctx.Err()
 	}
-	keys := db.ThrottleKeys(email, web.Address(c))
+	keys := db.SignInKeys(email, web.Address(c))
 	if err := h.throttled(ctx, keys); err != nil {
 		return model.User{}, err
 	}
@@ -234,7 +234,7 @@ func (h *Handlers) authenticate(c echo.Context, email, password string) (model.U
 	}
 	actor := model.Actor{Kind: model.ActorSystem, Name: "sign-in", Address: web.Address(c), RequestID: web.RequestID(c)}
 	if right && !user.Disabled {
-		return user, h.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.Cleared(keys[0]) })
+		return user, h.Store.Write(ctx, actor, func(tx *db.Tx) error { return tx.Cleared(keys[0], keys[1:]...) })
 	}
 	why := "wrong password"
 	switch {

@@ -179,13 +179,48 @@ func TestThrottleIsKeptOverRestarts(t *testing.T) {
 			t.Errorf("after five failures: %d %q", got.StatusCode, got.text("main"))
 		}
 	}
-	dbtest.Write(t, s.store, func(tx *db.Tx) error { return tx.Failed(repeat(db.ThrottleKeys("ada@example.com", "192.0.2.1"), 8)...) })
+	dbtest.Write(t, s.store, func(tx *db.Tx) error { return tx.Failed(repeat(db.SignInKeys("ada@example.com", "127.0.0.1"), 8)...) })
 	check(s)
 	check(openSite(t, s.dir))
 	s.later(20 * time.Minute)
 	if got := b.login("ada@example.com", passphrase); got.StatusCode != http.StatusSeeOther {
 		t.Errorf("after the wait: %d %q", got.StatusCode, got.text("main"))
 	}
+}
+
+// TestMistakesOfOthers: neither the typos of an office nor somebody who tries an account from elsewhere lock out who knows the
+// password; who guesses one account from one place is slowed down after a few tries, and all of a place after very many.
+func TestMistakesOfOthers(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.com", model.Administrator)
+	fails := func(n int, email, address string) {
+		dbtest.Write(t, s.store, func(tx *db.Tx) error { return tx.Failed(repeat(db.SignInKeys(email, address), n)...) })
+	}
+	enters := func(after string, want int) {
+		t.Helper()
+		if got := s.browser().login("ada@example.com", passphrase); got.StatusCode != want {
+			t.Errorf("after %s: %d %q, want %d", after, got.StatusCode, got.text(".note"), want)
+		}
+	}
+	for i := range 13 {
+		fails(4, strings.Repeat("x", i)+"@example.com", "127.0.0.9")
+	}
+	enters("typos of thirteen colleagues", http.StatusSeeOther)
+	fails(60, "ada@example.com", "198.51.100.1")
+	enters("sixty tries from elsewhere", http.StatusSeeOther)
+	fails(9, "ada@example.com", "127.0.0.9")
+	enters("nine tries from the same network", http.StatusTooManyRequests)
+	s.later(16 * time.Minute)
+	enters("the wait", http.StatusSeeOther)
+	fails(130, "bob@example.com", "127.0.0.9")
+	enters("very many from the same network", http.StatusTooManyRequests)
+	s.later(16 * time.Minute)
+	enters("a while", http.StatusSeeOther)
+	fails(1, "eve@example.com", "127.0.0.9")
+	enters("one more", http.StatusTooManyRequests)
+	s.later(90 * time.Minute)
+	fails(1, "eve@example.com", "127.0.0.9")
+	enters("one more, when the others are long past", http.StatusSeeOther)
 }
 
 func repeat(list []string, n int) []string {

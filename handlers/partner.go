@@ -31,7 +31,7 @@ func (h *Handlers) partnerRoutes() []web.Route {
 	return []web.Route{
 		web.Get(web.Public, href.Partner(href.Pattern), h.showPartner),
 		web.Post(web.Public, href.Partner(href.Pattern), h.openPartner),
-		web.Post(web.Public, href.PartnerCheck(href.Pattern), h.checkAsPartner),
+		web.Post(web.Public, href.PartnerCheck(href.Pattern), h.checkAsPartner).Up(mostCheck).LateForm(),
 		web.Post(web.Public, href.PartnerRotate(href.Pattern), h.rotateAsPartner),
 		web.Post(web.Public, href.PartnerLeave(href.Pattern), h.leavePartner),
 		web.Get(web.Public, href.PartnerOpenAPI(href.Pattern), h.partnerOpenAPI),
@@ -43,6 +43,7 @@ func (h *Handlers) partnerRoutes() []web.Route {
 const (
 	partnerCookie = "waybill_partner"
 	partnerLife   = 3600 // seconds
+	mostCheck     = 2 << 20
 )
 
 // guest is the partner of one request: his endpoint, and the key that he showed.
@@ -229,6 +230,9 @@ func partnerCurl(url string, e model.InboundEndpoint) string {
 
 func (h *Handlers) checkAsPartner(c echo.Context) error {
 	return h.asPartner(c, func(g guest) error {
+		if err := h.ReadForm(c); err != nil {
+			return err
+		}
 		check, err := h.checked(c, g.endpoint)
 		if err != nil {
 			return err

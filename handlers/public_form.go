@@ -27,12 +27,13 @@ const (
 	formsMost   = 10 // of one address in that time
 	formsKnown  = 10_000
 	mostVisitor = 26 << 20
+	mostKept    = 64 << 10 // of a form that came too often: so large, and what was typed is kept
 )
 
 func (h *Handlers) publicFormRoutes() []web.Route {
 	return []web.Route{
 		web.Get(web.Public, href.PublicForm(":token"), h.showPublicForm),
-		web.Post(web.Public, href.PublicForm(":token"), h.sendPublicForm).Up(mostVisitor),
+		web.Post(web.Public, href.PublicForm(":token"), h.sendPublicForm).Up(mostVisitor).LateForm(),
 		web.Get(web.Public, href.FormSent(":token"), h.publicFormSent),
 	}
 }
@@ -119,11 +120,11 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 		return h.closedForm(c, err)
 	}
 	p := views.PublicFormProps{Name: w.Name, Trigger: t}
-	if p.Fill, err = written(c, t.Fields); err != nil {
-		return h.tooMuch(c, p, err)
-	}
-	if !h.forms.allow(web.Address(c), h.Now()) {
+	if !h.forms.allow(web.Place(c), h.Now()) {
 		return h.tooOften(c, p)
+	}
+	if p.Fill, err = h.read(c, t.Fields); err != nil {
+		return h.tooMuch(c, p, err)
 	}
 	if typed(c, views.Trap) != "" { // a machine is told what a person would be
 		return web.Redirect(c, href.FormSent(c.Param("token")))
@@ -146,23 +147,42 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 	return web.Redirect(c, href.FormSent(c.Param("token")))
 }
 
+// read reads what was sent, without storing its files.
+func (h *Handlers) read(c echo.Context, form []model.FormField) (views.Fill, error) {
+	if err := h.ReadForm(c); err != nil {
+		return views.Fill{}, err
+	}
+	return written(c, form)
+}
+
 // tooMuch shows the form anew to whoever sent more than is read.
 func (h *Handlers) tooMuch(c echo.Context, p views.PublicFormProps, err error) error {
-	if f := fault.Of(err); f == nil || f.Kind != fault.TooLarge {
+	f := h.Said(c, err)
+	if f == nil || f.Kind != fault.TooLarge {
 		return err
 	}
-	p.Problems.Fields = map[string]string{"": h.T(c, "Nothing was sent: the files and texts together are larger than {most} MiB. Choose smaller files.", "most", strconv.Itoa(mostVisitor>>20))}
+	if f.Code != web.LongTexts {
+		f.Message = h.T(c, "Nothing was sent: the files and texts together are larger than {most} MiB. Choose smaller files.", "most", strconv.Itoa(mostVisitor>>20))
+	}
+	p.Problems.Fields = map[string]string{"": f.Message}
 	return h.publicPage(c, http.StatusRequestEntityTooLarge, p)
 }
 
-// tooOften keeps what was typed; files are not taken from somebody who sends too much.
+// tooOften keeps what was typed, unless it is much; files are not taken from somebody who sends too much.
 func (h *Handlers) tooOften(c echo.Context, p views.PublicFormProps) error {
+	if n := c.Request().ContentLength; n >= 0 && n <= mostKept {
+		var err error
+		if p.Fill, err = h.read(c, p.Trigger.Fields); err != nil {
+			return err
+		}
+		p.Clock = typed(c, "clock")
+	}
 	c.Response().Header().Set("Retry-After", strconv.Itoa(int(formsEvery/time.Second)))
 	words := h.T(c, "Nothing was sent: too many forms came from your address. Wait a minute and send it again.")
 	if slices.ContainsFunc(p.Trigger.Fields, func(f model.FormField) bool { return f.Type == model.TypeFile }) {
 		words += " " + h.T(c, "Files have to be chosen again.")
 	}
-	p.Clock, p.Problems.Fields = typed(c, "clock"), map[string]string{"": words}
+	p.Problems.Fields = map[string]string{"": words}
 	return h.publicPage(c, http.StatusTooManyRequests, p)
 }
 

@@ -52,10 +52,7 @@ func (h *Handlers) forgot(c echo.Context) error {
 		f.Problem = "Enter the address that you sign in with."
 		return h.forgotPage(c, http.StatusUnprocessableEntity, f)
 	}
-	ctx, keys := c.Request().Context(), db.ThrottleKeys(f.Email, web.Address(c))
-	for i := range keys {
-		keys[i] = "reset " + keys[i]
-	}
+	ctx, keys := c.Request().Context(), db.ResetKeys(f.Email, web.Address(c))
 	if err := h.throttled(ctx, keys); err != nil {
 		if !fault.Is(err, fault.Throttled) {
 			return err

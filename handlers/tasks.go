@@ -193,8 +193,8 @@ func (h *Handlers) filled(c echo.Context, by model.Actor, form []model.FormField
 
 // takeFile stores the file of one field; without one, that which was uploaded before counts.
 func (h *Handlers) takeFile(c echo.Context, by model.Actor, f model.FormField, before string, out *views.Fill, bad *fault.Check) error {
-	head, err := c.FormFile(views.FillInput(f.Key))
-	if err != nil || head.Size == 0 && head.Filename == "" {
+	file, ok := h.File(c, views.FillInput(f.Key))
+	if !ok {
 		if before == "" {
 			return nil
 		}
@@ -204,17 +204,12 @@ func (h *Handlers) takeFile(c echo.Context, by model.Actor, f model.FormField, b
 		}
 		return nil
 	}
-	if f.Max != nil && float64(head.Size) > *f.Max {
+	if f.Max != nil && float64(file.Size()) > *f.Max {
 		ctx := h.Reader(c)
-		bad.Add("fields."+f.Key, "The file is too large: it has %s, and may have %s at most.", ui.Size(ctx, head.Size), ui.Size(ctx, int64(*f.Max)))
+		bad.Add("fields."+f.Key, "The file is too large: it has %s, and may have %s at most.", ui.Size(ctx, file.Size()), ui.Size(ctx, int64(*f.Max)))
 		return nil
 	}
-	file, err := head.Open()
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	v, err := h.o.Jobs.SaveFile(c.Request().Context(), by, head.Filename, head.Header.Get("Content-Type"), file)
+	v, err := h.o.Jobs.SaveFile(c.Request().Context(), by, file.Name, file.ContentType, file)
 	switch x := fault.Of(err); {
 	case err == nil:
 		out.Files[f.Key] = v

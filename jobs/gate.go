@@ -106,7 +106,7 @@ func (g *gate) current(ctx context.Context) (*doors, error) {
 // Bounds of what is taken at once, in this process.
 const (
 	mostCalls = 2048
-	mostHeld  = 128 << 20
+	mostHeld  = 64 << 20
 	retrySoon = 1 // seconds
 )
 

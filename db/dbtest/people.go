@@ -1,7 +1,7 @@
 package dbtest
 
 import (
-	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -267,9 +267,9 @@ func keyScope(t *testing.T, s *db.Store) {
 
 func throttling(t *testing.T, s *db.Store) {
 	now := time.Now()
-	keys := db.ThrottleKeys("Ada@example.com", "192.0.2.77")
-	equal(t, "same account, same network", keys[0]+keys[1], db.ThrottleKeys("ada@example.com ", "192.0.2.3")[0]+db.ThrottleKeys("", "192.0.2.3:80")[1])
-	equal(t, "IPv6 network", "network:2001:db8:1:2::/64", db.ThrottleKeys("", "2001:db8:1:2:3::4")[1])
+	keys := db.SignInKeys("Ada@example.com", "192.0.2.77")
+	equal(t, "same account, same network", strings.Join(keys, ","), strings.Join(db.SignInKeys("ada@example.com ", "192.0.2.3:80"), ","))
+	equal(t, "IPv6 network", "network:2001:db8:1:2::/64", db.NetworkKey("2001:db8:1:2:3::4"))
 	var before time.Duration
 	for i := 1; i <= 20; i++ {
 		Write(t, s, func(tx *db.Tx) error { now = tx.Now(); return tx.Failed(keys...) })
@@ -286,19 +286,31 @@ func throttling(t *testing.T, s *db.Store) {
 		before = wait
 	}
 	equal(t, "the longest wait", 15*time.Minute, before)
-	Write(t, s, func(tx *db.Tx) error { return tx.Cleared(keys[0]) })
-	until, err := s.Throttled(context.Background(), keys[:1], now)
-	ok(t, "throttled", err)
-	equal(t, "cleared", true, until.IsZero())
-	until, err = s.Throttled(ctx, keys, now)
-	ok(t, "throttled", err)
-	equal(t, "the network", false, until.IsZero())
-	until, err = s.Throttled(ctx, keys, now.Add(time.Hour))
-	ok(t, "throttled", err)
-	equal(t, "later", true, until.IsZero())
+	held := func(what string, want bool, at time.Time, keys ...string) {
+		t.Helper()
+		until, err := s.Throttled(ctx, keys, at)
+		ok(t, "throttled", err)
+		equal(t, what, want, !until.IsZero())
+	}
+	held("what is shared, after twenty", false, now, keys[1:]...)
+	others := db.SignInKeys("bob@example.com", "192.0.2.5")
+	fail := func(n int, keys ...string) {
+		for range n {
+			Write(t, s, func(tx *db.Tx) error { now = tx.Now(); return tx.Failed(keys...) })
+		}
+	}
+	fail(81, others...)
+	held("the network, after a hundred and one", true, now, keys[2])
+	held("an account of it that nobody tried", false, now, db.SignInKeys("eve@example.com", "203.0.113.1")...)
+	Write(t, s, func(tx *db.Tx) error { return tx.Cleared(keys[0], keys[1:]...) })
+	held("who got in, with what was his", false, now, keys...)
+	held("the other one", true, now, others[0])
+	fail(20, keys[2])
+	held("the network, beyond a hundred again", true, now, keys[2])
+	held("the same, after the wait", false, now.Add(time.Hour), keys[2])
 	n, err := s.ForgetThrottles(ctx, now.Add(25*time.Hour))
 	ok(t, "forget", err)
-	equal(t, "forgotten", 1, n)
+	equal(t, "forgotten", 4, n)
 }
 
 func nodes(t *testing.T, s *db.Store) {

@@ -69,4 +69,12 @@ func TestNetworkRules(t *testing.T) {
 	d.do("PUT", settings, `{"version":1}`).want(200)
 	d.do("PUT", settings, `{"version":2}`).want(200) // nothing changes
 	d.do("PUT", settings, `{"proxy_url":"http://a","version":1}`).want(409)
+
+	const letters = "/api/v1/settings/mail"
+	for host := range 2 { // without a version it is whatever is there
+		d.do("PUT", letters, fmt.Sprintf(`{"host":"mail%d.example.com","port":25,"security":"none","from":"a@example.com"}`, host)).want(200)
+	}
+	if got := d.do("PUT", letters, `{"host":"mail","port":25,"security":"none","from":"a@example.com","version":1}`).want(409).object(); !strings.Contains(fmt.Sprint(got), "you have version 1, it is at version 2") {
+		t.Errorf("an old version: %v", got)
+	}
 }

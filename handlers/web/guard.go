@@ -145,26 +145,10 @@ func (w *lastWord) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// readable reads the posted form, so that no handler meets one that is cut off or encoded wrongly.
-func readable(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if r.Method != http.MethodPost {
-			return next(c)
-		}
-		_, err := c.FormParams()
-		var big *http.MaxBytesError
-		if err != nil && !errors.As(err, &big) {
-			return &fault.Fault{Kind: fault.Malformed, Message: "The form could not be read. Open the page again and send it once more.", Cause: err}
-		}
-		if err != nil {
-			return err
-		}
-		return next(c)
-	}
-}
-
 func tooLarge(most int64) error {
+	if most < 1<<20 {
+		return fault.New(fault.TooLarge, "The request is larger than %d KiB.", most>>10)
+	}
 	return fault.New(fault.TooLarge, "The request is larger than %d MiB.", most>>20)
 }
 

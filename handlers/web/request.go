@@ -32,6 +32,20 @@ func Address(c echo.Context) string {
 	return a.String()
 }
 
+// place is what limits count by: the caller's address, of IPv6 the /64, for one subscriber has that whole.
+func place(c echo.Context) netip.Prefix {
+	a, _ := c.Get(addressKey).(netip.Addr)
+	bits := 64
+	if a.Is4() {
+		bits = 32
+	}
+	net, _ := a.Prefix(bits) // of an address that is not valid: the zero prefix, which all of those share
+	return net
+}
+
+// Place is the caller's address as limits count it: of IPv6 the /64, for one subscriber has that whole.
+func Place(c echo.Context) string { return place(c).String() }
+
 // Prepare is the outermost middleware: it names the request, settles who sent it, and turns a panic into an error.
 func (w *Web) Prepare(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {

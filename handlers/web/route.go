@@ -28,11 +28,18 @@ type Route struct {
 	Face         Face
 	Handler      echo.HandlerFunc
 	Most         int64 // bytes that a request may carry, 0 = as usual for its face
+	Late         bool  // a page whose handler reads the posted form itself (ReadForm), once it knows that it wants it
 }
 
 // Up is the row with more room for what is uploaded.
 func (r Route) Up(most int64) Route {
 	r.Most = most
+	return r
+}
+
+// LateForm is the row with a handler that looks at who asks, and for what, before it reads the posted form.
+func (r Route) LateForm() Route {
+	r.Late = true
 	return r
 }
 
@@ -86,7 +93,10 @@ func (w *Web) Mount(e *echo.Echo, table []Route) error {
 				return fmt.Errorf("route %s %s asks nobody's name, so it cannot need %q", r.Method, r.Path, r.Right)
 			}
 		case Page:
-			guards = []echo.MiddlewareFunc{uncached, compress(), limitBody(r.most(pageBody)), w.sameOrigin, w.pageGuard(r.Right), readable}
+			guards = []echo.MiddlewareFunc{uncached, compress(), limitBody(r.most(pageBody)), w.sameOrigin, w.pageGuard(r.Right), w.readable(r.Late)}
+			if r.Right == Public {
+				guards = []echo.MiddlewareFunc{uncached, compress(), limitBody(r.most(strangerBody)), w.strangers.mind, w.sameOrigin, w.readable(r.Late)}
+			}
 		}
 		e.Add(r.Method, r.Path, r.Handler, guards...)
 		if r.Method == http.MethodGet {

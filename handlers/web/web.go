@@ -54,6 +54,8 @@ type Web struct {
 	key      keyState
 	origins  *http.CrossOriginProtection
 	secure   bool
+
+	strangers *strangers
 }
 
 // New makes a Web.
@@ -62,6 +64,7 @@ func New(o Options) (*Web, error) {
 	if err := w.origins.AddTrustedOrigin(o.BaseURL.Scheme + "://" + o.BaseURL.Host); err != nil {
 		return nil, fmt.Errorf("trust the base URL: %w", err)
 	}
+	w.strangers = newStrangers()
 	w.clocks = securecookie.New([]byte(rand.Text()), nil).MaxAge(0)
 	w.sessions = &sessionStore{store: o.Store, now: o.Now, secure: w.secure}
 	w.flashes = securecookie.New([]byte(rand.Text()), nil).MaxAge(60)

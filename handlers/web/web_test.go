@@ -94,6 +94,8 @@ func TestProxies(t *testing.T) {
 		"a caller forges the start":    {"10.1.1.1:1", "203.0.113.5, 198.51.100.1", "", "198.51.100.1", "waybill.example"},
 		"only proxies":                 {"10.1.1.1:1", "10.3.3.3", "", "10.3.3.3", "waybill.example"},
 		"rubbish":                      {"10.1.1.1:1", "unknown", "", "10.1.1.1", "waybill.example"},
+		"with ports":                   {"10.1.1.1:1", "8.8.4.4:1234, 10.2.2.2:80", "", "8.8.4.4", "waybill.example"},
+		"IPv6 with a port":             {"10.1.1.1:1", "[2001:db9::1]:99, [2001:db8::2]", "", "2001:db9::1", "waybill.example"},
 		"IPv6, mapped":                 {"[::ffff:10.1.1.1]:1", "2001:db9::7", "", "2001:db9::7", "waybill.example"},
 		"the last host is the nearest": {"10.1.1.1:1", "198.51.100.1", "forged.example, public.example", "198.51.100.1", "public.example"},
 	} {

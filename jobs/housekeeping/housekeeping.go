@@ -107,6 +107,9 @@ func (k *Keeper) Run(stop <-chan struct{}) {
 }
 
 func (k *Keeper) passes() {
+	if err := k.keepReserve(context.Background()); err != nil { // a disk can be full before the first pass
+		k.o.Log.Warn("the reserve for a full disk could not be made; trying again", "error", err)
+	}
 	tick := time.NewTicker(passEvery)
 	defer tick.Stop()
 	for {
@@ -213,12 +216,24 @@ func (k *Keeper) Pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if use.Free > p.MinFree+2*reserve {
-		if _, err := k.o.Store.Reserve(reserve); err != nil {
-			return err
-		}
+	if err := k.keepReserve(ctx); err != nil {
+		return err
 	}
 	return k.o.Store.NoteDiskUse(ctx, use)
+}
+
+// keepReserve makes the reserve where there is room for it.
+func (k *Keeper) keepReserve(ctx context.Context) error {
+	p, err := k.Policy(ctx)
+	if err != nil {
+		return err
+	}
+	use, err := k.o.Store.DiskUse(ctx)
+	if err != nil || use.Free <= p.Fits(use.Disk, k.o.Fixed).MinFree+2*reserve {
+		return err
+	}
+	_, err = k.o.Store.Reserve(reserve)
+	return err
 }
 
 // step is one of the store's ways of removing.
