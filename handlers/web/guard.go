@@ -90,9 +90,9 @@ func limitBody(most int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			if r.ContentLength > serverReads || r.ContentLength < 0 {
+			if waits := r.Header.Get("Expect") != ""; r.ContentLength > serverReads || r.ContentLength < 0 || waits {
 				rest := &unread{ReadCloser: r.Body}
-				c.Response().Writer = &lastWord{ResponseWriter: c.Response().Writer, rest: rest, waits: r.Header.Get("Expect") != ""}
+				c.Response().Writer = &lastWord{ResponseWriter: c.Response().Writer, rest: rest, waits: waits, request: r}
 				r.Body = rest
 			}
 			if r.ContentLength > most {
@@ -117,8 +117,9 @@ const (
 // look for an answer only when they have sent everything, and would see a broken connection instead.
 type lastWord struct {
 	http.ResponseWriter
-	rest  *unread
-	waits bool // for a word before it sends the body
+	rest    *unread
+	waits   bool // for a word before it sends the body
+	request *http.Request
 }
 
 // unread is a body and whether reading it failed: then nothing more comes, or not in time.
@@ -138,6 +139,9 @@ func (b *unread) Read(p []byte) (int, error) {
 func (w *lastWord) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *lastWord) WriteHeader(status int) {
+	if w.waits { // net/http knows by its own body that nobody sends one, and waits for it otherwise
+		w.request.Body = w.rest.ReadCloser
+	}
 	if status >= http.StatusMultipleChoices && !w.waits && !w.rest.failed {
 		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(wasteTakes))
 		_, _ = io.CopyN(io.Discard, w.rest, mostWaste)
