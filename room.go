@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"waybill/db"
+	"waybill/db/fault"
 )
 
 // startRoom is what must be free on the disk for a start, in bytes: for the log of writes and its index.
@@ -35,8 +36,10 @@ func makeRoom(dir string, log *slog.Logger) {
 // noRoom is what to say when a start failed: on a full disk that, and what to do.
 func noRoom(dir string, err error) error {
 	n, ok := free(dir)
-	if !ok || n >= startRoom {
+	f := fault.Of(err)
+	full := f != nil && f.Code == "disk_full" // what was given back since may look like room
+	if !ok || n >= startRoom && !full {
 		return err
 	}
-	return fmt.Errorf("the disk of the data folder %s is full: %d KiB are free, a start needs %d MiB. Make room there, then start Waybill again", dir, n>>10, startRoom>>20)
+	return fmt.Errorf("the disk of the data folder %s is full: %d KiB are free, a start needs %d MiB and more for what it writes. Make room there, then start Waybill again", dir, n>>10, startRoom>>20)
 }
