@@ -41,5 +41,10 @@ func noRoom(dir string, err error) error {
 	if !ok || n >= startRoom && !full {
 		return err
 	}
-	return fmt.Errorf("the disk of the data folder %s is full: %d KiB are free, a start needs %d MiB and more for what it writes. Make room there, then start Waybill again", dir, n>>10, startRoom>>20)
+	return roomError(fmt.Sprintf("the disk of the data folder %s is full: %d KiB are free, a start needs %d MiB and more for what it writes. Make room there, then start Waybill again", dir, n>>10, startRoom>>20))
 }
+
+// roomError is the one thing to be said of a start on a full disk, whatever else fails after it.
+type roomError string
+
+func (e roomError) Error() string { return string(e) }

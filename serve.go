@@ -83,7 +83,11 @@ func (c serveCmd) Run(sc *storeConfig, io streams) error {
 	err = s.run(sc.DataDir, started)
 	err = errors.Join(err, s.jobs.Stop(0))
 	stopTracing(tracer)
-	return errors.Join(err, store.Close())
+	err = errors.Join(err, store.Close())
+	if full := roomError(""); errors.As(err, &full) {
+		return full
+	}
+	return err
 }
 
 // prepareProcess makes new files private, gives the dispatcher room beside the render workers, takes the secrets out of the
