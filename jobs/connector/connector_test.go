@@ -196,7 +196,7 @@ func TestJudge(t *testing.T) {
 	}{
 		{200, "", Verdict{Success: true}}, {204, "10", Verdict{Success: true}}, {299, "", Verdict{Success: true}},
 		{301, "https://b.example/x", Verdict{Words: "Answered 301 Moved Permanently and points to https://b.example/x (Location). Redirects are not followed; put the final address into the connection or destination."}},
-		{304, "", Verdict{Words: "Answered 304 Not Modified. Redirects are not followed; put the final address into the connection or destination."}},
+		{304, "", Verdict{Words: "Answered 304 Not Modified. That is an answer to a question whether something changed; what receives messages answers 200 to 299."}},
 		{400, "", Verdict{Words: "Answered 400 Bad Request."}},
 		{401, "60", Verdict{Words: "Answered 401 Unauthorized. Check the credential of the connection and what it may do."}},
 		{408, "", Verdict{Retry: true, Words: "Answered 408 Request Timeout."}},
