@@ -16,7 +16,7 @@ import (
 	"waybill/db/fault"
 )
 
-// What huma does not look at in a body: members that nobody knows, and numbers that their place cannot hold. A body is read once
+// What huma does not look at in a body: members whose names are mistyped, and numbers that their place cannot hold. A body is read once
 // along the outline of its type before huma decodes it; wrong types are left to huma, missing members to jobs.
 
 // outline is what may stand at one place of a body.
@@ -200,7 +200,9 @@ func (w *walk) object(path string, s *outline) error {
 		if s.members != nil {
 			var known bool
 			if member, known = s.members[name]; !known {
-				w.complain(at, "%s", unknownMember(name, s.taken()...))
+				if meant := mistyped(name, s.taken()...); meant != nil {
+					w.complain(at, "%s", meant)
+				}
 			}
 		}
 		if err := w.value(at, member); err != nil {
@@ -271,8 +273,9 @@ func (s *outline) taken() (names []string) {
 	return names
 }
 
-// unknownMember says that there is no such member, and which of those that there are was meant, when one is near.
-func unknownMember(name string, known ...string) *fault.Words {
+// mistyped says that there is no member of this name, but one that it is near to; nil when there is none: what nobody knows is
+// passed over, as it may come from a newer version or belong to whoever sends it.
+func mistyped(name string, known ...string) *fault.Words {
 	best, least := "", 3
 	for _, k := range known {
 		if n := distance(plain(name), plain(k)); n < least && n < max(2, len(k)/2) {
@@ -280,7 +283,7 @@ func unknownMember(name string, known ...string) *fault.Words {
 		}
 	}
 	if best == "" {
-		return fault.Say("There is no member of this name.")
+		return nil
 	}
 	return fault.Say("There is no member of this name. Did you mean “%s”?", best)
 }

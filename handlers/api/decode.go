@@ -88,7 +88,9 @@ func (r *reading) member(name string, raw jsontext.Value) {
 		r.event.Time = parseTime(r.bad, r.prefix+name, r.text(name, raw))
 	case "external_id", "created_at", "updated_at", "version", "depth", "deliveries":
 	default:
-		r.bad.Add(r.prefix+clipped(name), "%s", unknownMember(name, "name", "data", "subject", "id", "time"))
+		if meant := mistyped(name, "name", "data", "subject", "id", "time"); meant != nil {
+			r.bad.Add(r.prefix+clipped(name), "%s", meant)
+		}
 	}
 }
 
@@ -110,8 +112,8 @@ func decodeMany(bad *fault.Check, text []byte, clouds bool) (events []jobs.NewEv
 			return err
 		}
 		return members(d, bad, "", func(name []byte) error {
-			if string(name) != "events" {
-				bad.Add(clipped(string(name)), "%s", unknownMember(string(name), "events"))
+			if meant := mistyped(string(name), "events"); string(name) != "events" && meant != nil {
+				bad.Add(clipped(string(name)), "%s", meant)
 			}
 			if string(name) != "events" || d.PeekKind() == 'n' {
 				return skip(d, clipped(string(name)))

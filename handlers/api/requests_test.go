@@ -166,14 +166,14 @@ func TestMembersOfBodies(t *testing.T) {
 		{"POST", "/deliveries/replay", `{"dryrun":true}`, "dryrun", "dry_run"},
 		{"POST", "/actions", `{"` + strings.Repeat("a", 100) + `":1}`, strings.Repeat("a", 60) + "…", ""},
 	} {
-		p := d.do(x.method, at+x.path, x.body).problem(422, "invalid")
-		said := map[string]string{}
-		for _, e := range p["errors"].([]any) {
-			said[e.(map[string]any)["field"].(string)] = e.(map[string]any)["message"].(string)
-		}
-		want := "There is no member of this name."
-		if x.near != "" {
-			want += " Did you mean “" + x.near + "”?"
+		said, want := map[string]string{}, ""
+		if got := d.do(x.method, at+x.path, x.body); x.near != "" {
+			want = "There is no member of this name. Did you mean “" + x.near + "”?"
+			for _, e := range got.problem(422, "invalid")["errors"].([]any) {
+				said[e.(map[string]any)["field"].(string)] = e.(map[string]any)["message"].(string)
+			}
+		} else if strings.Contains(string(got.Text), `"field":"`+x.field+`"`) { // what nobody knows is passed over
+			said[x.field] = string(got.Text)
 		}
 		if said[x.field] != want {
 			t.Errorf("%s %s %s: want %s: %s, got %v", x.method, x.path, x.body, x.field, want, said)
@@ -221,7 +221,7 @@ func TestNumbersOfBodies(t *testing.T) {
 		{"POST", "/actions", `{"name":` + strings.Repeat("[", 20000), 422, []string{"name"}},
 		{"POST", "/actions", `{"name":01}`, 400, nil}, {"POST", "/actions", `{"name":"a"}x`, 400, nil}, {"POST", "/actions", `{"name":"a","name":"b"}`, 400, nil},
 		{"POST", "/actions", `{"name":"a"`, 400, nil}, {"POST", "/actions", "{\"name\":\"\xff\"}", 400, nil}, {"POST", "/actions", `[]`, 422, []string{""}}, {"POST", "/actions", ``, 400, nil},
-		{"POST", "/audiences/" + audience + "/members", `{"members":[{}],"mode":"x"}`, 422, []string{"mode"}},
+		{"POST", "/audiences/" + audience + "/members", `{"members":[{}],"member":"x"}`, 422, []string{"member"}},
 	} {
 		r := d.do(x.method, at+x.path, x.body)
 		if r.problem(x.status, ""); x.fields != nil {
