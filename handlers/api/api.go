@@ -234,12 +234,12 @@ const mostBody = 2 << 20
 
 // problems lists the ways in which a call can go wrong.
 func (a *API) problems(r route) map[string]*huma.Response {
-	codes := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests}
+	codes := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	if strings.Contains(r.path, "{") {
 		codes = append(codes, http.StatusNotFound)
 	}
 	if r.method != http.MethodGet {
-		codes = append(codes, http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusServiceUnavailable)
+		codes = append(codes, http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	slices.Sort(codes)
 	return a.problemResponses(codes...)

@@ -249,7 +249,7 @@ func (a *API) recordStream() {
 	op := &huma.Operation{OperationID: "download-records", Method: http.MethodGet, Path: "/records", Summary: "Download events, deliveries or attempts", Description: recordsText, Tags: []string{"Export"}, Security: bearerOnly(),
 		Parameters: []*huma.Param{text("dataset", "deliveries when absent", false, "events", "deliveries", "attempts"), text("from", "RFC 3339; a day before to when absent", false), text("to", "RFC 3339; now when absent", false),
 			text("format", "ndjson when absent", false, "ndjson", "csv"), text("gzip", "true: compressed, and answered as application/gzip", false, "true", "false")},
-		Responses: a.problemResponses(401, 403, 422, 429)}
+		Responses: a.problemResponses(401, 403, 422, 429, 503)}
 	lines, raw := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}, &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	op.Responses["200"] = &huma.Response{Description: "The records, as the format says", Content: map[string]*huma.MediaType{"application/x-ndjson": lines, "text/csv": lines, "application/gzip": raw}}
 	a.explainRight(op, model.SignedIn)

@@ -41,7 +41,7 @@ func (a *API) files() {
 	up.Responses["201"] = &huma.Response{Description: "Stored", Content: map[string]*huma.MediaType{"application/json": {Schema: a.schema(reflect.TypeFor[file]())}}}
 	down := &huma.Operation{OperationID: "download-file", Method: http.MethodGet, Path: "/files/{id}", Summary: "Download a file of a form", Tags: []string{"Tasks"}, Security: bearerOnly(),
 		Description: "For who uploaded it, those who may see workflows, and those with an open task of its run. A key that is limited to some rights needs View Workflows.",
-		Parameters:  []*huma.Param{id}, Responses: a.problemResponses(401, 403, 404, 422, 429)}
+		Parameters:  []*huma.Param{id}, Responses: a.problemResponses(401, 403, 404, 422, 429, 503)}
 	down.Responses["200"] = &huma.Response{Description: "The file", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: raw}}}
 	for _, op := range []*huma.Operation{up, down} {
 		a.explainRight(op, model.SignedIn)
