@@ -80,7 +80,7 @@ type serveConfig struct {
 	ProxyBypass    string   `env:"WAYBILL_PROXY_BYPASS" placeholder:"LIST" help:"Hosts and CIDRs that are called without the proxy (${env})."`
 	Log            string   `env:"WAYBILL_LOG" default:"text" enum:"text,json" help:"Log format: text or json (${env})."`
 	MetricsAddr    string   `env:"WAYBILL_METRICS_ADDR" placeholder:"HOST:PORT" help:"Separate listen address for /metrics, without a key (${env})."`
-	TrustedProxies []string `env:"WAYBILL_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks whose X-Forwarded-For and -Host headers are believed (${env})."`
+	TrustedProxies []string `env:"WAYBILL_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks whose X-Forwarded-For, -Proto and -Host headers are believed (${env})."`
 	TLSCert        string   `env:"WAYBILL_TLS_CERT" placeholder:"FILE" help:"Certificate, to serve HTTPS itself (${env})."`
 	RetentionDays  int      `env:"WAYBILL_RETENTION_DAYS" placeholder:"DAYS" help:"How long events and deliveries are kept; unset, it is set on the settings page, 30 at first (${env})."`
 	BodyDays       int      `env:"WAYBILL_BODY_DAYS" placeholder:"DAYS" help:"How long the data of events and the bodies of attempts are kept; 7 at first (${env})."`

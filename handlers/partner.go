@@ -67,7 +67,7 @@ func (h *Handlers) keyShown(c echo.Context) model.Secret {
 
 func (h *Handlers) keepKey(c echo.Context, value string, seconds int) {
 	http.SetCookie(c.Response(), &http.Cookie{Name: partnerCookie, Value: value, Path: href.Partner(c.Param("id")), MaxAge: seconds, HttpOnly: true,
-		Secure: h.BaseURL.Scheme == "https", SameSite: http.SameSiteStrictMode})
+		Secure: h.BaseURL.Scheme == "https" || web.OverHTTPS(c.Request()), SameSite: http.SameSiteStrictMode})
 }
 
 // admit is the partner who shows this key.

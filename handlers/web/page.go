@@ -244,7 +244,7 @@ func (w *Web) takeFlash(c echo.Context) *ui.Flash {
 }
 
 func (w *Web) cookie(c echo.Context, name, value string, seconds int) {
-	http.SetCookie(c.Response(), &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, Secure: w.secure, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(c.Response(), &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, Secure: w.secure || OverHTTPS(c.Request()), SameSite: http.SameSiteLaxMode})
 }
 
 // Theme is what the person chose, "" = as the system says.

@@ -64,8 +64,21 @@ func (p Proxies) settle(r *http.Request) {
 		}
 		return
 	}
-	if hosts := r.Header.Values("X-Forwarded-Host"); len(hosts) > 0 {
-		last := hosts[len(hosts)-1]
-		r.Host = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+	if host := nearest(r.Header.Values("X-Forwarded-Host")); host != "" {
+		r.Host = host
 	}
+}
+
+// nearest is what the nearest proxy said, "" when none did.
+func nearest(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	last := values[len(values)-1]
+	return strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+}
+
+// OverHTTPS reports whether the caller of a request that Prepare has settled speaks HTTPS with the proxy in front.
+func OverHTTPS(r *http.Request) bool {
+	return strings.EqualFold(nearest(r.Header.Values("X-Forwarded-Proto")), "https")
 }

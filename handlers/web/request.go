@@ -55,7 +55,7 @@ func (w *Web) Prepare(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set(requestIDKey, id)
 		w.Proxies.settle(c.Request())
 		c.Set(addressKey, w.Proxies.client(c.Request()))
-		w.headers(c.Response().Header(), id)
+		w.headers(c.Response().Header(), id, w.secure || OverHTTPS(c.Request()))
 		defer func() {
 			if p := recover(); p != nil {
 				if cause, ok := p.(error); ok && errors.Is(cause, http.ErrAbortHandler) {
@@ -84,12 +84,12 @@ var fixed = http.Header{
 // pagesOnly say nothing to programs.
 var pagesOnly = []string{"Referrer-Policy", "Cross-Origin-Opener-Policy", "Permissions-Policy"}
 
-func (w *Web) headers(h http.Header, id string) {
+func (w *Web) headers(h http.Header, id string, secure bool) {
 	for name, values := range fixed {
 		h[name] = values
 	}
 	h["X-Request-Id"] = []string{id}
-	if w.secure {
+	if secure {
 		h["Strict-Transport-Security"] = []string{"max-age=31536000"}
 	}
 }

@@ -51,7 +51,7 @@ func (s *sessionStore) Get(r *http.Request, name string) (*sessions.Session, err
 func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
 	out := sessions.NewSession(s, name)
 	out.IsNew = true
-	out.Options = &sessions.Options{Path: "/", MaxAge: int(model.SessionLife.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.secure}
+	out.Options = &sessions.Options{Path: "/", MaxAge: int(model.SessionLife.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.secure || OverHTTPS(r)}
 	cookie, _ := r.Cookie(name) // nil when there is none
 	if cookie == nil || cookie.Value == "" {
 		return out, nil

@@ -3,12 +3,18 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/labstack/echo/v4"
+
+	"waybill/db/dbtest"
 	"waybill/db/fault"
 )
 
@@ -116,6 +122,35 @@ func TestProxies(t *testing.T) {
 				t.Errorf("host %s, want %s", r.Host, x.wantHost)
 			}
 		})
+	}
+}
+
+// Only what a proxy says of HTTPS is believed, and makes cookies secure and promises HTTPS.
+func TestHTTPSBeforeTheProxy(t *testing.T) {
+	base, _ := url.Parse("http://waybill.example")
+	w, err := New(Options{Store: dbtest.Open(t), Now: time.Now, Log: slog.New(slog.DiscardHandler), BaseURL: base, Version: "test", Proxies: Proxies{netip.MustParsePrefix("10.0.0.0/8")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := echo.New()
+	e.Use(w.Prepare)
+	e.GET("/", func(c echo.Context) error {
+		w.cookie(c, "taste", "sweet", 60)
+		return c.NoContent(http.StatusNoContent)
+	})
+	for _, x := range []struct {
+		peer, proto string
+		want        bool
+	}{{"10.1.1.1:1", "https", true}, {"10.1.1.1:1", "http", false}, {"10.1.1.1:1", "https, http", false}, {"10.1.1.1:1", "", false}, {"192.0.2.9:1", "https", false}} {
+		r, rec := httptest.NewRequest(http.MethodGet, "http://waybill.example/", nil), httptest.NewRecorder()
+		if r.RemoteAddr = x.peer; x.proto != "" {
+			r.Header.Set("X-Forwarded-Proto", x.proto)
+		}
+		e.ServeHTTP(rec, r)
+		secure, promised := strings.Contains(rec.Header().Get("Set-Cookie"), "; Secure"), rec.Header().Get("Strict-Transport-Security") != ""
+		if secure != x.want || promised != x.want {
+			t.Errorf("%s says %q: cookie secure %v, HTTPS promised %v, want %v", x.peer, x.proto, secure, promised, x.want)
+		}
 	}
 }
 
