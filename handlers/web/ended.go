@@ -39,7 +39,9 @@ func (w *Web) signedOut(c echo.Context) error {
 	case r.URL.Path == href.Logout():
 		return c.Redirect(http.StatusSeeOther, href.Login())
 	}
-	return w.Page(c, Bits{Status: http.StatusUnauthorized, Title: "Nothing was saved"}, views.SessionEnded(w.sentAgain(c)))
+	return w.strangers.mind(func(c echo.Context) error {
+		return w.Page(c, Bits{Status: http.StatusUnauthorized, Title: "Nothing was saved"}, views.SessionEnded(w.sentAgain(c)))
+	})(c) // nobody knows whose body it is
 }
 
 // toastEnded tells a page that is open already.

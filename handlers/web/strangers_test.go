@@ -3,16 +3,19 @@ package web
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"waybill/db/dbtest"
 	"waybill/db/fault"
 )
 
@@ -98,6 +101,29 @@ func TestSlowStrangers(t *testing.T) {
 		b.hurry()
 		if got := b.until.Sub(b.begun); got != want {
 			t.Errorf("after %d bytes a body may take %v, want %v", read, got, want)
+		}
+	}
+}
+
+// A form that is sent without a session comes back, but nobody knows whose it is: it counts like any other of strangers.
+func TestFormsThatComeBackAreBounded(t *testing.T) {
+	base, _ := url.Parse("http://waybill.example")
+	w, err := New(Options{Store: dbtest.Open(t), Now: time.Now, Log: slog.New(slog.DiscardHandler), BaseURL: base, Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := echo.New()
+	e.HTTPErrorHandler = w.HandleError
+	e.Use(w.Prepare)
+	e.POST("/connections", func(echo.Context) error { return fault.New(fault.SignedOut, "Sign in.") })
+	for most, want := range map[int64]bool{64 << 20: true, 10 << 10: false} {
+		w.strangers.most = most
+		r := httptest.NewRequest(http.MethodPost, "http://waybill.example/connections", strings.NewReader("name="+strings.Repeat("typed", 10_000)))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		rec := httptest.NewRecorder()
+		e.ServeHTTP(rec, r)
+		if got := strings.Contains(rec.Body.String(), "typedtyped"); rec.Code != http.StatusUnauthorized || got != want || w.strangers.held != 0 {
+			t.Errorf("at most %d: %d, it comes back %v, want %v; %d bytes still count", most, rec.Code, got, want, w.strangers.held)
 		}
 	}
 }
