@@ -72,13 +72,13 @@ func (rx *receiver) take(w http.ResponseWriter, r *http.Request) {
 
 const mark = `{"n":`
 
-// payload is an event's data: ten flat fields, about 1 KiB, the first one its number.
-func payload(n int) []byte {
-	b := append(make([]byte, 0, 1100), mark...)
-	b = strconv.AppendInt(b, int64(1_000_000_000+n), 10)
-	b = append(b, `,"order":"A-100234","currency":"EUR","total":129.5,"paid":true,"customer":"Ada Lovelace","email":"ada@example.com","city":"Wellington","country":"NZ","note":"`...)
-	b = append(b, strings.Repeat("Ring twice, please. ", 41)...)
-	return append(b, `"}`...)
+// details are an event's data behind its number.
+var details = `,"order":"A-100234","currency":"EUR","total":129.5,"paid":true,"customer":"Ada Lovelace","email":"ada@example.com","city":"Wellington","country":"NZ","note":"` +
+	strings.Repeat("Ring twice, please. ", 41) + `"}`
+
+// payload appends an event's data to b: ten flat fields, about 1 KiB, the first one its number.
+func payload(b []byte, n int) []byte {
+	return append(strconv.AppendInt(append(b, mark...), int64(1_000_000_000+n), 10), details...)
 }
 
 func sequence(body []byte) int {
@@ -104,7 +104,11 @@ type result struct {
 
 // saturate posts as fast as answers come, then waits until all that was accepted has arrived.
 func (s *server) saturate(ctx context.Context, rx *receiver, event string) (result, error) {
-	return s.drive(ctx, rx, s.events(event), s.o.Connections, func(int) time.Time { return time.Now() })
+	return s.flatOut(ctx, rx, s.events(event))
+}
+
+func (s *server) flatOut(ctx context.Context, rx *receiver, to target) (result, error) {
+	return s.drive(ctx, rx, to, s.o.Connections, func(int) time.Time { return time.Now() })
 }
 
 // calm posts at a fixed rate, whether or not answers come (open loop).
@@ -123,8 +127,8 @@ var next atomic.Int64
 // target is where a load goes: a path, more lines of the head, and the body with a number.
 type target struct {
 	path, head string
-	body       func(n int) []byte
-	lost       func(n int) bool // those that are not expected to arrive, nil = all are
+	body       func(b []byte, n int) []byte // appends it
+	lost       func(n int) bool             // those that are not expected to arrive, nil = all are
 }
 
 // events is the target of a load that publishes events of that name.
@@ -133,8 +137,9 @@ func (s *server) events(name string) target {
 }
 
 func (s *server) named(name func(n int) string) target {
-	return target{path: "/api/v1/events", head: "Authorization: Bearer " + s.key + "\r\n", body: func(n int) []byte {
-		return fmt.Appendf(nil, `{"name":%q,"data":%s}`, name(n), payload(n))
+	return target{path: "/api/v1/events", head: "Authorization: Bearer " + s.key + "\r\n", body: func(b []byte, n int) []byte {
+		b = append(strconv.AppendQuote(append(b, `{"name":`...), name(n)), `,"data":`...)
+		return append(payload(b, n), '}')
 	}}
 }
 
@@ -148,7 +153,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, to target, connections
 	errs := make(chan error, connections)
 	for range connections {
 		wg.Go(func() {
-			errs <- s.poster(to, func(post func(body []byte) error) error {
+			errs <- s.poster(to, func(post func(n int) error) error {
 				for ctx.Err() == nil {
 					when := due(int(turn.Add(1) - 1))
 					if when.After(end) {
@@ -159,7 +164,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, to target, connections
 						return nil
 					}
 					sent[n-first] = when
-					if err := post(to.body(int(n))); err != nil {
+					if err := post(int(n)); err != nil {
 						return err
 					}
 					accepted.Add(1)
@@ -211,7 +216,7 @@ func (rx *receiver) measure(r *result, from, to int64, sent []time.Time) {
 }
 
 // poster keeps one connection and posts events on it. It is lean: the generator shares the machine with the program.
-func (s *server) poster(to target, run func(post func(body []byte) error) error) error {
+func (s *server) poster(to target, run func(post func(n int) error) error) error {
 	conn, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		return err
@@ -219,26 +224,51 @@ func (s *server) poster(to target, run func(post func(body []byte) error) error)
 	defer conn.Close()
 	in := bufio.NewReader(conn)
 	head := "POST " + to.path + " HTTP/1.1\r\nHost: " + s.addr + "\r\n" + to.head + "Content-Type: application/json\r\nContent-Length: "
-	var out []byte
-	return run(func(body []byte) error {
+	var out, body []byte
+	return run(func(n int) error {
+		body = to.body(body[:0], n)
 		out = append(append(strconv.AppendInt(append(out[:0], head...), int64(len(body)), 10), "\r\n\r\n"...), body...)
 		if _, err := conn.Write(out); err != nil {
 			return err
 		}
-		resp, err := http.ReadResponse(in, nil)
-		if err != nil {
-			return err
-		}
-		text, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if err != nil {
-			return err
-		}
-		if resp.StatusCode != http.StatusAccepted {
-			return fmt.Errorf("an event was answered %d: %s", resp.StatusCode, text)
-		}
-		return nil
+		return taken(in)
 	})
+}
+
+// taken reads an answer, and is nil where it is 202. Of its head it reads what it needs.
+func taken(in *bufio.Reader) error {
+	status, err := in.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	accepted := bytes.HasPrefix(status, []byte("HTTP/1.1 202"))
+	said, length := "", 0
+	if !accepted {
+		said = string(bytes.TrimSpace(status))
+	}
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) <= len("\r\n") {
+			break
+		}
+		if number, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(number))); err != nil {
+				return fmt.Errorf("an answer without a length that can be read: %s", line)
+			}
+		}
+	}
+	if accepted {
+		_, err = in.Discard(length)
+		return err
+	}
+	text := make([]byte, length)
+	if _, err := io.ReadFull(in, text); err != nil {
+		return err
+	}
+	return fmt.Errorf("an event was answered %s: %s", said, text)
 }
 
 // bareLoop posts the same bodies straight to the receiver with net/http: what a deliverer without any work could reach.
@@ -252,7 +282,7 @@ func bareLoop(ctx context.Context, rx *receiver, o Options) (float64, error) {
 	for range o.Connections {
 		wg.Go(func() {
 			for i := 0; time.Since(begin) < o.Load; i++ {
-				req, err := http.NewRequestWithContext(ctx, http.MethodPost, rx.url+"/bare", bytes.NewReader(payload(i)))
+				req, err := http.NewRequestWithContext(ctx, http.MethodPost, rx.url+"/bare", bytes.NewReader(payload(make([]byte, 0, 1100), i)))
 				if err != nil {
 					errs <- err
 					return
