@@ -62,6 +62,24 @@ func (c *catcher) missing(accepted map[int]bool) (n int) {
 	return n
 }
 
+// interrupted are the deliveries that a server had in hand when it was killed.
+func (p *program) interrupted() map[string]bool {
+	out := map[string]bool{}
+	for path := "deliveries?interrupted=true&limit=200"; ; {
+		a := p.must(200, "GET", path, nil)
+		for _, d := range a.items() {
+			if out[d["id"].(string)] = true; d["interruptions"].(float64) < 1 {
+				p.t.Errorf("%v is listed as interrupted and was not", d["id"])
+			}
+		}
+		cursor := a.str("next_cursor")
+		if cursor == "" {
+			return out
+		}
+		path = "deliveries?interrupted=true&limit=200&cursor=" + cursor
+	}
+}
+
 // rounds of the kill test: few in a plain run, WAYBILL_KILL_ROUNDS of them when set.
 func rounds() int {
 	if n, err := strconv.Atoi(os.Getenv("WAYBILL_KILL_ROUNDS")); err == nil && n > 0 {
@@ -138,15 +156,25 @@ func TestKill(t *testing.T) {
 		}
 		return true
 	})
-	again := 0
+	interrupted, again := p.interrupted(), 0
 	for n, ids := range rx.ids {
 		if len(ids) != 1 {
 			t.Errorf("event %d came under %d webhook-ids: %v", n, len(ids), ids)
 		}
-		for _, times := range ids {
-			if n%9 != 0 {
-				again += times - 1
+		for id, times := range ids {
+			if n%9 == 0 || times == 1 {
+				continue
 			}
+			again += times - 1
+			if !interrupted[id] {
+				t.Errorf("%s came %d times and is not listed among those that were interrupted", id, times)
+			}
+		}
+	}
+	if again > 0 { // which people are told
+		_, page := p.get(p.signIn("ada@example.com", password), "/deliveries?interrupted=true")
+		if !strings.Contains(page, "In hand when the server ended without warning") {
+			t.Error("the list does not say what it is of")
 		}
 	}
 	t.Logf("%d kills, %d events answered 202, all received; %d redeliveries", rounds(), len(accepted), again)

@@ -110,6 +110,7 @@ func buying(b *browser, p *program, scripts bool) {
 	b.fill("field_total", "1700")
 	b.press("Start")
 	b.sees("Team approves")
+	b.sees("asks ada@example.com")
 	run := b.where()
 	b.open("/tasks")
 	b.press("Team approves")

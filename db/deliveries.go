@@ -42,6 +42,7 @@ type DeliveryFilter struct {
 	RunID         model.RunID
 	Status        model.Status // stored ones; Sending lists nothing here
 	Lane          model.Lane
+	Interrupted   bool               // only those that a server had in hand when it died
 	IDs           []model.DeliveryID // only these, when not nil
 	From          time.Time          // made at or after
 	To            time.Time          // made before
@@ -116,6 +117,7 @@ func (f DeliveryFilter) narrow(q *query) {
 	q.and(f.DestinationID != "", "d.destination_id = ?", f.DestinationID)
 	q.and(f.RunID != "", "d.run_id = ? AND d.run_id <> ''", f.RunID)
 	q.and(f.Lane != "", "d.lane = ?", f.Lane)
+	q.and(f.Interrupted, "d.interruptions > 0")
 	q.and(!f.From.IsZero(), "d.id >= ? AND d.created_at >= ?", model.FirstDeliveryID(f.From.Add(-apart)), ms(f.From))
 	q.and(!f.To.IsZero(), "d.id < ? AND d.created_at < ?", model.FirstDeliveryID(f.To.Add(apart)), ms(f.To))
 }

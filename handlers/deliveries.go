@@ -34,7 +34,7 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 		return web.Redirect(c, href.Delivery(id))
 	}
 	p := views.DeliveriesProps{Event: strings.TrimSpace(c.QueryParam("event")), Status: model.Status(c.QueryParam("status")), EventID: id, Destination: model.DestID(c.QueryParam("destination_id")),
-		Run: model.RunID(c.QueryParam("run_id")), Lane: c.QueryParam("lane"), From: moment(c.QueryParam("from")), To: moment(c.QueryParam("to")), Cursor: c.QueryParam("cursor")}
+		Run: model.RunID(c.QueryParam("run_id")), Lane: c.QueryParam("lane"), Interrupted: c.QueryParam("interrupted") == "true", From: moment(c.QueryParam("from")), To: moment(c.QueryParam("to")), Cursor: c.QueryParam("cursor")}
 	if !slices.Contains(model.Statuses(), p.Status) {
 		p.Status = ""
 	}
@@ -42,7 +42,7 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	filter := db.DeliveryFilter{EventID: model.EventID(id), Event: p.Event, DestinationID: p.Destination, RunID: p.Run, Status: p.Status, Lane: model.Lane(p.Lane), From: p.From, To: p.To}
+	filter := db.DeliveryFilter{EventID: model.EventID(id), Event: p.Event, DestinationID: p.Destination, RunID: p.Run, Status: p.Status, Lane: model.Lane(p.Lane), Interrupted: p.Interrupted, From: p.From, To: p.To}
 	var next string
 	if p.List, next, err = h.deliveries(c, around, filter, db.Page{Cursor: p.Cursor}); err != nil {
 		return err

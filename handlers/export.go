@@ -126,7 +126,7 @@ func (h *Handlers) exportDeliveries(c echo.Context) error {
 		status = ""
 	}
 	f := db.DeliveryFilter{EventID: model.EventID(strings.TrimSpace(c.QueryParam("event_id"))), DestinationID: model.DestID(c.QueryParam("destination_id")), RunID: model.RunID(c.QueryParam("run_id")), Event: strings.TrimSpace(c.QueryParam("event")),
-		Status: status, Lane: model.Lane(c.QueryParam("lane")), From: moment(c.QueryParam("from")), To: moment(c.QueryParam("to"))}
+		Status: status, Lane: model.Lane(c.QueryParam("lane")), Interrupted: c.QueryParam("interrupted") == "true", From: moment(c.QueryParam("from")), To: moment(c.QueryParam("to"))}
 	if status == model.Sending {
 		f.Status, f.IDs = "", append([]model.DeliveryID{}, h.o.Jobs.Sending()...)
 	}

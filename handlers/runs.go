@@ -78,7 +78,7 @@ func (h *Handlers) showRun(c echo.Context) error {
 		return err
 	}
 	p.Definition, p.Graph = v.Definition, views.RunGraph(h.Reader(c), r, v.Definition)
-	if p.Tasks, err = h.myTasksOf(c, r.ID); err != nil {
+	if p.Tasks, p.Asked, err = h.tasksOf(c, r.ID); err != nil {
 		return err
 	}
 	if p.Until, err = h.Store.WaitsUntil(ctx, r); err != nil {
@@ -88,14 +88,18 @@ func (h *Handlers) showRun(c echo.Context) error {
 	return h.Page(c, bits, views.Run(p))
 }
 
-// myTasksOf are the open tasks of a run that whoever asks is named for.
-func (h *Handlers) myTasksOf(c echo.Context, id model.RunID) ([]model.Task, error) {
+// tasksOf are the open tasks of a run that whoever asks is named for, and whom each step asks.
+func (h *Handlers) tasksOf(c echo.Context, id model.RunID) (mine []model.Task, asked map[model.StepRunID][]model.Assignee, err error) {
 	list, _, err := h.Store.Tasks(c.Request().Context(), db.TaskFilter{RunID: id, Open: true}, many)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	asked = map[model.StepRunID][]model.Assignee{}
+	for _, t := range list {
+		asked[t.StepRunID] = t.Assignees
 	}
 	me, err := h.me(c)
-	return slices.DeleteFunc(list, func(t model.Task) bool { return !jobs.Assigned(t, me.ID, me.Roles) }), err
+	return slices.DeleteFunc(list, func(t model.Task) bool { return !jobs.Assigned(t, me.ID, me.Roles) }), asked, err
 }
 
 // me is whoever asks.

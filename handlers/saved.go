@@ -21,7 +21,7 @@ func (h *Handlers) savedRoutes() []web.Route {
 }
 
 // filterKeys are what a kept filter may hold.
-var filterKeys = []string{"status", "destination_id", "event_id", "event", "run_id", "lane", "from", "to"}
+var filterKeys = []string{"status", "destination_id", "event_id", "event", "run_id", "lane", "interrupted", "from", "to"}
 
 // filterQuery is what of a query filters deliveries, in one order: the same filter is the same text.
 func filterQuery(q url.Values) string {

@@ -25,7 +25,7 @@ type delivery struct {
 	Lane            string  `json:"lane" enum:"realtime,bulk"`
 	Status          string  `json:"status" enum:"pending,sending,retrying,delivered,failed,skipped,held,cancelled"`
 	Attempts        int     `json:"attempts" doc:"Stored outcomes"`
-	Interruptions   int     `json:"interruptions" doc:"Attempts that a stop of the server cut short"`
+	Interruptions   int     `json:"interruptions" doc:"How often the server had it in hand and ended without warning; a request that was under way then may have arrived and is listed nowhere"`
 	NextAttemptAt   *string `json:"next_attempt_at" format:"date-time"`
 	WaitingFor      string  `json:"waiting_for" enum:",order,breaker,rate,concurrency,batch,outcome" doc:"Why it waits although it is due: for an earlier one of its subject, until the target is tried again, for its rate, for one of its places, for others to go along; or, after an attempt, for the other side to tell what became of what it took"`
 	WaitingUntil    *string `json:"waiting_until" format:"date-time" doc:"The earliest time when that ends, if it is known"`
@@ -137,6 +137,7 @@ type deliveryQuery struct {
 	RunID         string `query:"run_id"`
 	Status        string `query:"status" enum:"pending,sending,retrying,delivered,failed,skipped,held,cancelled"`
 	Lane          string `query:"lane" enum:"realtime,bulk"`
+	Interrupted   bool   `query:"interrupted" doc:"true: only those that the server had in hand when it ended without warning"`
 }
 
 func (a *API) listDeliveries(c call, in *deliveryQuery) (*body[list[delivery]], error) {
@@ -145,7 +146,7 @@ func (a *API) listDeliveries(c call, in *deliveryQuery) (*body[list[delivery]], 
 		return nil, err
 	}
 	f := db.DeliveryFilter{EventID: model.EventID(in.EventID), Event: strings.TrimSpace(in.Event), DestinationID: model.DestID(in.DestinationID), RunID: model.RunID(in.RunID), Status: model.Status(in.Status),
-		Lane: model.Lane(in.Lane), From: from, To: to}
+		Lane: model.Lane(in.Lane), Interrupted: in.Interrupted, From: from, To: to}
 	if f.Status == model.Sending { // known in memory only
 		f.Status, f.IDs = "", full(a.jobs.Sending())
 	}

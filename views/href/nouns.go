@@ -143,7 +143,11 @@ func DeliveriesOfEvent[ID ~string](id ID) string {
 func DeliveriesOfDestination[ID ~string](id ID) string {
 	return With(Deliveries(), "destination_id", string(id))
 }
-func DropHeld[ID ~string](id ID) string        { return path("destinations", string(id), "held") }
+func DropHeld[ID ~string](id ID) string { return path("destinations", string(id), "held") }
+
+// DeliveriesInterrupted are those that a server had in hand when it died.
+func DeliveriesInterrupted() string { return With(Deliveries(), "interrupted", "true") }
+
 func DeliveriesOfRun[ID ~string](id ID) string { return With(Deliveries(), "run_id", string(id)) }
 
 // People and keys.
