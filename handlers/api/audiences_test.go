@@ -105,4 +105,5 @@ func TestFiles(t *testing.T) {
 	}
 	d.do("GET", "/api/v1/files/fil_none", nil).problem(404, "not_found")
 	d.do("POST", "/api/v1/files?nam=x", "a").fields("nam")
+	d.do("POST", "/api/v1/files", "--x--", "Content-Type", "multipart/form-data; boundary=x").problem(415, "unsupported")
 }

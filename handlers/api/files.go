@@ -64,13 +64,16 @@ func (a *API) uploadFile(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	kind, _, err := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
+	switch {
+	case err != nil:
+		kind = "application/octet-stream"
+	case kind == "multipart/form-data": // it would be kept with the form around it, and opened by nobody
+		return fault.New(fault.Unsupported, "The body is the file itself, not a form with it: send its bytes with its own Content-Type (curl: --data-binary @file in place of -F).")
+	}
 	text, err := readAll(c.Request(), jobs.MaxFile)
 	if err != nil {
 		return err
-	}
-	kind, _, err := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
-	if err != nil {
-		kind = "application/octet-stream"
 	}
 	f, err := a.jobs.SaveFile(c.Request().Context(), a.web.Actor(c), c.QueryParam("name"), kind, bytes.NewReader(text))
 	if err != nil {
