@@ -71,6 +71,16 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) ([]mod
 	return page(s.reader(ctx), q, p, keyed{"d.id", "dlv_"}, scanDelivery, func(d model.Delivery) string { return string(d.ID) })
 }
 
+const aheadOf = `
+SELECT id, next_attempt_at FROM deliveries WHERE target_id = $1 AND order_key = $2 AND settled_at IS NULL AND seq > 0 AND seq < $3 ORDER BY seq LIMIT 1`
+
+// AheadOf is the delivery that d waits for in the order of its destination, with its next attempt (zero = none is planned); "" when
+// there is none.
+func (s *Store) AheadOf(ctx context.Context, d model.Delivery) (id model.DeliveryID, next time.Time, err error) {
+	_, err = all(s.reader(ctx), func(r row) (none struct{}, err error) { return none, r.Scan(&id, at{&next}) }, aheadOf, d.TargetID, d.OrderKey, d.Seq)
+	return id, next, err
+}
+
 // mostLooked is how many deliveries are looked at for those of an event's name, which no index finds in their order.
 const mostLooked = 10000
 

@@ -106,7 +106,7 @@ RETURNING id, run_id`
 // DropHeld cancels up to 500 deliveries that are held because their target is off, and says how many; call it until that is 0.
 func (s *Store) DropHeld(ctx context.Context, actor model.Actor, target model.TargetID, name string) (n int64, err error) {
 	err = s.WriteBulk(ctx, actor, func(tx *Tx) (err error) {
-		if n, err = tx.endAll(dropHeld, "It was dropped while the target was switched off.", ms(tx.now), target); err != nil || n == 0 {
+		if n, err = tx.endAll(dropHeld, "A person dropped it while its destination was switched off.", ms(tx.now), target); err != nil || n == 0 {
 			return err
 		}
 		return tx.audit("delivery", "cancelled", string(target), "held for "+name, changes("count", "", strconv.FormatInt(n, 10)))

@@ -124,6 +124,12 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 			p.Action = a.Name
 		}
 	}
+	p.Off = h.o.Jobs.Off(d.TargetID) != nil
+	if d.WaitingFor == "order" {
+		if p.Ahead, p.AheadNext, err = h.Store.AheadOf(ctx, d); err != nil {
+			return err
+		}
+	}
 	if p.Attempts, err = h.Store.Attempts(ctx, d.ID); err != nil {
 		return err
 	}

@@ -121,7 +121,12 @@ func TestDeliveries(t *testing.T) {
 	b.saved(b.post("/connections/"+con+"/enabled", "value", "off"))
 	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
 	held, _ := b.get("/deliveries?status=held").doc.Find("#deliveries tbody tr").Attr("id")
-	b.shows(b.get("/deliveries/"+held), 200, "Held", "is switched off", "Cancel delivery", "Retry now")
+	b.shows(b.get("/deliveries/"+held), 200, "Held", "is switched off", "Cancel delivery", "Open the destination")
+	if b.get("/deliveries/"+held).doc.Find(`form[action$="/retry"]`).Length() != 0 {
+		t.Error("what nothing may be sent to offers to send")
+	}
+	b.saved(b.post("/deliveries/" + held + "/retry"))
+	b.shows(b.get("/deliveries/"+held), 200, "is switched off", "Nothing was sent.", "Held")
 	b.saved(b.post("/deliveries/" + held + "/cancel"))
 	b.shows(b.get("/deliveries/"+held), 200, "Cancelled")
 }

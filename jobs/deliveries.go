@@ -11,9 +11,19 @@ import (
 )
 
 // Retry starts the schedule of a delivery, and of all that share its message, again, now. It goes before everything that waits: it
-// does not wait for its turn in an order, nor for an open breaker.
+// does not wait for its turn in an order, nor for an open breaker. Where nothing may be sent since its target is off, that is a Conflict.
 func (s *Service) Retry(ctx context.Context, actor model.Actor, id model.DeliveryID) (model.Delivery, error) {
-	d, err := s.dispatch.Retry(ctx, actor, id, func(tx *db.Tx) error { return tx.WantData(id) })
+	d, err := s.o.Store.Delivery(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	if _, err := s.routing.current(ctx); err != nil {
+		return d, err
+	}
+	if why := s.Off(d.TargetID); why != nil {
+		return d, fault.Coded(fault.Conflict, "switched_off", "%s Nothing was sent.", why)
+	}
+	d, err = s.dispatch.Retry(ctx, actor, id, func(tx *db.Tx) error { return tx.WantData(id) })
 	if err == nil {
 		s.watchers.tell()
 	}

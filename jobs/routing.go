@@ -159,7 +159,7 @@ func (s *snapshot) offWords(id model.DestID) *fault.Words {
 	case !s.Features.Has(model.FeatureOf(c.Type)):
 		return fault.Say("%s Until then what is sent there is held.", model.FeatureOf(c.Type).OffWords())
 	case !d.Enabled && d.DisabledReason != "":
-		return fault.Say("The destination “%s” is switched off: %s", d.Name, fault.Text(d.DisabledReason))
+		return fault.Say("The destination “%s” is switched off: %s It goes on when somebody switches it on.", d.Name, fault.Text(d.DisabledReason))
 	case !d.Enabled:
 		return fault.Say("The destination “%s” is switched off; it goes on when somebody switches it on.", d.Name)
 	case !c.Enabled:

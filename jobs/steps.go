@@ -52,6 +52,17 @@ func (s *Service) target(id model.TargetID) dispatch.Target {
 	return t
 }
 
+// Off says why nothing may be sent to a target, nil when it may.
+func (s *Service) Off(id model.TargetID) *fault.Words {
+	if _, _, _, step := id.Step(); !step {
+		return s.routing.now.Load().offWords(model.DestID(id))
+	}
+	if off := s.target(id).Off; off != "" {
+		return fault.Text(off)
+	}
+	return nil
+}
+
 // settle is what an outcome changes besides its delivery.
 func (s *Service) settle(w model.Work, o model.Outcome) func(tx *db.Tx, taken bool) error {
 	traced := o.Status.Settled() && s.tracer.Traces(w)

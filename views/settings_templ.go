@@ -278,7 +278,7 @@ func (p SettingsProps) storageLine(ctx context.Context) string {
 	}
 	out := say(ctx, "History {n} days, contents {contents} days", "n", itoa(p.Storage.RowDays), "contents", itoa(p.Storage.BodyDays))
 	if p.Use.File > 0 {
-		out += " · " + say(ctx, "{used} of {budget}", "used", ui.Size(ctx, p.Use.Used), "budget", ui.Size(ctx, p.Storage.Budget))
+		out += " · " + say(ctx, "{used} of {budget}", "used", ui.Size(ctx, p.Use.File-p.Use.Spare), "budget", ui.Size(ctx, p.Storage.Budget))
 	}
 	return out
 }

@@ -325,6 +325,10 @@ func TestDeliveries(t *testing.T) {
 		}
 	}
 	d.do("POST", "/api/v1/deliveries/dlv_none/retry", nil).problem(404, "")
+	version := d.do("GET", "/api/v1/destinations/"+dest, nil).want(200).object()
+	version["enabled"] = false
+	d.do("PUT", "/api/v1/destinations/"+dest, version).want(200)
+	d.do("POST", "/api/v1/deliveries/"+del+"/retry", nil).problem(409, "switched_off")
 	d.do("GET", "/api/v1/deliveries/dlv_none/attempts", nil).problem(404, "")
 }
 

@@ -124,6 +124,15 @@ func (h *health) went(most int, now time.Time) bool {
 	if h.ramp < most {
 		return true
 	}
+	return h.rested()
+}
+
+// rested ends the ramp early where a message got through and nothing else is to be sent for now: a target with little to send would
+// else be in it for days, and be left alone again, longer than before, for a single failure.
+func (h *health) rested() bool {
+	if h.Breaker != model.BreakerRamp {
+		return false
+	}
 	h.Breaker, h.Opens, h.recent = model.BreakerClosed, 0, window{}
 	return true
 }

@@ -99,7 +99,10 @@ func (d *Dispatcher) Answered(id model.TargetID) {
 		if t == nil || t.health.Breaker != model.BreakerOpen || d.stopping {
 			return
 		}
-		t.health.went(d.o.Target(id).MaxInFlight, d.o.Now())
+		now := d.o.Now()
+		if t.health.went(d.o.Target(id).MaxInFlight, now); t.quiet(now) {
+			t.health.rested()
+		}
 		d.o.Log.Info("the breaker of a target changed", "target", id, "breaker", breakerWord(t.health.Breaker))
 		seen := t.health.Health
 		seen.ID = id

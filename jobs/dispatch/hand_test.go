@@ -173,3 +173,24 @@ func TestAnswered(t *testing.T) {
 		}
 	})
 }
+
+// A target that got all there was is well again: a single failure later does not pause it anew.
+func TestRecovers(t *testing.T) {
+	bubble(t, func(t *testing.T, asks func(Target, func(context.Context, model.Work) deliver.Result) *bed) {
+		var log book
+		b, ids := paused(t, asks, &log, 2)
+		b.works(&log)
+		for _, id := range ids {
+			b.become(id, model.Delivered)
+		}
+		synctest.Wait()
+		if h := b.d.Shown("dst_a").Health; h.Breaker != model.BreakerClosed || h.Opens != 0 {
+			t.Errorf("after all got through: %+v", h)
+		}
+		b.fails(&log)
+		b.become(b.publish("dst_a"), model.Retrying)
+		if h := b.d.Shown("dst_a").Health; h.Breaker != model.BreakerClosed {
+			t.Errorf("after one failure: %+v", h)
+		}
+	})
+}

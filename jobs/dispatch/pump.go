@@ -287,12 +287,17 @@ func (d *Dispatcher) finished(x run, e *model.Ending, r deliver.Result) {
 	if r.Kind != deliver.Cut {
 		h, o, now := &x.t.health, &e.Outcome, d.o.Now()
 		before := h.Breaker
-		if h.heard(wordOf(r), r.Kind == deliver.Sent || r.Kind == deliver.Taken, r.Error, x.round, x.most, now) {
+		said := wordOf(r)
+		changed := h.heard(said, r.Kind == deliver.Sent || r.Kind == deliver.Taken, r.Error, x.round, x.most, now)
+		if said == well && x.round == h.round && x.t.quiet(now) {
+			changed = h.rested() || changed
+		}
+		if changed {
 			seen := h.Health
 			seen.ID = x.t.id
 			o.Health = &seen
 		}
-		if why := h.hopeless(now); why != "" && wordOf(r) != silent && o.Disable == "" {
+		if why := h.hopeless(now); why != "" && said != silent && o.Disable == "" {
 			o.Disable = why
 		}
 		if o.Disable != "" { // when it is switched on again, it starts anew

@@ -67,6 +67,11 @@ func (t *target) empty() bool {
 	return len(t.urged) == 0 && t.lanes[0].len() == 0 && t.lanes[1].len() == 0
 }
 
+// quiet reports whether nothing is under way, in memory, or due in the database.
+func (t *target) quiet(now time.Time) bool {
+	return t.inflight == 0 && t.empty() && !t.lanes[0].comes(now) && !t.lanes[1].comes(now)
+}
+
 // waits reports whether rows may wait in the database.
 func (t *target) waits() bool {
 	for _, q := range t.lanes {

@@ -189,7 +189,7 @@ func (k *Keeper) judge(use model.DiskUse, p model.Storage) *fault.Words {
 	size := use.File - use.Spare
 	switch {
 	case use.Free < need:
-		return fault.Say("The disk of this server is nearly full (%d MiB are free).", use.Free>>20)
+		return fault.Say("The disk of this server is nearly full: %d MiB are free, %d MiB must stay free.", use.Free>>20, p.MinFree>>20)
 	case k.over.Load() && size > p.Budget+p.Budget/10:
 		return fault.Say("The database of this server has %d MiB, more than its budget of %d MiB, and nothing old is left to remove.", size>>20, p.Budget>>20)
 	}
@@ -344,8 +344,16 @@ func (k *Keeper) bySize(ctx context.Context, p model.Storage) error {
 			return err
 		}
 	}
-	k.over.Store(true)
-	k.o.Log.Warn("the database is larger than its budget, and nothing old is left to remove", "budget", p.Budget)
+	use, err := k.o.Store.DiskUse(ctx)
+	if err != nil {
+		return err
+	}
+	if size := use.File - use.Spare; size > p.Budget {
+		k.over.Store(true)
+		k.o.Log.Warn("the database is larger than its budget, and nothing old is left to remove", "bytes", size, "budget", p.Budget)
+	} else {
+		k.o.Log.Warn("the disk has little room, and nothing old is left to remove", "free", use.Free, "must_stay_free", p.MinFree)
+	}
 	return nil
 }
 
