@@ -48,7 +48,7 @@ func waitingTitle(why string) string {
 func waitingText(why string) string {
 	switch why {
 	case "order":
-		return "The destination gets messages in order, and an earlier one of the same subject is not settled. “Retry now” sends this one at once; that breaks the order."
+		return "The destination gets messages in order, and an earlier one of the same subject is not settled."
 	case "breaker":
 		return "The other side failed too often, so it is left alone for a while; then one message tries whether it works again. Waiting uses up no attempt. Retrying by hand sends this one at once; if it fails, the pause is no longer than it was."
 	case "rate":
