@@ -68,7 +68,7 @@ func TestLive(t *testing.T) {
 	b.open("/deliveries?status=delivered")
 	b.sees("Live")
 	b.click("Pause live updates")
-	b.sees("Paused")
+	b.sees("Updates paused")
 	second := p.must(202, "POST", "events", `{"name":"orders.live","data":{"n":2}}`).str("id")
 	p.settled(second, "delivered")
 	if rows := eval[int](b, "document.querySelectorAll('#deliveries tbody tr').length"); rows != 1 {

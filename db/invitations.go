@@ -147,6 +147,14 @@ const (
 	liveKeys     = `SELECT count(*) FROM api_keys k WHERE k.user_id = $1 AND k.revoked_at = 0 AND (k.expires_at = 0 OR k.expires_at > $2)`
 )
 
+// tasksOfUser counts the open tasks that a person is asked for by name, and asksUser the workflows whose published steps ask him.
+const (
+	tasksOfUser = `SELECT count(*) FROM task_assignees a JOIN tasks t ON t.id = a.task_id WHERE a.assignee = 'user:' || $1 AND t.status = 'open'`
+	asksUser    = `
+SELECT count(*) FROM workflows w JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
+WHERE EXISTS (SELECT 1 FROM json_each(v.definition, '$.steps') s, json_each(s.value, '$.assignees') a JOIN users u ON lower(u.email) = lower(a.value) WHERE u.id = $1)`
+)
+
 // Stops is what stops working when the account is disabled: a line for each kind of thing that acts as its user. Whoever
 // adds such a thing adds its line here.
 func (s *Store) Stops(ctx context.Context, id model.UserID, now time.Time) ([]model.Stop, error) {
@@ -160,6 +168,8 @@ func (s *Store) Stops(ctx context.Context, id model.UserID, now time.Time) ([]mo
 	for _, x := range []stop{
 		{"session", "Signed out at once.", liveSessions, []any{id, ms(now), idle}},
 		{"API key", "Programs that use it are refused at once.", liveKeys, []any{id, ms(now)}},
+		{"open task", "Waits until somebody else who is asked, or who manages workflows, does it.", tasksOfUser, []any{id}},
+		{"workflow", "Asks this person in a step; name somebody else there.", asksUser, []any{id}},
 		{"invitation", "Its link no longer works.", invitationsFrom, []any{id, ms(now)}},
 	} {
 		n, err := one(s.reader(ctx), x.label, number, x.count, x.args...)

@@ -27,6 +27,19 @@ func (s *Store) Workflow(ctx context.Context, id model.WorkflowID) (model.Workfl
 	return w, nameSecrets(s.reader(ctx), &w.Draft)
 }
 
+const startForms = `
+SELECT w.id, v.name FROM workflows w JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
+WHERE w.enabled = 1 AND v.definition ->> '$.trigger.kind' = 'form' ORDER BY v.name, w.id LIMIT 100`
+
+// StartForms are the workflows that a signed-in person starts by filling in a form, by name.
+func (s *Store) StartForms(ctx context.Context) ([]Use, error) {
+	return all(s.reader(ctx), func(r row) (Use, error) {
+		u := Use{Kind: "workflow"}
+		err := r.Scan(&u.ID, &u.Name)
+		return u, err
+	}, startForms)
+}
+
 const workflowByForm = `SELECT ` + workflowColumns + ` FROM workflows WHERE form_token = $1 AND form_token IS NOT NULL`
 
 // WorkflowByForm finds a workflow by the token of its public form.

@@ -103,7 +103,7 @@ func (h *Handlers) actionForm(c echo.Context, status int, p views.ActionFormProp
 	}
 	bits := web.Bits{Status: status, Title: "New action", Section: "actions", Crumbs: under(actionsCrumb, "New")}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{actionsCrumb, crumb(p.Saved, href.Action(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{actionsCrumb, named(p.Saved, href.Action(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditAction(p))
 }
@@ -156,7 +156,7 @@ func (h *Handlers) showAction(c echo.Context) error {
 			return err
 		}
 	}
-	return h.Page(c, web.Bits{Title: a.Name, Section: "actions", Crumbs: under(actionsCrumb, a.Name)}, views.Action(props))
+	return h.Page(c, web.Bits{Title: a.Name, Section: "actions", Crumbs: underNamed(actionsCrumb, a.Name)}, views.Action(props))
 }
 
 func (h *Handlers) editAction(c echo.Context) error {

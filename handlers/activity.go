@@ -53,7 +53,7 @@ func (h *Handlers) showDestinationActivity(c echo.Context) error {
 		return err
 	}
 	p.Activity.Detailed = true
-	crumbs := destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Activity"})
+	crumbs := destinationCrumbs(e.connection, named(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Activity"})
 	return h.Page(c, web.Bits{Title: h.T(c, "Activity of {name}", "name", e.saved.Name), Section: "connections", Crumbs: crumbs}, views.ActivityPage(p))
 }
 
@@ -78,7 +78,7 @@ func (h *Handlers) showConnectionActivity(c echo.Context) error {
 	if err := h.connectionActivity(c, &p, destinationsOf(around, x.ID)); err != nil {
 		return err
 	}
-	crumbs := []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Activity"}}
+	crumbs := []ui.Crumb{connectionsCrumb, named(x.Name, href.Connection(x.ID)), {Label: "Activity"}}
 	return h.Page(c, web.Bits{Title: h.T(c, "Activity of {name}", "name", x.Name), Section: "connections", Crumbs: crumbs}, views.ActivityPage(p))
 }
 

@@ -110,7 +110,7 @@ func (h *Handlers) alertForm(c echo.Context, status int, saved model.AlertRule, 
 			return err
 		}
 		for _, e := range list {
-			p.Endpoints = append(p.Endpoints, ui.Option{Value: string(e.ID), Label: e.Name})
+			p.Endpoints = append(p.Endpoints, ui.Option{Value: string(e.ID), Label: e.Name, Own: true})
 		}
 	}
 	m, err := h.Store.Mail(ctx)
@@ -120,7 +120,7 @@ func (h *Handlers) alertForm(c echo.Context, status int, saved model.AlertRule, 
 	p.Mail = m.Host != ""
 	bits := web.Bits{Status: status, Title: "New alert", Section: "settings", Crumbs: []ui.Crumb{settingsCrumb, alertsCrumb, {Label: "New"}}}
 	if saved.ID != "" {
-		bits.Title, bits.Crumbs = saved.Name, []ui.Crumb{settingsCrumb, alertsCrumb, {Label: saved.Name}}
+		bits.Title, bits.Crumbs = saved.Name, []ui.Crumb{settingsCrumb, alertsCrumb, named(saved.Name, "")}
 		open, err := h.Store.OpenAlerts(ctx)
 		if err != nil {
 			return err

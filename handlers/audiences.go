@@ -53,7 +53,7 @@ func (h *Handlers) newAudience(c echo.Context) error {
 func (h *Handlers) audienceForm(c echo.Context, status int, p views.AudienceFormProps) error {
 	bits := web.Bits{Status: status, Title: "New audience", Section: "audiences", Crumbs: under(audiencesCrumb, "New")}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{audiencesCrumb, crumb(p.Saved, href.Audience(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{audiencesCrumb, named(p.Saved, href.Audience(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditAudience(p))
 }
@@ -130,7 +130,7 @@ func (h *Handlers) audiencePage(c echo.Context, status int, a model.Audience, ba
 	if props.Runs, props.Start, err = h.overAudience(c, a, start); err != nil {
 		return err
 	}
-	bits := web.Bits{Status: status, Title: a.Name, Section: "audiences", Crumbs: under(audiencesCrumb, a.Name)}
+	bits := web.Bits{Status: status, Title: a.Name, Section: "audiences", Crumbs: underNamed(audiencesCrumb, a.Name)}
 	return h.Page(c, bits, views.Audience(props))
 }
 

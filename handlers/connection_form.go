@@ -76,7 +76,7 @@ func (h *Handlers) connectionForm(c echo.Context, status int, p views.Connection
 	p.Proxied = network.ProxyURL != ""
 	bits := web.Bits{Status: status, Title: "New connection", Section: "connections", Crumbs: []ui.Crumb{connectionsCrumb, crumb("New", href.NewConnection()), {Label: t.Title}}}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{connectionsCrumb, crumb(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{connectionsCrumb, named(p.Saved, href.Connection(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditConnection(p))
 }

@@ -208,7 +208,7 @@ func (h *Handlers) connectionPage(c echo.Context, x model.Connection, steps []jo
 	if err := h.connectionInbound(c, x.ID, &props); err != nil {
 		return err
 	}
-	return h.Page(c, web.Bits{Title: x.Name, Section: "connections", Crumbs: under(connectionsCrumb, x.Name)}, views.Connection(props))
+	return h.Page(c, web.Bits{Title: x.Name, Section: "connections", Crumbs: underNamed(connectionsCrumb, x.Name)}, views.Connection(props))
 }
 
 // actionsOf are the actions that send to any of these destinations.

@@ -155,7 +155,7 @@ func (h *Handlers) credentialForm(c echo.Context, status int, p views.Credential
 	p.Wire = h.wire(k.Type, config, p.Stored)
 	bits := web.Bits{Status: status, Title: "New credential", Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb("New", href.NewCredential()), {Label: k.Title}}}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{credentialsCrumb, crumb(p.Saved, href.Credential(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{credentialsCrumb, named(p.Saved, href.Credential(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditCredential(p))
 }
@@ -281,7 +281,7 @@ func (h *Handlers) credentialPage(c echo.Context, status int, x model.Credential
 	if with != nil {
 		with(&props)
 	}
-	return h.Page(c, web.Bits{Status: status, Title: x.Name, Section: "credentials", Crumbs: under(credentialsCrumb, x.Name)}, views.Credential(props))
+	return h.Page(c, web.Bits{Status: status, Title: x.Name, Section: "credentials", Crumbs: underNamed(credentialsCrumb, x.Name)}, views.Credential(props))
 }
 
 func (h *Handlers) editCredential(c echo.Context) error {

@@ -61,7 +61,7 @@ func (h *Handlers) eventDefinitionForm(c echo.Context, status int, p views.Event
 	}
 	bits := web.Bits{Status: status, Title: "New event definition", Section: "events", Crumbs: []ui.Crumb{eventsCrumb, definitionsCrumb, {Label: "New"}}}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{eventsCrumb, definitionsCrumb, crumb(p.Saved, href.EventDefinition(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{eventsCrumb, definitionsCrumb, named(p.Saved, href.EventDefinition(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditEventDefinition(p))
 }
@@ -132,7 +132,7 @@ func (h *Handlers) showEventDefinition(c echo.Context) error {
 			}
 		}
 	}
-	return h.Page(c, web.Bits{Title: d.Name, Section: "events", Crumbs: []ui.Crumb{eventsCrumb, definitionsCrumb, {Label: d.Name}}}, views.EventDefinition(props))
+	return h.Page(c, web.Bits{Title: d.Name, Section: "events", Crumbs: []ui.Crumb{eventsCrumb, definitionsCrumb, named(d.Name, "")}}, views.EventDefinition(props))
 }
 
 func (h *Handlers) editEventDefinition(c echo.Context) error {

@@ -62,7 +62,7 @@ func (h *Handlers) ask(c echo.Context, status int, d deletion, conflict string) 
 		return err
 	}
 	p.Conflict = conflict
-	way := append(d.above[:len(d.above):len(d.above)], crumb(p.Name, p.Cancel), ui.Crumb{Label: "Delete"})
+	way := append(d.above[:len(d.above):len(d.above)], named(p.Name, p.Cancel), ui.Crumb{Label: "Delete"})
 	return h.Page(c, web.Bits{Status: status, Title: h.T(c, "Delete {name}", "name", p.Name), Section: d.section, Crumbs: way}, views.Delete(p))
 }
 

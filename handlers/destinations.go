@@ -38,7 +38,7 @@ func (h *Handlers) destinationRoutes() []web.Route {
 }
 
 func destinationCrumbs(x model.Connection, more ...ui.Crumb) []ui.Crumb {
-	return append([]ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), crumb("Destinations", href.Destinations(x.ID))}, more...)
+	return append([]ui.Crumb{connectionsCrumb, named(x.Name, href.Connection(x.ID)), crumb("Destinations", href.Destinations(x.ID))}, more...)
 }
 
 func (h *Handlers) listDestinations(c echo.Context) error {
@@ -62,7 +62,7 @@ func (h *Handlers) listDestinations(c echo.Context) error {
 	for _, d := range destinationsOf(around, x.ID) {
 		props.Items = append(props.Items, views.DestinationItem{Destination: d, Actions: len(actionsOf(around, d)), Health: h.o.Jobs.Health(d.Target())})
 	}
-	crumbs := []ui.Crumb{connectionsCrumb, crumb(x.Name, href.Connection(x.ID)), {Label: "Destinations"}}
+	crumbs := []ui.Crumb{connectionsCrumb, named(x.Name, href.Connection(x.ID)), {Label: "Destinations"}}
 	return h.Page(c, web.Bits{Title: h.T(c, "Destinations of {name}", "name", x.Name), Section: "connections", Crumbs: crumbs}, views.Destinations(props))
 }
 
@@ -196,7 +196,7 @@ func (h *Handlers) showSigningSecret(c echo.Context) error {
 		return err
 	}
 	bits := web.Bits{Title: h.T(c, "Signing secret of {name}", "name", e.saved.Name), Section: "connections",
-		Crumbs: destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Signing secret"})}
+		Crumbs: destinationCrumbs(e.connection, named(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Signing secret"})}
 	return h.Page(c, bits, views.SigningSecret(signingProps(e.saved, x, h.Now())))
 }
 

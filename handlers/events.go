@@ -147,7 +147,7 @@ func (h *Handlers) showEvent(c echo.Context) error {
 			props.More = href.DeliveriesOfEvent(e.ID)
 		}
 	}
-	return h.Page(c, web.Bits{Title: e.Name, Section: "events", Crumbs: under(eventsCrumb, e.Name)}, views.Event(props))
+	return h.Page(c, web.Bits{Title: e.Name, Section: "events", Crumbs: underNamed(eventsCrumb, e.Name)}, views.Event(props))
 }
 
 // traced is what every action decided about an event, as far as who asks may see it.

@@ -185,7 +185,7 @@ func (h *Handlers) inboundForm(c echo.Context, status int, p views.InboundFormPr
 	h.offerWorkflows(c, &p, around.Workflows)
 	bits := web.Bits{Status: status, Title: "New inbound URL", Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb("New", href.NewInbound()), {Label: "Settings"}}}
 	if p.ID != "" {
-		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{inboundCrumb, crumb(p.Saved, href.InboundEndpoint(p.ID)), {Label: "Edit"}}
+		bits.Title, bits.Crumbs = h.T(c, "Edit {name}", "name", p.Saved), []ui.Crumb{inboundCrumb, named(p.Saved, href.InboundEndpoint(p.ID)), {Label: "Edit"}}
 	}
 	return h.Page(c, bits, views.EditInbound(p))
 }
@@ -247,7 +247,7 @@ func (h *Handlers) showInbound(c echo.Context) error {
 	if p.Recent, _, err = h.Store.InboundCalls(c.Request().Context(), e.ID, db.CallFilter{}, db.Page{Limit: recentCalls}); err != nil {
 		return err
 	}
-	return h.Page(c, web.Bits{Title: e.Name, Section: "inbound", Crumbs: under(inboundCrumb, e.Name)}, views.InboundEndpoint(p))
+	return h.Page(c, web.Bits{Title: e.Name, Section: "inbound", Crumbs: underNamed(inboundCrumb, e.Name)}, views.InboundEndpoint(p))
 }
 
 func (h *Handlers) editInbound(c echo.Context) error {
@@ -309,7 +309,7 @@ func (h *Handlers) askRotateInbound(c echo.Context) error {
 
 func (h *Handlers) rotateForm(c echo.Context, status int, e model.InboundEndpoint, f views.RotateForm, p views.Problems) error {
 	props := views.RotateProps{Name: e.Name, Action: href.RotateInbound(e.ID), Cancel: href.InboundEndpoint(e.ID), Secrets: len(e.Verification.SecretNames()) > 0, Form: f, Problems: p}
-	bits := web.Bits{Status: status, Title: "Rotate", Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(e.Name, href.InboundEndpoint(e.ID)), {Label: "Rotate"}}}
+	bits := web.Bits{Status: status, Title: "Rotate", Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, named(e.Name, href.InboundEndpoint(e.ID)), {Label: "Rotate"}}}
 	return h.Page(c, bits, views.RotateInbound(props))
 }
 
@@ -371,7 +371,7 @@ func (h *Handlers) askRevokeInbound(c echo.Context) error {
 	}
 	for _, k := range e.Keys {
 		if string(k.ID) == c.QueryParam("key_id") {
-			bits := web.Bits{Title: h.T(c, "Revoke {name}", "name", k.Hint), Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(e.Name, href.InboundEndpoint(e.ID)), {Label: "Revoke"}}}
+			bits := web.Bits{Title: h.T(c, "Revoke {name}", "name", k.Hint), Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, named(e.Name, href.InboundEndpoint(e.ID)), {Label: "Revoke"}}}
 			return h.Page(c, bits, views.RevokeInboundKey(views.InboundItem{InboundEndpoint: e}, k))
 		}
 	}

@@ -164,7 +164,7 @@ func (h *Handlers) offerWorkflows(c echo.Context, p *views.InboundFormProps, pub
 	}
 	p.Workflows, p.Movable = []ui.Option{}, []ui.Option{}
 	for id, w := range published {
-		o := ui.Option{Value: string(id), Label: w.Name}
+		o := ui.Option{Value: string(id), Label: w.Name, Own: true}
 		p.Movable = append(p.Movable, o)
 		if w.Trigger.Kind == model.TriggerInbound {
 			p.Workflows = append(p.Workflows, o)

@@ -27,7 +27,7 @@ func (h *Handlers) endpointItem(c echo.Context) (views.InboundItem, error) {
 }
 
 func inboundCrumbs(e views.InboundItem, last string) []ui.Crumb {
-	return []ui.Crumb{inboundCrumb, crumb(e.Name, href.InboundEndpoint(e.ID)), {Label: last}}
+	return []ui.Crumb{inboundCrumb, named(e.Name, href.InboundEndpoint(e.ID)), {Label: last}}
 }
 
 func waiting(e model.InboundEndpoint, now time.Time) bool { return now.Before(e.SampleUntil) }
@@ -91,7 +91,7 @@ func (h *Handlers) showInboundCall(c echo.Context) error {
 	if h.may(c, model.Workflows.View()) {
 		p.Runs = out.Runs
 	}
-	bits := web.Bits{Title: "Call", Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, crumb(item.Name, href.InboundEndpoint(item.ID)), crumb("Calls", href.InboundCalls(item.ID)), {Label: "Call"}}}
+	bits := web.Bits{Title: "Call", Section: "inbound", Crumbs: []ui.Crumb{inboundCrumb, named(item.Name, href.InboundEndpoint(item.ID)), crumb("Calls", href.InboundCalls(item.ID)), {Label: "Call"}}}
 	return h.Page(c, bits, views.InboundCall(p))
 }
 

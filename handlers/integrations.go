@@ -64,7 +64,7 @@ func (h *Handlers) integrationPage(c echo.Context, status int, p views.Integrati
 			return err
 		}
 		p.Uses = p.Delete.Needs
-		bits.Title, bits.Crumbs = p.Saved.Name, under(integrationsCrumb, p.Saved.Name)
+		bits.Title, bits.Crumbs = p.Saved.Name, underNamed(integrationsCrumb, p.Saved.Name)
 	}
 	return h.Page(c, bits, views.Integration(p))
 }
@@ -234,7 +234,7 @@ func (h *Handlers) publishIntegrationPage(c echo.Context, status int, n model.In
 		return err
 	}
 	props.Uses = d.Needs
-	bits := web.Bits{Status: status, Title: h.T(c, "Publish {name}", "name", n.Name), Section: "integrations", Crumbs: []ui.Crumb{integrationsCrumb, crumb(n.Name, href.Integration(n.ID)), {Label: "Publish"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Publish {name}", "name", n.Name), Section: "integrations", Crumbs: []ui.Crumb{integrationsCrumb, named(n.Name, href.Integration(n.ID)), {Label: "Publish"}}}
 	return h.Page(c, bits, views.PublishIntegration(props))
 }
 

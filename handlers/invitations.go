@@ -100,7 +100,7 @@ func (h *Handlers) renewInvitation(c echo.Context) error {
 }
 
 func (h *Handlers) invitedPage(c echo.Context, i model.Invitation, token string, mailed bool) error {
-	bits := web.Bits{Status: http.StatusCreated, Title: "Invitation", Section: "users", Crumbs: under(usersCrumb, i.Email)}
+	bits := web.Bits{Status: http.StatusCreated, Title: "Invitation", Section: "users", Crumbs: underNamed(usersCrumb, i.Email)}
 	return h.Page(c, bits, views.Invited(i, h.invitationLink(token), mailed, h.Now()))
 }
 
@@ -109,7 +109,7 @@ func (h *Handlers) askRevokeInvitation(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Page(c, web.Bits{Title: "Revoke", Section: "users", Crumbs: under(usersCrumb, i.Email)}, views.RevokeInvitation(i))
+	return h.Page(c, web.Bits{Title: "Revoke", Section: "users", Crumbs: underNamed(usersCrumb, i.Email)}, views.RevokeInvitation(i))
 }
 
 func (h *Handlers) revokeInvitation(c echo.Context) error {

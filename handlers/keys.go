@@ -169,7 +169,7 @@ func (h *Handlers) apiKeyPage(c echo.Context, status int, k model.APIKey, p view
 	p.Key, p.User, p.Now, p.Self = k, u, h.Now(), me.ID == u.ID
 	p.CanEdit, p.SeesUser = h.may(c, model.APIKeys.Manage()), h.may(c, model.Users.View())
 	p.Lacks = string(h.Actor(c).Rights.Lacks(everything(u)))
-	return h.Page(c, web.Bits{Status: status, Title: k.Name, Section: "api-keys", Crumbs: under(crumb("API keys", href.APIKeys()), k.Name)}, views.APIKey(p))
+	return h.Page(c, web.Bits{Status: status, Title: k.Name, Section: "api-keys", Crumbs: underNamed(crumb("API keys", href.APIKeys()), k.Name)}, views.APIKey(p))
 }
 
 func (h *Handlers) updateAPIKey(c echo.Context) error {
@@ -238,7 +238,7 @@ func (h *Handlers) askRevokeAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: h.T(c, "Revoke {name}", "name", k.Name), Section: "api-keys", Crumbs: under(crumb("API keys", href.APIKeys()), k.Name)}
+	bits := web.Bits{Title: h.T(c, "Revoke {name}", "name", k.Name), Section: "api-keys", Crumbs: underNamed(crumb("API keys", href.APIKeys()), k.Name)}
 	return h.Page(c, bits, views.RevokeAPIKey(k))
 }
 

@@ -23,10 +23,15 @@ func (h *Handlers) overviewRoutes() []web.Route {
 
 func (h *Handlers) showOverview(c echo.Context) error {
 	ctx := c.Request().Context()
-	me, _ := h.User(c)
+	me, err := h.me(c)
+	if err != nil {
+		return err
+	}
 	p := views.OverviewProps{Name: me.Name, SeeSetup: h.may(c, model.Connections.View()), Now: h.Now()}
-	var err error
 	if p.Steps, err = h.firstSteps(ctx, h.Actor(c).Rights); err != nil {
+		return err
+	}
+	if p.Tasks, _, err = h.Store.Tasks(ctx, db.TaskFilter{Of: me.ID, Roles: me.Roles}, db.Page{Limit: shownTasks}); err != nil {
 		return err
 	}
 	p.Begin = mayBegin(h.Actor(c).Rights)
@@ -48,6 +53,7 @@ func (h *Handlers) showOverview(c echo.Context) error {
 
 // How much the overview shows of each.
 const (
+	shownTasks    = 5
 	shownLatest   = 8
 	shownTroubles = 5
 	shownChanges  = 6
@@ -217,7 +223,8 @@ func destinationsOff(ctx context.Context, around db.Routing) (out []views.Findin
 	return out
 }
 
-// firstSteps are the steps of the main job and how far it has got; a step that these rights do not allow has no button.
+// firstSteps are the steps of the main job and how far it has got; a step that these rights do not allow has no button,
+// and without any that they allow there are none.
 func (h *Handlers) firstSteps(ctx context.Context, rights model.Rights) ([]views.FirstStep, error) {
 	one := db.Page{Limit: 1}
 	connections, _, err := h.Store.Connections(ctx, db.ConnectionFilter{}, one)
@@ -261,11 +268,17 @@ func (h *Handlers) firstSteps(ctx context.Context, rights model.Rights) ([]views
 		{views.FirstStep{Title: "See it delivered", Text: "What was sent, and what came back.", Label: "Deliveries", URL: href.Deliveries(), Done: len(delivered) > 0}, model.Deliveries.View()},
 	}
 	var out []views.FirstStep
+	allowed := false
 	for _, s := range steps {
-		if !rights.Has(s.right) {
+		if rights.Has(s.right) {
+			allowed = true
+		} else {
 			s.URL = ""
 		}
 		out = append(out, s.FirstStep)
+	}
+	if !allowed {
+		return nil, nil
 	}
 	return out, nil
 }

@@ -19,8 +19,14 @@ func (h *Handlers) may(c echo.Context, right model.Right) bool { return h.Actor(
 
 func crumb(label, url string) ui.Crumb { return ui.Crumb{Label: label, URL: url} }
 
+// named is the crumb of something that people gave a name.
+func named(name, url string) ui.Crumb { return ui.Crumb{Label: name, URL: url, Own: true} }
+
 // under is the way to the page called name, below parent.
 func under(parent ui.Crumb, name string) []ui.Crumb { return []ui.Crumb{parent, {Label: name}} }
+
+// underNamed is the way to the page of something that people gave a name.
+func underNamed(parent ui.Crumb, name string) []ui.Crumb { return []ui.Crumb{parent, named(name, "")} }
 
 // pages are the URLs of the next page of this list and of its first one, with the filters kept; "" where there is none.
 func pages(c echo.Context, cursor string) (next, first string) {

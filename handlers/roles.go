@@ -80,9 +80,14 @@ func (h *Handlers) rolePage(c echo.Context, status int, p views.RoleProps) error
 		if p.Delete, err = h.roleDeletion(c, p.Role).question(); err != nil {
 			return err
 		}
-		name, p.People = p.Role.Name, p.Delete.Needs
+		name = p.Role.Name
+		for _, n := range p.Delete.Needs {
+			if n.Kind != "Workflow" { // those ask the role, and do not have it
+				p.People = append(p.People, n)
+			}
+		}
 	}
-	return h.Page(c, web.Bits{Status: status, Title: name, Section: "users", Crumbs: under(rolesCrumb, name)}, views.Role(p))
+	return h.Page(c, web.Bits{Status: status, Title: name, Section: "users", Crumbs: []ui.Crumb{rolesCrumb, {Label: name, Own: p.Role.ID != "" && !p.Role.Builtin}}}, views.Role(p))
 }
 
 // roleForm reads the form, in which each area is a choice of its own.

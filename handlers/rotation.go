@@ -74,7 +74,7 @@ func (h *Handlers) rotationInto(ctx context.Context, p *views.CredentialProps) e
 	}
 	for _, choice := range choices(around) {
 		if x := around.Connections[around.Destinations[choice.ID].ConnectionID]; x.CredentialID == p.Credential.ID || x.ClientCertificateID == p.Credential.ID {
-			p.Places = append(p.Places, ui.Option{Value: string(choice.ID), Label: choice.Connection + " → " + choice.Name})
+			p.Places = append(p.Places, ui.Option{Value: string(choice.ID), Label: choice.Connection + " → " + choice.Name, Own: true})
 		}
 	}
 	return nil
@@ -128,7 +128,7 @@ func (h *Handlers) rotationForm(c echo.Context, status int, x model.Credential, 
 		config[name] = v
 	}
 	p.Wire = h.wire(k.Type, config, x.Stored)
-	bits := web.Bits{Status: status, Title: h.T(c, "New secret for {name}", "name", x.Name), Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, crumb(x.Name, href.Credential(x.ID)), {Label: "New secret"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "New secret for {name}", "name", x.Name), Section: "credentials", Crumbs: []ui.Crumb{credentialsCrumb, named(x.Name, href.Credential(x.ID)), {Label: "New secret"}}}
 	return h.Page(c, bits, views.RotationForm(p))
 }
 

@@ -84,7 +84,7 @@ func (h *Handlers) showRun(c echo.Context) error {
 	if p.Until, err = h.Store.WaitsUntil(ctx, r); err != nil {
 		return err
 	}
-	bits := web.Bits{Title: r.Workflow + " #" + itoa(r.Number), Section: "runs", Crumbs: under(runsCrumb, r.Workflow+" #"+itoa(r.Number))}
+	bits := web.Bits{Title: r.Workflow + " #" + itoa(r.Number), Section: "runs", Crumbs: underNamed(runsCrumb, r.Workflow+" #"+itoa(r.Number))}
 	return h.Page(c, bits, views.Run(p))
 }
 
@@ -120,7 +120,7 @@ func (h *Handlers) askRun(c echo.Context, pause bool) error {
 	if pause {
 		word, title = "Pause", h.T(c, "Pause {name}", "name", name)
 	}
-	return h.Page(c, web.Bits{Title: title, Section: "runs", Crumbs: []ui.Crumb{runsCrumb, crumb(name, href.Run(r.ID)), {Label: word}}}, views.AskRun(r, pause))
+	return h.Page(c, web.Bits{Title: title, Section: "runs", Crumbs: []ui.Crumb{runsCrumb, named(name, href.Run(r.ID)), {Label: word}}}, views.AskRun(r, pause))
 }
 
 // moved answers after a person paused, resumed or cancelled a run; that it had ended meanwhile is said, and shown.
@@ -171,7 +171,12 @@ func (h *Handlers) askStartRun(c echo.Context) error {
 }
 
 func (h *Handlers) startPage(c echo.Context, status int, p views.StartProps) error {
-	bits := web.Bits{Status: status, Title: h.T(c, "Start {name}", "name", p.Workflow.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Start a run"}}}
+	p.Back = href.Workflow(p.Workflow.ID)
+	bits := web.Bits{Status: status, Title: h.T(c, "Start {name}", "name", p.Workflow.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, named(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Start a run"}}}
+	if !h.may(c, model.Workflows.View()) {
+		p.Back = href.Tasks()
+		bits.Section, bits.Crumbs = "tasks", underNamed(tasksCrumb, p.Workflow.Name)
+	}
 	return h.Page(c, bits, views.StartRun(p))
 }
 
@@ -208,7 +213,15 @@ func (h *Handlers) startRun(c echo.Context) error {
 	if d.Trigger.Thanks != "" && d.Trigger.Kind == model.TriggerForm {
 		words = d.Trigger.Thanks
 	}
-	return h.Done(c, href.Run(run.ID), words)
+	return h.Done(c, h.afterStart(c, run.ID), words)
+}
+
+// afterStart is where whoever started a run is led: to the run, or to his tasks where he may not see it.
+func (h *Handlers) afterStart(c echo.Context, id model.RunID) string {
+	if h.may(c, model.Workflows.View()) {
+		return href.Run(id)
+	}
+	return href.Tasks()
 }
 
 // startFilled starts a run by its form: as the trigger's where it is one, else by hand with the same fields.

@@ -38,6 +38,14 @@ func (s *site) offer(path, kind string, size int) int {
 // publicForm is the path of a form that everybody may send: a title and two files.
 func (s *site) publicForm(by model.User) string {
 	s.t.Helper()
+	_, form := s.published(by, `{"name":"Lamps","trigger":{"kind":"public_form","fields":[{"key":"title","name":"Title","type":"text"},{"key":"photo","name":"Photo","type":"file"},{"key":"plan","name":"Plan","type":"file"}]},
+	 "steps":[{"key":"look","name":"Look","kind":"task","assignees":["ada@example.com"]}]}`)
+	return form[strings.Index(form, "/f/"):]
+}
+
+// published makes a workflow and publishes it; form is the address of its public form.
+func (s *site) published(by model.User, workflow string) (id, form string) {
+	s.t.Helper()
 	_, key := s.key(by)
 	call := func(path, body string) (out struct {
 		ID  string
@@ -59,10 +67,9 @@ func (s *site) publicForm(by model.User) string {
 		}
 		return out
 	}
-	w := call("workflows", `{"name":"Lamps","trigger":{"kind":"public_form","fields":[{"key":"title","name":"Title","type":"text"},{"key":"photo","name":"Photo","type":"file"},{"key":"plan","name":"Plan","type":"file"}]},
-	 "steps":[{"key":"look","name":"Look","kind":"task","assignees":["ada@example.com"]}]}`)
+	w := call("workflows", workflow)
 	call("workflows/"+w.ID+"/publish", `{"note":"first"}`)
-	return w.URL[strings.Index(w.URL, "/f/"):]
+	return w.ID, w.URL
 }
 
 // TestBodiesOfStrangers: nothing is read of somebody without an account that cannot be of use.

@@ -55,6 +55,15 @@ func (h *Handlers) listTasks(c echo.Context) error {
 			return err
 		}
 	}
+	if h.may(c, model.RunWorkflows) {
+		forms, err := h.Store.StartForms(ctx)
+		if err != nil {
+			return err
+		}
+		for _, f := range forms {
+			p.Forms = append(p.Forms, views.Need{Name: f.Name, URL: href.StartWorkflow(model.WorkflowID(f.ID))})
+		}
+	}
 	p.Next, p.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "My tasks", Section: "tasks"}, views.Tasks(p))
 }
@@ -88,11 +97,11 @@ func (h *Handlers) task(c echo.Context) (p views.TaskProps, err error) {
 	p.Step, _ = v.Definition.Step(p.Task.Step)
 	switch {
 	case p.Task.Status == model.TaskAbandoned:
-		p.Closed = "This task is no longer needed."
+		p.Closed = h.T(c, "This task is no longer needed.")
 	case p.Task.Status != model.TaskOpen:
 		p.Closed = h.T(c, "This task was done by {name}.", "name", p.Task.CompletedBy)
 	case p.Run.Status == model.RunPaused:
-		p.Closed = "The run is paused; the task can be done when it is resumed."
+		p.Closed = h.T(c, "The run is paused. Nothing can be done until somebody who manages workflows resumes it.")
 	}
 	return p, nil
 }
@@ -106,7 +115,7 @@ func (h *Handlers) showTask(c echo.Context) error {
 }
 
 func (h *Handlers) taskPage(c echo.Context, status int, p views.TaskProps) error {
-	return h.Page(c, web.Bits{Status: status, Title: p.Task.StepName, Section: "tasks", Crumbs: under(tasksCrumb, p.Task.StepName)}, views.Task(p))
+	return h.Page(c, web.Bits{Status: status, Title: p.Task.StepName, Section: "tasks", Crumbs: underNamed(tasksCrumb, p.Task.StepName)}, views.Task(p))
 }
 
 func (h *Handlers) completeTask(c echo.Context) error {
@@ -140,7 +149,9 @@ func (h *Handlers) taskDone(c echo.Context, p views.TaskProps, err error, words 
 		if readErr != nil {
 			return readErr
 		}
-		again.Problems = views.Problems{Fields: map[string]string{"": f.Message}}
+		if again.Run.Status != model.RunPaused { // of that, the page itself tells
+			again.Problems = views.Problems{Fields: map[string]string{"": f.Message}}
+		}
 		return h.taskPage(c, http.StatusConflict, again)
 	}
 	if problems, status, ok := h.wrong(c, err, ""); ok {

@@ -179,7 +179,7 @@ func (h *Handlers) listTemplateVersions(c echo.Context) error {
 		p.Shown = list[i]
 	}
 	bits := web.Bits{Title: h.T(c, "Template versions of {name}", "name", e.saved.Name), Section: "connections",
-		Crumbs: destinationCrumbs(e.connection, crumb(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Template versions"})}
+		Crumbs: destinationCrumbs(e.connection, named(e.saved.Name, href.Destination(e.saved.ID)), ui.Crumb{Label: "Template versions"})}
 	return h.Page(c, bits, views.TemplateVersions(p))
 }
 

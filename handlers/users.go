@@ -13,6 +13,7 @@ import (
 	"waybill/views"
 	"waybill/views/href"
 	"waybill/views/texts"
+	"waybill/views/ui"
 )
 
 // userRoutes are all pages about people, those of roles and invitations included.
@@ -85,7 +86,7 @@ func (h *Handlers) userPage(c echo.Context, status int, p views.UserProps) error
 			p.Done = done
 		}
 	}
-	return h.Page(c, web.Bits{Status: status, Title: name, Section: "users", Crumbs: under(usersCrumb, name)}, views.User(p))
+	return h.Page(c, web.Bits{Status: status, Title: name, Section: "users", Crumbs: []ui.Crumb{usersCrumb, {Label: name, Own: p.User.ID != ""}}}, views.User(p))
 }
 
 func (h *Handlers) createUser(c echo.Context) error {
@@ -143,7 +144,7 @@ func (h *Handlers) askDisableUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Page(c, web.Bits{Title: h.T(c, "Disable {name}", "name", u.Name), Section: "users", Crumbs: under(usersCrumb, u.Name)}, views.DisableUser(u, stops))
+	return h.Page(c, web.Bits{Title: h.T(c, "Disable {name}", "name", u.Name), Section: "users", Crumbs: underNamed(usersCrumb, u.Name)}, views.DisableUser(u, stops))
 }
 
 // everything is what somebody holds, or would hold if he were not disabled.

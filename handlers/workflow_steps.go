@@ -53,7 +53,7 @@ func (h *Handlers) stepAt(c echo.Context) (w model.Workflow, at int, err error) 
 }
 
 func stepBits(status int, w model.Workflow, name string) web.Bits {
-	return web.Bits{Status: status, Title: name + " · " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: name}}}
+	return web.Bits{Status: status, Title: name + " · " + w.Name, Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, named(w.Name, href.Workflow(w.ID)), named(name, "")}}
 }
 
 func (h *Handlers) showStep(c echo.Context) error {

@@ -40,6 +40,9 @@ func (h *Handlers) triggerPage(c echo.Context, status int, w model.Workflow, p v
 	if w.Published > 0 && w.FormToken != "" && w.Draft.Trigger.Kind == model.TriggerPublicForm {
 		p.FormURL = strings.TrimSuffix(h.BaseURL.String(), "/") + href.PublicForm(w.FormToken)
 	}
+	if w.Published > 0 && w.Draft.Trigger.Kind == model.TriggerForm {
+		p.FormURL = strings.TrimSuffix(h.BaseURL.String(), "/") + href.StartWorkflow(w.ID)
+	}
 	if p.NextRuns, err = nextTimes(model.Trigger{Kind: model.TriggerKind(p.Form.Kind), Cron: strings.TrimSpace(p.Form.Cron), Timezone: strings.TrimSpace(p.Form.Timezone)}, h.Now()); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (h *Handlers) tryPage(c echo.Context, status int, w model.Workflow, p views
 	if p.Run != nil {
 		p.Picture = views.RunGraph(h.Reader(c), *p.Run, w.Draft)
 	}
-	bits := web.Bits{Status: status, Title: h.T(c, "Try {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Try it"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Try {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, named(w.Name, href.Workflow(w.ID)), {Label: "Try it"}}}
 	return h.Page(c, bits, views.Try(p))
 }
 

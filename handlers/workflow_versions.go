@@ -39,7 +39,7 @@ func (h *Handlers) publishPage(c echo.Context, status int, w model.Workflow, p v
 		before = v.Definition
 	}
 	p.Changes = views.Changes(before, w.Draft)
-	bits := web.Bits{Status: status, Title: h.T(c, "Publish {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Publish"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Publish {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, named(w.Name, href.Workflow(w.ID)), {Label: "Publish"}}}
 	return h.Page(c, bits, views.Publish(p))
 }
 
@@ -78,7 +78,7 @@ func (h *Handlers) listVersions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bits := web.Bits{Title: h.T(c, "Versions of {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), {Label: "Versions"}}}
+	bits := web.Bits{Title: h.T(c, "Versions of {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, named(w.Name, href.Workflow(w.ID)), {Label: "Versions"}}}
 	return h.Page(c, bits, views.Versions(views.VersionsProps{DesignerProps: p, Items: list}))
 }
 
@@ -106,7 +106,7 @@ func (h *Handlers) showVersion(c echo.Context) error {
 	name := h.T(c, "Version {n}", "n", strconv.FormatInt(v.Number, 10))
 	props := views.VersionProps{DesignerProps: p, Version: v, Picture: views.Graph(h.Reader(c), h.T(c, "Steps of {name}", "name", name), v.Definition, func(string) string { return "" })}
 	bits := web.Bits{Title: name + " · " + w.Name, Section: "workflows",
-		Crumbs: []ui.Crumb{workflowsCrumb, crumb(w.Name, href.Workflow(w.ID)), crumb("Versions", href.WorkflowVersions(w.ID)), {Label: name}}}
+		Crumbs: []ui.Crumb{workflowsCrumb, named(w.Name, href.Workflow(w.ID)), crumb("Versions", href.WorkflowVersions(w.ID)), {Label: name}}}
 	return h.Page(c, bits, views.Version(props))
 }
 

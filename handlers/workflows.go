@@ -219,7 +219,7 @@ func (h *Handlers) showWorkflow(c echo.Context) error {
 	for _, t := range list {
 		p.Targets = append(p.Targets, views.StepTarget{Health: t.Health, Step: t.Step, StepName: t.StepName, Name: t.Name, Webhook: t.Webhook, Held: t.Held})
 	}
-	return h.Page(c, web.Bits{Title: w.Name, Section: "workflows", Crumbs: under(workflowsCrumb, w.Name)}, views.Designer(p))
+	return h.Page(c, web.Bits{Title: w.Name, Section: "workflows", Crumbs: underNamed(workflowsCrumb, w.Name)}, views.Designer(p))
 }
 
 // enableTarget switches the receiver of a step's message on again, and sends or drops what was held for it.
@@ -263,7 +263,7 @@ func (h *Handlers) editWorkflow(c echo.Context) error {
 }
 
 func (h *Handlers) workflowNameForm(c echo.Context, status int, p views.WorkflowFormProps) error {
-	bits := web.Bits{Status: status, Title: h.T(c, "Edit {name}", "name", p.Workflow.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, crumb(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Edit"}}}
+	bits := web.Bits{Status: status, Title: h.T(c, "Edit {name}", "name", p.Workflow.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, named(p.Workflow.Name, href.Workflow(p.Workflow.ID)), {Label: "Edit"}}}
 	return h.Page(c, bits, views.EditWorkflow(p))
 }
 

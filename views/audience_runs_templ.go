@@ -456,7 +456,7 @@ func AudienceStart(p AudienceStartProps) templ.Component {
 func workflowPicks(list []model.Workflow) []ui.Option {
 	var out []ui.Option
 	for _, w := range list {
-		out = append(out, ui.Option{Value: string(w.ID), Label: w.Name})
+		out = append(out, ui.Option{Value: string(w.ID), Label: w.Name, Own: true})
 	}
 	return out
 }

@@ -730,7 +730,7 @@ func CredentialInput(kind, field string) string { return "new." + kind + "." + f
 func credentialOptions(list []model.Credential) []ui.Option {
 	out := []ui.Option{{Value: "", Label: "Choose one"}}
 	for _, c := range list {
-		out = append(out, ui.Option{Value: string(c.ID), Label: c.Name})
+		out = append(out, ui.Option{Value: string(c.ID), Label: c.Name, Own: true})
 	}
 	return out
 }

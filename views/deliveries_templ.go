@@ -691,7 +691,7 @@ func (p DeliveriesProps) tab(ctx context.Context, label string, s model.Status) 
 func (p DeliveriesProps) destinationOptions() []ui.Option {
 	out := []ui.Option{{Value: "", Label: "All destinations"}}
 	for _, d := range p.Destinations {
-		out = append(out, ui.Option{Value: string(d.ID), Label: d.Connection + " → " + d.Name})
+		out = append(out, ui.Option{Value: string(d.ID), Label: d.Connection + " → " + d.Name, Own: true})
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func bucketOptions(ctx context.Context, list []BucketChoice, none string) []ui.O
 		if b.Off {
 			label += " " + say(ctx, "(switched off)")
 		}
-		out = append(out, ui.Option{Value: string(b.ID), Label: label})
+		out = append(out, ui.Option{Value: string(b.ID), Label: label, Own: true})
 	}
 	return out
 }

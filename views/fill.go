@@ -2,7 +2,9 @@ package views
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
+	"strings"
 
 	"waybill/db/model"
 )
@@ -46,6 +48,18 @@ func (f Fill) ticked(x model.FormField, option string) bool {
 	return false
 }
 
+// decimalComma is a number with one comma and no point. Three digits behind it may as well be a thousand (1,000), unless
+// nothing but a zero stands before it.
+var decimalComma = regexp.MustCompile(`^\s*-?(\d+,(\d{1,2}|\d{4,})|0,\d{3})\s*$`)
+
+// pointed is a number with a point where a comma can only be that of a decimal; what can be read in two ways stays, and is refused.
+func pointed(typed string) string {
+	if decimalComma.MatchString(typed) {
+		return strings.Replace(typed, ",", ".", 1)
+	}
+	return typed
+}
+
 // JSON is what was typed as the JSON of the form's values, by key.
 func (f Fill) JSON(form []model.FormField) map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
@@ -67,6 +81,12 @@ func (f Fill) JSON(form []model.FormField) map[string]json.RawMessage {
 				put(x.Key, string(file.ID))
 			} else {
 				out[x.Key] = json.RawMessage("null")
+			}
+		case model.TypeNumber, model.TypeCurrency:
+			if len(typed) == 0 || typed[0] == "" {
+				out[x.Key] = json.RawMessage("null")
+			} else {
+				put(x.Key, pointed(typed[0]))
 			}
 		default:
 			if len(typed) == 0 || typed[0] == "" {

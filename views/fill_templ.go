@@ -58,7 +58,7 @@ func optional(ctx context.Context, x model.FormField) string {
 
 func (f Fill) props(ctx context.Context, x model.FormField, err string) ui.FieldProps {
 	label := optional(ctx, x)
-	return ui.FieldProps{Name: FillInput(x.Key), Label: label, Hint: x.Help, Error: err, Value: f.value(x), Required: x.Required}
+	return ui.FieldProps{Name: FillInput(x.Key), Label: label, Hint: x.Help, Error: err, Value: f.value(x), Required: x.Required, Own: true}
 }
 
 func formField(x model.FormField, f Fill, err string) templ.Component {
@@ -145,7 +145,7 @@ func formField(x model.FormField, f Fill, err string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		case model.TypeCheckbox:
-			templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: FillInput(x.Key), Value: "true", Label: x.Name, Hint: x.Help, Error: err, Required: x.Required}, f.ticked(x, "true")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: FillInput(x.Key), Value: "true", Label: x.Name, Hint: x.Help, Error: err, Required: x.Required, Own: true}, f.ticked(x, "true")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -186,7 +186,7 @@ func typedProps(ctx context.Context, p ui.FieldProps, x model.FormField) ui.Fiel
 func choiceOptions(x model.FormField) []ui.Option {
 	out := []ui.Option{{Value: "", Label: "Choose one"}}
 	for _, o := range x.Options {
-		out = append(out, ui.Option{Value: o.Value, Label: o.Label})
+		out = append(out, ui.Option{Value: o.Value, Label: o.Label, Own: true})
 	}
 	return out
 }
@@ -225,7 +225,7 @@ func radioField(x model.FormField, f Fill, err string) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			for _, o := range x.Options {
-				templ_7745c5c3_Err = ui.Choice(ui.FieldProps{Name: FillInput(x.Key), Value: o.Value, Label: o.Label}, f.value(x) == o.Value).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Choice(ui.FieldProps{Name: FillInput(x.Key), Value: o.Value, Label: o.Label, Own: true}, f.value(x) == o.Value).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -255,7 +255,7 @@ func radioField(x model.FormField, f Fill, err string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Choices(f.props(ctx, x, err).Label, err).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.OwnChoices(f.props(ctx, x, err).Label, err).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -297,7 +297,7 @@ func multiField(x model.FormField, f Fill, err string) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			for _, o := range x.Options {
-				templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: FillInput(x.Key), Value: o.Value, Label: o.Label}, f.ticked(x, o.Value)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Checkbox(ui.FieldProps{Name: FillInput(x.Key), Value: o.Value, Label: o.Label, Own: true}, f.ticked(x, o.Value)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -327,7 +327,7 @@ func multiField(x model.FormField, f Fill, err string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Choices(f.props(ctx, x, err).Label, err).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.OwnChoices(f.props(ctx, x, err).Label, err).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

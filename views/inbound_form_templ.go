@@ -848,7 +848,7 @@ func chooseUser(users []model.User) []ui.Option {
 func connectionChoices(list []model.Connection) []ui.Option {
 	out := []ui.Option{{Value: "", Label: "No connection"}}
 	for _, c := range list {
-		out = append(out, ui.Option{Value: string(c.ID), Label: c.Name})
+		out = append(out, ui.Option{Value: string(c.ID), Label: c.Name, Own: true})
 	}
 	return out
 }

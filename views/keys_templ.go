@@ -1158,7 +1158,7 @@ func revokeKey(k model.APIKey) ui.ConfirmProps {
 func userOptions(users []model.User) []ui.Option {
 	var out []ui.Option
 	for _, u := range users {
-		out = append(out, ui.Option{Value: string(u.ID), Label: u.Name + " (" + u.Email + ")"})
+		out = append(out, ui.Option{Value: string(u.ID), Label: u.Name + " (" + u.Email + ")", Own: true})
 	}
 	return out
 }

@@ -304,7 +304,7 @@ func Network(p NetworkProps) templ.Component {
 func scopeOptions(scopes []NetworkScope, all string) []ui.Option {
 	out := []ui.Option{{Value: "", Label: all}}
 	for _, s := range scopes {
-		out = append(out, ui.Option{Value: s.ID, Label: s.Name})
+		out = append(out, ui.Option{Value: s.ID, Label: s.Name, Own: true})
 	}
 	return out
 }

@@ -331,7 +331,7 @@ func destinationOptions(list []DestinationChoice) []ui.Option {
 func (p NewReplayProps) eventOptions() []ui.Option {
 	out, known := []ui.Option{{Value: "", Label: "All events"}}, p.Filter.Event == ""
 	for _, n := range p.Events {
-		out = append(out, ui.Option{Value: n, Label: n})
+		out = append(out, ui.Option{Value: n, Label: n, Own: true})
 		known = known || n == p.Filter.Event
 	}
 	if !known {

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"waybill/db/model"
+	"waybill/views/ui"
 )
 
 // RunGraph draws the version that a run keeps, with what its steps did and the way that it went.
@@ -99,13 +101,28 @@ func labelled(f model.FieldValue, form []model.FormField) model.FieldValue {
 	return f
 }
 
-// fieldText is what a field holds, for people.
-func fieldText(f model.FieldValue) string {
+// dateText is a date as its reader has them written; a day is the same day in every zone. What is none stays as it is.
+func dateText(in ui.Format, t model.FieldType, v string) string {
+	switch t {
+	case model.TypeDate:
+		if day, err := time.Parse(time.DateOnly, v); err == nil {
+			return ui.Format{Locale: in.Locale}.Day(day)
+		}
+	case model.TypeDateTime:
+		if at, err := time.Parse(time.RFC3339, v); err == nil {
+			return in.Minute(at)
+		}
+	}
+	return v
+}
+
+// fieldText is what a field holds, for people: dates as they read them.
+func fieldText(in ui.Format, f model.FieldValue) string {
 	switch v := f.Value.(type) {
 	case nil:
 		return ""
 	case string:
-		return v
+		return dateText(in, f.Type, v)
 	case bool:
 		return yesNo(v)
 	case []any:

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"waybill/db/model"
+	"waybill/views/ui"
 )
 
 func TestWhatWasChosenIsShownInWords(t *testing.T) {
@@ -13,7 +14,7 @@ func TestWhatWasChosenIsShownInWords(t *testing.T) {
 		value any
 		want  string
 	}{{"room", "k", "Kitchen"}, {"room", []any{"k", "l", "gone"}, "Kitchen, Lab, gone"}, {"room", nil, ""}, {"note", "k", "k"}, {"other", "l", "l"}} {
-		if got := fieldText(labelled(model.FieldValue{Key: x.key, Value: x.value}, form)); got != x.want {
+		if got := fieldText(ui.Format{}, labelled(model.FieldValue{Key: x.key, Value: x.value}, form)); got != x.want {
 			t.Errorf("%s of %v: want %q, got %q", x.key, x.value, x.want, got)
 		}
 	}

@@ -95,6 +95,9 @@ func (s Shell) title(ctx context.Context) string {
 	if s.Title == "" {
 		return "Waybill"
 	}
+	if n := len(s.Crumbs); n > 0 && s.Crumbs[n-1].Own && s.Crumbs[n-1].Label == s.Title { // the page of something that people named
+		return s.Title + " · Waybill"
+	}
 	return say(ctx, s.Title) + " · Waybill"
 }
 

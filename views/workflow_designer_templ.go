@@ -1205,7 +1205,7 @@ func afterOptions(d model.Definition) []ui.Option {
 	out := []ui.Option{{Value: model.TriggerKey, Label: "At the beginning"}}
 	for _, s := range d.Steps {
 		if s.Kind != model.StepEnd {
-			out = append(out, ui.Option{Value: s.Key, Label: s.Name})
+			out = append(out, ui.Option{Value: s.Key, Label: s.Name, Own: true})
 		}
 	}
 	return append(out, ui.Option{Value: "", Label: "Not connected yet"})

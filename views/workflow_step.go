@@ -117,7 +117,7 @@ func (p StepProps) stepOptions(ctx context.Context, none string) []ui.Option {
 		if s.Key == p.Step.Key {
 			label += " " + say(ctx, "(this step)")
 		}
-		out = append(out, ui.Option{Value: s.Key, Label: label})
+		out = append(out, ui.Option{Value: s.Key, Label: label, Own: true})
 	}
 	return out
 }
@@ -154,7 +154,7 @@ func (p StepProps) assigneeHints() []string {
 func integrationOptions(list []model.Integration) []ui.Option {
 	out := []ui.Option{{Value: "", Label: "Choose one"}}
 	for _, n := range list {
-		out = append(out, ui.Option{Value: string(n.ID), Label: n.Name})
+		out = append(out, ui.Option{Value: string(n.ID), Label: n.Name, Own: true})
 	}
 	return out
 }
@@ -172,7 +172,7 @@ func (p StepProps) chosen() *model.Integration {
 func destinationPicks(list []DestinationChoice, chosen string) []ui.Option {
 	out := []ui.Option{{Value: "", Label: "Choose one"}}
 	for _, d := range list {
-		o := ui.Option{Value: string(d.ID), Label: d.Connection + " → " + d.Name}
+		o := ui.Option{Value: string(d.ID), Label: d.Connection + " → " + d.Name, Own: true}
 		if d.Off != "" {
 			o.Label += " (" + d.Off + ")"
 			o.Disabled = string(d.ID) != chosen
@@ -236,7 +236,7 @@ type TriggerProps struct {
 	Inbound    []Need      // endpoints that start this workflow
 	MayInbound bool        // they may be seen
 	NextRuns   []time.Time // of the schedule as saved, in its zone
-	FormURL    string      // whole address of the public form, "" = it is not published
+	FormURL    string      // whole address of the form, "" = it is not published
 }
 
 // NewTriggerForm shows a stored trigger.
@@ -250,7 +250,7 @@ func NewTriggerForm(w model.Workflow) TriggerForm {
 func audienceOptions(ctx context.Context, list []model.Audience) []ui.Option {
 	out := []ui.Option{{Value: "", Label: "Choose one"}}
 	for _, a := range list {
-		out = append(out, ui.Option{Value: string(a.ID), Label: a.Name + " (" + ui.Many(ctx, a.Count, "record") + ")"})
+		out = append(out, ui.Option{Value: string(a.ID), Label: a.Name + " (" + ui.Many(ctx, a.Count, "record") + ")", Own: true})
 	}
 	return out
 }

@@ -360,7 +360,11 @@ func (f FormField) readNumber(text json.RawMessage) (any, *fault.Words) {
 	var n json.Number
 	dec := json.NewDecoder(strings.NewReader(digits))
 	dec.UseNumber()
-	if err := dec.Decode(&n); err != nil || dec.More() {
+	switch err := dec.Decode(&n); {
+	case err == nil && !dec.More():
+	case strings.Contains(digits, ","):
+		return nil, fault.Say("Give a number such as 1200 or 20.5, without marks between thousands.")
+	default:
 		return nil, fault.Say("Give a number.")
 	}
 	v, err := n.Float64()

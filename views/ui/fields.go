@@ -12,6 +12,7 @@ import (
 type FieldProps struct {
 	ID, Name, Label string // ID: "" = "f-" + Name
 	Hint, Error     string // plain sentences
+	Own             bool   // Label and Hint are people's own words, which no language changes
 	Required        bool   // marked for assistive technology; optional ones are not marked as such
 	Disabled        bool
 	Value           string
@@ -30,7 +31,10 @@ type FieldProps struct {
 type Option struct {
 	Value, Label string
 	Disabled     bool
+	Own          bool // Label is a name, or people's own words
 }
+
+func (o Option) words(ctx context.Context) string { return ours(ctx, o.Label, o.Own) }
 
 // FieldError is one line of an error summary: the field's name (or ID) and what is wrong with it.
 type FieldError struct{ Name, ID, Label, Message string }

@@ -23,7 +23,7 @@
 //	@ui.Method("POST")
 //	@ui.Time(t, now)                                                      // "5 min ago", exact time in the title
 //	@ui.Moments(t, now)                                                   // the exact time and how long ago
-//	@ui.Live(href.LiveDeliveries())   @ui.Region("live-list", url, time.Second) { … }   // "Live / Reconnecting… / Paused"; the part of the page that then asks for itself
+//	@ui.Live(href.LiveDeliveries())   @ui.Region("live-list", url, time.Second) { … }   // "Live / Reconnecting… / Updates paused"; the part of the page that then asks for itself
 //	@ui.Code("wbk_…")                                                     // inline mono text
 //	@ui.CopyButton("Copy URL", text)   @ui.Copyable("Inbound URL", text)  // a button; a read-only line with a button
 //
@@ -97,7 +97,11 @@
 // Text helpers: Ago, Moment, Took, Count, Bytes, Plural, StatusMark (format.go, status.go).
 package ui
 
-import "github.com/a-h/templ"
+import (
+	"context"
+
+	"github.com/a-h/templ"
+)
 
 // Kind is the weight of a button. One primary button a page.
 type Kind string
@@ -153,7 +157,12 @@ type Tab struct {
 }
 
 // Crumb is one step of a breadcrumb; without URL it is the page itself.
-type Crumb struct{ Label, URL string }
+type Crumb struct {
+	Label, URL string
+	Own        bool // Label is a name that people gave
+}
+
+func (c Crumb) words(ctx context.Context) string { return ours(ctx, c.Label, c.Own) }
 
 // Flash is a message carried over a redirect.
 type Flash struct {

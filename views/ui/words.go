@@ -100,14 +100,22 @@ func partNamed(name string, parts []any) templ.Component {
 func Words(ctx context.Context, options []Option) []Option {
 	options = slices.Clone(options)
 	for i, o := range options {
-		options[i].Label = say(ctx, o.Label)
+		options[i].Label = o.words(ctx)
 	}
 	return options
 }
 
+// ours is a text in the reader's language, unless people wrote it: their "Done" is no word of the product.
+func ours(ctx context.Context, text string, theirs bool) string {
+	if theirs {
+		return text
+	}
+	return say(ctx, text)
+}
+
 // in is the props with what is written in words of the product looked up in the reader's language.
 func (p FieldProps) in(ctx context.Context) FieldProps {
-	p.Label, p.Hint, p.Error = say(ctx, p.Label), say(ctx, p.Hint), say(ctx, p.Error)
+	p.Label, p.Hint, p.Error = ours(ctx, p.Label, p.Own), ours(ctx, p.Hint, p.Own), say(ctx, p.Error)
 	p.Placeholder, p.Prefix, p.Suffix = say(ctx, p.Placeholder), say(ctx, p.Prefix), say(ctx, p.Suffix)
 	if p.Error != "" && p.Required && p.Autocomplete == "new-password" {
 		p.Hint = "" // what is wrong with a password says again how a good one is

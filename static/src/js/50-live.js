@@ -15,7 +15,7 @@
   let unheard = 0; // since when nobody listened, in ms after the page was asked for
 
   function say() {
-    const [state, text] = paused || held() ? ["off", tell("Paused")] : opened ? ["on", tell("Live")] : ["wait", tell("Reconnecting…")];
+    const [state, text] = paused || held() ? ["off", tell("Updates paused")] : opened ? ["on", tell("Live")] : ["wait", tell("Reconnecting…")];
     if (word.dataset.state !== state) word.dataset.state = state;
     if (word.textContent !== text) word.textContent = text;
   }
