@@ -71,13 +71,13 @@ func (h *Handlers) setFormat(c echo.Context) error {
 	locale, zone, language := typed(c, "locale"), strings.TrimSpace(typed(c, "zone")), typed(c, "language")
 	errors := map[string]string{}
 	if l, known := ui.LocaleOf(locale); locale != "" && (!known || l.Tag != locale) {
-		errors["locale"] = "Choose one of the list."
+		errors["locale"] = h.T(c, "Choose one of the list.")
 	}
 	if zone != "" && !ui.KnownZone(zone) {
-		errors["zone"] = "There is no such time zone. They are named like Europe/Berlin or America/New_York."
+		errors["zone"] = h.T(c, "There is no such time zone. They are named like Europe/Berlin or America/New_York.")
 	}
 	if l := texts.Of(language); language != "" && (l == nil || l.Tag != language) {
-		errors["language"] = "Choose one of the list."
+		errors["language"] = h.T(c, "Choose one of the list.")
 	}
 	if len(errors) > 0 {
 		f := views.AccountForm{Name: u.Name, Version: u.Version, Locale: locale, Zone: zone, Language: language}

@@ -44,5 +44,6 @@ func (h *Handlers) showAuditEntry(c echo.Context) error {
 	if e.ActorID != "" && h.may(c, model.Users.View()) {
 		p.ActorURL = href.User(e.ActorID)
 	}
-	return h.Page(c, web.Bits{Title: h.T(c, views.AuditTitle(e.Audit)), Section: "audit", Crumbs: under(crumb("Audit log", href.Audit()), h.T(c, views.AuditTitle(e.Audit)))}, views.AuditEntry(p))
+	title := views.AuditTitle(h.Reader(c), e.Audit)
+	return h.Page(c, web.Bits{Title: title, Section: "audit", Crumbs: under(crumb("Audit log", href.Audit()), title)}, views.AuditEntry(p))
 }

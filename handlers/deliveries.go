@@ -151,9 +151,9 @@ func (h *Handlers) retryDelivery(c echo.Context) error {
 	if err != nil {
 		return h.notNow(c, url, err)
 	}
-	words := "It goes out again, with the same id."
+	words := h.T(c, "It goes out again, with the same id.")
 	if d.Batched() {
-		words = "Its whole message goes out again, with the same id."
+		words = h.T(c, "Its whole message goes out again, with the same id.")
 	}
 	if d.Seq > 0 {
 		words += " It does not wait for its turn: that breaks the order of its subject."

@@ -86,7 +86,7 @@ func (h *Handlers) createEvent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	words := "Published; no action sends it anywhere."
+	words := h.T(c, "Published; no action sends it anywhere.")
 	if n := made[0].Deliveries; n > 0 {
 		words = h.T(c, "Published: {deliveries}.", "deliveries", ui.Many(h.Reader(c), n, "delivery"))
 	}

@@ -73,7 +73,7 @@ func (h *Handlers) known(c echo.Context, password string) (wrong string, err err
 	_, err = h.authenticate(c, u.Email, password)
 	switch {
 	case fault.Is(err, fault.SignedOut):
-		return "This is not your current password.", nil
+		return h.T(c, "This is not your current password."), nil
 	case fault.Is(err, fault.Throttled):
 		return h.Said(c, err).Message, nil
 	}
@@ -270,7 +270,7 @@ func (h *Handlers) showLoginCode(c echo.Context) error {
 
 // tooLate begins signing in anew: no password was shown, or not lately.
 func (h *Handlers) tooLate(c echo.Context, next string) error {
-	return h.loginPage(c, http.StatusUnprocessableEntity, views.LoginForm{Next: next, Problem: "Enter your password again: that was too long ago, or the account was changed meanwhile."})
+	return h.loginPage(c, http.StatusUnprocessableEntity, views.LoginForm{Next: next, Problem: h.T(c, "Enter your password again: that was too long ago, or the account was changed meanwhile.")})
 }
 
 func (h *Handlers) codePage(c echo.Context, status int, f views.CodeForm) error {

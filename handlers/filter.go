@@ -13,6 +13,7 @@ import (
 	"waybill/jobs/filter"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 )
 
 func (h *Handlers) filterRoutes() []web.Route {
@@ -126,10 +127,10 @@ func checkRows(p *views.FilterProps, wrong int) error {
 	var bad fault.Check
 	switch {
 	case len(p.Rows) == 0:
-		p.RowsError = "Add a condition, or choose “Every such event”."
+		p.RowsError = texts.ID("Add a condition, or choose “Every such event”.")
 		bad.Add("filter_mode", "%s", p.RowsError)
 	case wrong >= 0:
-		p.Rows[wrong].Error = "Name a field of the event, such as event.data.total."
+		p.Rows[wrong].Error = texts.ID("Name a field of the event, such as event.data.total.")
 		bad.Add("filter_mode", "%s", p.Rows[wrong].Error)
 	}
 	return bad.Err()

@@ -108,7 +108,7 @@ func (h *Handlers) effectsOf(ctx context.Context, out *views.InboundItem) error 
 		if out.Moves, err = name(x.WorkflowID); err != nil {
 			return err
 		}
-		out.Moves += ", step " + x.Step
+		out.MovesStep = x.Step
 	}
 	return nil
 }

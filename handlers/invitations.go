@@ -60,7 +60,7 @@ func (h *Handlers) invite(c echo.Context) error {
 	mailed := false
 	err = h.write(c, func(tx *db.Tx) (err error) {
 		if err = tx.CreateInvitation(&i, db.HashKey(token)); err == nil {
-			mailed, err = h.o.Jobs.MailInvitation(tx, i, h.invitationLink(token))
+			mailed, err = h.o.Jobs.MailInvitation(tx, i, h.invitationLink(token), web.Letters(h.Reader(c)))
 		}
 		return err
 	})
@@ -90,7 +90,7 @@ func (h *Handlers) renewInvitation(c echo.Context) error {
 	mailed := false
 	if err := h.write(c, func(tx *db.Tx) (err error) {
 		if err = tx.RenewInvitation(id, db.HashKey(token)); err == nil {
-			mailed, err = h.o.Jobs.MailInvitation(tx, i, h.invitationLink(token))
+			mailed, err = h.o.Jobs.MailInvitation(tx, i, h.invitationLink(token), web.Letters(h.Reader(c)))
 		}
 		return err
 	}); err != nil {

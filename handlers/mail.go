@@ -70,7 +70,7 @@ func (h *Handlers) updateMail(c echo.Context) error {
 
 func (h *Handlers) testMail(c echo.Context) error {
 	to := typed(c, "to")
-	err := h.o.Jobs.TestMail(c.Request().Context(), to)
+	err := h.o.Jobs.TestMail(c.Request().Context(), to, web.Letters(h.Reader(c)))
 	if f := h.Said(c, err); f != nil && f.Kind == fault.Invalid && len(f.Fields) > 0 {
 		m, err := h.Store.Mail(c.Request().Context())
 		if err != nil {

@@ -95,7 +95,7 @@ func (h *Handlers) asPartner(c echo.Context, do func(guest) error) error {
 	g, err := h.admit(c, key)
 	if fault.Is(err, fault.SignedOut) {
 		h.keepKey(c, "", -1)
-		return h.askKey(c, http.StatusOK, "This key is no longer valid.")
+		return h.askKey(c, http.StatusOK, h.T(c, "This key is no longer valid."))
 	}
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (h *Handlers) openPartner(c echo.Context) error {
 	key = key[strings.LastIndexByte(key, '/')+1:]
 	_, err := h.admit(c, model.Secret(key))
 	if fault.Is(err, fault.SignedOut) {
-		return h.askKey(c, http.StatusUnprocessableEntity, "This key does not open this page.")
+		return h.askKey(c, http.StatusUnprocessableEntity, h.T(c, "This key does not open this page."))
 	}
 	if err != nil {
 		return err

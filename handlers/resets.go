@@ -49,7 +49,7 @@ func (h *Handlers) forgot(c echo.Context) error {
 		return err
 	}
 	if f.Email = strings.TrimSpace(f.Email); !strings.Contains(f.Email, "@") {
-		f.Problem = "Enter the address that you sign in with."
+		f.Problem = h.T(c, "Enter the address that you sign in with.")
 		return h.forgotPage(c, http.StatusUnprocessableEntity, f)
 	}
 	ctx, keys := c.Request().Context(), db.ResetKeys(f.Email, web.Address(c))
@@ -59,7 +59,7 @@ func (h *Handlers) forgot(c echo.Context) error {
 		}
 		wait := strconv.Itoa(fault.Of(err).RetryAfter)
 		c.Response().Header().Set("Retry-After", wait)
-		f.Problem = "Too many links were asked for. Wait " + wait + " seconds, then try again."
+		f.Problem = h.T(c, "Too many links were asked for. Wait {n} seconds, then try again.", "n", wait)
 		return h.forgotPage(c, http.StatusTooManyRequests, f)
 	}
 	token, actor := db.NewToken(), model.System("password reset")
@@ -68,7 +68,7 @@ func (h *Handlers) forgot(c echo.Context) error {
 		if err := tx.Failed(keys...); err != nil {
 			return err
 		}
-		return h.o.Jobs.MailReset(tx, f.Email, db.HashKey(token), strings.TrimSuffix(h.BaseURL.String(), "/")+href.ResetLink(token))
+		return h.o.Jobs.MailReset(tx, f.Email, db.HashKey(token), strings.TrimSuffix(h.BaseURL.String(), "/")+href.ResetLink(token), web.Letters(h.Reader(c)))
 	})
 	if err != nil {
 		return err

@@ -1,14 +1,18 @@
 package handlers_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"waybill/db"
 	"waybill/db/dbtest"
 	"waybill/db/model"
+	"waybill/views/texts"
 )
 
 // A link for another password works once, for an hour, until another one is asked for, and ends all sessions.
@@ -74,5 +78,38 @@ func TestPasswordReset(t *testing.T) {
 	}
 	if err != nil || audited["user.reset_asked"] != 3 || audited["user.password_reset"] != 1 {
 		t.Errorf("audited %v, %v", audited, err)
+	}
+}
+
+// A letter is in the language of whoever it goes to, where his account has one, else in that of whoever asked for it.
+func TestLettersAreInTheReadersLanguage(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.com", model.Administrator)
+	s.user("grace@example.com", model.Viewer)
+	dbtest.Write(t, s.store, func(tx *db.Tx) error {
+		m, err := tx.Mail()
+		if err != nil {
+			return err
+		}
+		m.Host, m.Port, m.Security, m.From = "mail.internal.example", 587, model.MailStartTLS, "waybill@example.com"
+		return tx.UpdateMail(m, "")
+	})
+	b, stranger := s.as(ada), s.browser()
+	if got := b.post("/account/format", "locale", "", "zone", "", "language", "de"); got.StatusCode != http.StatusSeeOther {
+		t.Fatalf("the language: %d %q", got.StatusCode, got.text("main"))
+	}
+	b.post("/users/invite", "email", "eve@example.com")
+	stranger.post("/login/forgot", "email", "ada@example.com")
+	stranger.post("/login/forgot", "email", "grace@example.com")
+	german := texts.With(context.Background(), texts.Of("de"))
+	want := map[string]string{"eve@example.com": texts.T(german, "Your invitation to Waybill"), "ada@example.com": texts.T(german, "Another password for Waybill"),
+		"grace@example.com": "Another password for Waybill"}
+	list, _, err := s.store.Mails(context.Background(), db.Page{})
+	got := map[string]string{}
+	for _, m := range list {
+		got[m.To] = m.Subject
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Error(err, diff)
 	}
 }

@@ -197,15 +197,15 @@ func (h *Handlers) rotationStep(c echo.Context, done string, step func(*db.Tx, m
 }
 
 func (h *Handlers) applyRotation(c echo.Context) error {
-	return h.rotationStep(c, "The new secret is in use everywhere.", (*db.Tx).ApplyRotation)
+	return h.rotationStep(c, h.T(c, "The new secret is in use everywhere."), (*db.Tx).ApplyRotation)
 }
 
 func (h *Handlers) rollBackRotation(c echo.Context) error {
-	return h.rotationStep(c, "The former secret is in use again.", (*db.Tx).RollBackRotation)
+	return h.rotationStep(c, h.T(c, "The former secret is in use again."), (*db.Tx).RollBackRotation)
 }
 
 func (h *Handlers) dropRotation(c echo.Context) error {
-	return h.rotationStep(c, "The secret that was not in use is gone.", (*db.Tx).DropRotation)
+	return h.rotationStep(c, h.T(c, "The secret that was not in use is gone."), (*db.Tx).DropRotation)
 }
 
 // credentialsEnding are the credentials that have ended or will within 30 days, those that end first first.

@@ -134,19 +134,19 @@ func (h *Handlers) moved(c echo.Context, id model.RunID, err error, words string
 func (h *Handlers) pauseRun(c echo.Context) error {
 	id := web.ID[model.RunID](c)
 	_, err := h.o.Jobs.PauseRun(c.Request().Context(), h.Actor(c), id)
-	return h.moved(c, id, err, "The run is paused.")
+	return h.moved(c, id, err, h.T(c, "The run is paused."))
 }
 
 func (h *Handlers) resumeRun(c echo.Context) error {
 	id := web.ID[model.RunID](c)
 	_, err := h.o.Jobs.ResumeRun(c.Request().Context(), h.Actor(c), id)
-	return h.moved(c, id, err, "The run goes on.")
+	return h.moved(c, id, err, h.T(c, "The run goes on."))
 }
 
 func (h *Handlers) cancelRun(c echo.Context) error {
 	id := web.ID[model.RunID](c)
 	_, err := h.o.Jobs.CancelRun(c.Request().Context(), h.Actor(c), id)
-	return h.moved(c, id, err, "The run is cancelled.")
+	return h.moved(c, id, err, h.T(c, "The run is cancelled."))
 }
 
 // published is a workflow with what new runs get of it.

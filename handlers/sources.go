@@ -147,7 +147,7 @@ func (h *Handlers) destinationHits(ctx context.Context, q query) ([]views.Hit, e
 func (h *Handlers) eventHits(ctx context.Context, q query) ([]views.Hit, error) {
 	names, err := h.Store.EventNames(ctx)
 	return h.orByID(ctx, q, "evt_")(hitsOf(names, err, func(name string) views.Hit {
-		return views.Hit{Icon: "pulse", Label: name, URL: href.With(href.Events(), "name", name), Aside: "All of this name"}
+		return views.Hit{Icon: "pulse", Label: name, URL: href.With(href.Events(), "name", name), Aside: texts.ID("All of this name")}
 	}))
 }
 

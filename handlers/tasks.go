@@ -129,8 +129,12 @@ func (h *Handlers) completeTask(c echo.Context) error {
 	return h.taskDone(c, p, err, h.T(c, "“{step}” is done.", "step", p.Task.StepName))
 }
 
-func (h *Handlers) approveTask(c echo.Context) error { return h.decide(c, jobs.Approve, "Approved.") }
-func (h *Handlers) rejectTask(c echo.Context) error  { return h.decide(c, jobs.Reject, "Rejected.") }
+func (h *Handlers) approveTask(c echo.Context) error {
+	return h.decide(c, jobs.Approve, h.T(c, "Approved."))
+}
+func (h *Handlers) rejectTask(c echo.Context) error {
+	return h.decide(c, jobs.Reject, h.T(c, "Rejected."))
+}
 
 func (h *Handlers) decide(c echo.Context, what jobs.What, words string) error {
 	p, err := h.task(c)

@@ -77,10 +77,10 @@ func nextTimes(t model.Trigger, now time.Time) ([]time.Time, error) {
 // scheduleProblems say why a schedule has no next times.
 func scheduleProblems(f views.TriggerForm, now time.Time) map[string]string {
 	if _, err := time.LoadLocation(strings.TrimSpace(f.Timezone)); err != nil {
-		return map[string]string{"timezone": "There is no time zone of this name. Write one such as Europe/Berlin."}
+		return map[string]string{"timezone": texts.ID("There is no time zone of this name. Write one such as Europe/Berlin.")}
 	}
 	if _, err := jobs.NextTime(model.Trigger{Cron: strings.TrimSpace(f.Cron), Timezone: strings.TrimSpace(f.Timezone)}, now); err != nil {
-		return map[string]string{"cron": "Five fields that come due: minute, hour, day of the month, month, day of the week, for instance 0 9 * * 1-5."}
+		return map[string]string{"cron": texts.ID("Five fields that come due: minute, hour, day of the month, month, day of the week, for instance 0 9 * * 1-5.")}
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (h *Handlers) publishPage(c echo.Context, status int, w model.Workflow, p v
 		}
 		before = v.Definition
 	}
-	p.Changes = views.Changes(before, w.Draft)
+	p.Changes = views.Changes(h.Reader(c), before, w.Draft)
 	bits := web.Bits{Status: status, Title: h.T(c, "Publish {name}", "name", w.Name), Section: "workflows", Crumbs: []ui.Crumb{workflowsCrumb, named(w.Name, href.Workflow(w.ID)), {Label: "Publish"}}}
 	return h.Page(c, bits, views.Publish(p))
 }
@@ -55,7 +55,7 @@ func (h *Handlers) publishWorkflow(c echo.Context) error {
 	v, err := h.o.Jobs.PublishWorkflow(c.Request().Context(), h.Actor(c), w.ID, f.Version, f.Note)
 	if p, status, ok := h.wrong(c, err, href.Workflow(w.ID)); ok {
 		if p.Theirs == "" {
-			p.Fields = map[string]string{"note": p.Of("note"), "": cmp.Or(p.Of(""), "It is not complete yet.")}
+			p.Fields = map[string]string{"note": p.Of("note"), "": cmp.Or(p.Of(""), h.T(c, "It is not complete yet."))}
 		}
 		return h.publishPage(c, status, w, views.PublishProps{Problems: p, Note: f.Note})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"waybill/db"
 	"waybill/db/dbtest"
+	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/jobs/mail/mailtest"
 )
@@ -244,7 +245,7 @@ func TestLettersRetry(t *testing.T) {
 	if m.DueAt.Before(time.Now().Add(30*time.Second)) || !strings.Contains(m.LastError, "Come back later") || len(d.failing()) != 1 {
 		t.Errorf("after the first try %+v, failing %v", m, d.failing())
 	}
-	if err := d.TestMail(ctx, "ada@example.com"); err == nil || !strings.Contains(err.Error(), "Come back later") {
+	if err := d.TestMail(ctx, "ada@example.com", func(_ string, w *fault.Words) string { return w.String() }); err == nil || !strings.Contains(err.Error(), "Come back later") {
 		t.Errorf("the test says %v", err)
 	}
 	if err := d.UpdateMail(ctx, dbtest.Admin(), model.MailSettings{Host: "mail.internal.example", Username: "u", From: "w@example.com", Security: model.MailPlain}, "secret"); err == nil {

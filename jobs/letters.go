@@ -102,8 +102,11 @@ func (s *Service) UpdateMail(ctx context.Context, actor model.Actor, n model.Mai
 	return err
 }
 
+// Say writes a sentence of a letter in the language with this tag; "" is that of whoever asked for the letter.
+type Say func(language string, w *fault.Words) string
+
 // TestMail sends a letter at once, with the settings that are stored, and says what went wrong. Nothing is queued.
-func (s *Service) TestMail(ctx context.Context, to string) error {
+func (s *Service) TestMail(ctx context.Context, to string, say Say) error {
 	var bad fault.Check
 	if w := model.CheckEmail(strings.TrimSpace(to)); w != "" {
 		bad.Add("to", "%s", w)
@@ -117,9 +120,9 @@ func (s *Service) TestMail(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	text := "This letter was sent to try the mail settings of the Waybill at " + s.o.BaseURL + ".\nIt arrived, so they work.\n"
-	err = s.mail.sender.Send(ctx, settings, password, mail.Letter{ID: string(model.NewMailID(s.o.Now())), To: strings.TrimSpace(to), Subject: "Waybill: a test", Text: text})
-	if err != nil {
+	letter := mail.Letter{ID: string(model.NewMailID(s.o.Now())), To: strings.TrimSpace(to), Subject: say("", fault.Say("Waybill: a test")),
+		Text: say("", fault.Say("This letter was sent to try the mail settings of the Waybill at %s.\nIt arrived, so they work.\n", s.o.BaseURL))}
+	if err = s.mail.sender.Send(ctx, settings, password, letter); err != nil {
 		bad.Add("to", "%s", err)
 		return bad.Err()
 	}
@@ -127,24 +130,25 @@ func (s *Service) TestMail(ctx context.Context, to string) error {
 }
 
 // MailInvitation queues the letter of an invitation in the write that makes it, when there is a mail server; it reports whether.
-func (s *Service) MailInvitation(tx *db.Tx, i model.Invitation, link string) (bool, error) {
+// Whoever is invited has no language yet: the letter has that of whoever invites.
+func (s *Service) MailInvitation(tx *db.Tx, i model.Invitation, link string, say Say) (bool, error) {
 	settings, err := tx.Mail()
 	if err != nil || settings.Host == "" {
 		return false, err
 	}
-	by := i.InvitedByName
+	by := any(i.InvitedByName)
 	if by == "" {
-		by = "Somebody"
+		by = fault.Noun("Somebody")
 	}
-	text := by + " invites you to the Waybill at " + s.o.BaseURL + ".\n\nChoose your name and password here; the link works once, until " + clockOf(i.ExpiresAt) + ":\n" + link +
-		"\n\nIf you do not expect this, leave it.\n"
+	text := fault.Say("%s invites you to the Waybill at %s.\n\nChoose your name and password here; the link works once, until %s:\n%s\n\nIf you do not expect this, leave it.\n",
+		by, s.o.BaseURL, clockOf(i.ExpiresAt), link)
 	tx.After(s.mail.poke)
-	return true, tx.QueueMail(i.Email, "Your invitation to Waybill", "invitation", model.Secret(text))
+	return true, tx.QueueMail(i.Email, say("", fault.Say("Your invitation to Waybill")), "invitation", model.Secret(say("", text)))
 }
 
-// MailReset makes a link for another password and queues its letter, in one write; where nobody has the address, or there is no
-// mail server, it does nothing.
-func (s *Service) MailReset(tx *db.Tx, email string, tokenHash []byte, link string) error {
+// MailReset makes a link for another password and queues its letter, in one write and in the language of the account, where it
+// has one; where nobody has the address, or there is no mail server, it does nothing.
+func (s *Service) MailReset(tx *db.Tx, email string, tokenHash []byte, link string, say Say) error {
 	settings, err := tx.Mail()
 	if err != nil || settings.Host == "" {
 		return err
@@ -153,8 +157,8 @@ func (s *Service) MailReset(tx *db.Tx, email string, tokenHash []byte, link stri
 	if err != nil || !made {
 		return err
 	}
-	text := "Somebody, hopefully you, forgot the password of " + u.Email + " at the Waybill at " + s.o.BaseURL + ".\n\nChoose another one here; the link works once, until " +
-		clockOf(tx.Now().Add(model.ResetLife)) + ":\n" + link + "\n\nIf it was not you, leave it: the password stays as it is.\n"
+	text := fault.Say("Somebody, hopefully you, forgot the password of %s at the Waybill at %s.\n\nChoose another one here; the link works once, until %s:\n%s\n\n"+
+		"If it was not you, leave it: the password stays as it is.\n", u.Email, s.o.BaseURL, clockOf(tx.Now().Add(model.ResetLife)), link)
 	tx.After(s.mail.poke)
-	return tx.QueueMail(u.Email, "Another password for Waybill", "password", model.Secret(text))
+	return tx.QueueMail(u.Email, say(u.Language, fault.Say("Another password for Waybill")), "password", model.Secret(say(u.Language, text)))
 }

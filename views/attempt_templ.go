@@ -18,11 +18,11 @@ import (
 	"waybill/views/ui"
 )
 
-func attemptTitle(a model.Attempt) string {
+func attemptTitle(ctx context.Context, a model.Attempt) string {
 	if a.FollowUp {
-		return "Outcome"
+		return say(ctx, "Outcome")
 	}
-	return "Attempt " + itoa(a.Number)
+	return say(ctx, "Attempt {n}", "n", itoa(a.Number))
 }
 
 func attemptTone(a model.Attempt) ui.Tone {
@@ -657,7 +657,7 @@ func timingParts(ctx context.Context, a model.Attempt) []ui.Fact {
 		out = append(out, ui.Fact{Label: "Waited", Text: waitedWords(ctx, t)})
 	}
 	if t.Reused {
-		out = append(out, ui.Fact{Label: "Connection", Text: "reused"})
+		out = append(out, ui.Fact{Label: "Connection", Text: say(ctx, "reused")})
 	}
 	for _, x := range []struct {
 		label string

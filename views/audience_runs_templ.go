@@ -113,7 +113,7 @@ func AudienceRuns(p AudienceRunsProps) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = ui.CellNamed(orDash(x.Workflow), href.RunsOf(x.WorkflowID), "version "+itoa(x.WorkflowVersion)).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.CellNamed(orDash(x.Workflow), href.RunsOf(x.WorkflowID), say(ctx, "version {n}", "n", itoa(x.WorkflowVersion))).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
@@ -218,9 +218,9 @@ func AudienceRuns(p AudienceRunsProps) templ.Component {
 										return templ_7745c5c3_Err
 									}
 									var templ_7745c5c3_Var13 string
-									templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(ui.Number(ctx, x.Next) + " of " + ui.Number(ctx, x.Total) + " started")
+									templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "{n} of {all} started", "n", ui.Number(ctx, x.Next), "all", ui.Number(ctx, x.Total)))
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/audience_runs.templ`, Line: 37, Col: 88}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/audience_runs.templ`, Line: 37, Col: 111}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 									if templ_7745c5c3_Err != nil {

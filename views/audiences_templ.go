@@ -835,7 +835,7 @@ func (p AudienceProps) recordsLead(ctx context.Context) string {
 }
 
 func (p AudienceProps) shown(ctx context.Context) string {
-	return ui.Number(ctx, p.From+1) + " to " + ui.Number(ctx, p.From+int64(len(p.Members))) + " of " + ui.Number(ctx, p.Audience.Count)
+	return say(ctx, "{from} to {to} of {all}", "from", ui.Number(ctx, p.From+1), "to", ui.Number(ctx, p.From+int64(len(p.Members))), "all", ui.Number(ctx, p.Audience.Count))
 }
 
 // recordColumns are the members that most of the records shown have, at most six.

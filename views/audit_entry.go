@@ -25,7 +25,7 @@ func (p AuditEntryProps) facts(ctx context.Context) []ui.Fact {
 	}
 	out = append(out,
 		ui.Fact{Label: say(ctx, "What"), Text: e.Action, Mono: true},
-		ui.Fact{Label: words(e.Kind), Body: object},
+		ui.Fact{Label: thing(ctx, e.Kind), Body: object},
 		ui.Fact{Label: say(ctx, "When"), Body: ui.Moments(e.At, p.Now)},
 		ui.Fact{Label: say(ctx, "From"), Text: e.Address, Mono: true},
 		ui.Fact{Label: say(ctx, "Request"), Text: e.RequestID, Mono: true})

@@ -801,7 +801,7 @@ func deliveryTable(l DeliveryList) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.CellTwo("Destination", destinationName(d), under(d)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.CellTwo("Destination", destinationName(d), under(ctx, d)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1031,16 +1031,16 @@ func goesAt(d model.Delivery) time.Time {
 }
 
 // under is the second line below destinationName.
-func under(d model.Delivery) string {
+func under(ctx context.Context, d model.Delivery) string {
 	switch {
 	case d.DestinationID != "" || d.Step == "":
 		return d.Connection
 	case d.Webhook != "":
 		return d.Webhook
 	case d.WebhookID != "":
-		return "Step webhook"
+		return say(ctx, "Step webhook")
 	}
-	return "Request of the step"
+	return say(ctx, "Request of the step")
 }
 
 // shortID leaves out the middle of an id: its end tells one from another.

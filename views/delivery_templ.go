@@ -786,7 +786,7 @@ func (p DeliveryProps) facts(ctx context.Context) []ui.Fact {
 		out = append(out, ui.Fact{Label: "Action", Body: maybeLink(p.SeeSetup && p.Action != "", orDash(p.Action), href.Action(d.ActionID))})
 	}
 	out = append(out, []ui.Fact{
-		{Label: "Lane", Text: words(string(d.Lane))},
+		{Label: "Lane", Text: laneWords(ctx, d.Lane)},
 		{Label: "Made", Body: ui.Moments(d.CreatedAt, p.Now)},
 	}...)
 	if !d.Status.Settled() {
@@ -901,7 +901,7 @@ func (p DeliveryProps) timeline(ctx context.Context) []ui.TimelineItem {
 	var out []ui.TimelineItem
 	switch d := p.Delivery; {
 	case d.Status == model.Sending:
-		out = append(out, ui.TimelineItem{Tone: ui.Info, Icon: "send", Title: "Attempt " + itoa(len(p.Attempts)+1), Aside: "under way"})
+		out = append(out, ui.TimelineItem{Tone: ui.Info, Icon: "send", Title: say(ctx, "Attempt {n}", "n", itoa(len(p.Attempts)+1)), Aside: "under way"})
 	case d.Status == model.Held:
 		out = append(out, ui.TimelineItem{Tone: ui.Warn, Icon: "pause", Title: "Held", Aside: "a person is needed"})
 	case d.Status == model.Cancelled:
@@ -913,7 +913,7 @@ func (p DeliveryProps) timeline(ctx context.Context) []ui.TimelineItem {
 	}
 	for i := len(p.Attempts) - 1; i >= 0; i-- {
 		a := p.Attempts[i]
-		out = append(out, ui.TimelineItem{ID: string(a.ID), Tone: attemptTone(a), Title: attemptTitle(a), Aside: attemptAside(ctx, a), At: a.StartedAt,
+		out = append(out, ui.TimelineItem{ID: string(a.ID), Tone: attemptTone(a), Title: attemptTitle(ctx, a), Aside: attemptAside(ctx, a), At: a.StartedAt,
 			Body: exchange(a), Open: i == len(p.Attempts)-1})
 	}
 	return out

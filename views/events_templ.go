@@ -318,7 +318,7 @@ func withList(a templ.Attributes) templ.Attributes {
 
 func deliveriesWords(ctx context.Context, n int) string {
 	if n == 0 {
-		return "None"
+		return say(ctx, "None")
 	}
 	return ui.Number(ctx, n)
 }

@@ -194,7 +194,7 @@ func ExportSettings(p ExportSettingsProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "connection_id", Label: "Bucket", Value: p.Form.ConnectionID, Error: p.Problems.Of("connection_id"), Disabled: !p.CanEdit}, bucketOptions(ctx, p.Buckets, "Choose …")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Select(ui.FieldProps{Name: "connection_id", Label: "Bucket", Value: p.Form.ConnectionID, Error: p.Problems.Of("connection_id"), Disabled: !p.CanEdit}, bucketOptions(ctx, p.Buckets, say(ctx, "Choose …"))).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -839,7 +839,7 @@ func downloadCard(p ExportsProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Select(ui.FieldProps{ID: "d-dataset", Name: "dataset", Label: "Records", Value: p.Download.Dataset, Error: p.Wrong.Of("dataset")}, p.datasetOptions()).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Select(ui.FieldProps{ID: "d-dataset", Name: "dataset", Label: "Records", Value: p.Download.Dataset, Error: p.Wrong.Of("dataset")}, ui.Words(ctx, p.datasetOptions())).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

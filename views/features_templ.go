@@ -182,7 +182,7 @@ func (p FeaturesProps) hint(ctx context.Context, f model.Feature) string {
 
 func (p SettingsProps) featureLine(ctx context.Context) string {
 	if n := len(p.Features.Off); n > 0 {
-		return ui.Many(ctx, n, "feature") + " off"
+		return say(ctx, "{features} off", "features", ui.Many(ctx, n, "feature"))
 	}
 	return say(ctx, "all are on")
 }

@@ -272,7 +272,7 @@ func stepSub(ctx context.Context, s model.Step) string {
 	case s.Kind == model.StepTask && len(s.Fields) > 0:
 		return title + " · " + ui.Many(ctx, len(s.Fields), "field")
 	case s.Kind.Human() && len(s.Assignees) == 1:
-		return title + " · " + assigneeWords(s.Assignees[0])
+		return title + " · " + assigneeWords(ctx, s.Assignees[0])
 	case s.Kind.Human() && len(s.Assignees) > 1:
 		return title + " · " + say(ctx, "{n} people", "n", itoa(len(s.Assignees)))
 	case s.Kind == model.StepOutgoing && s.Request != nil && s.Request.URL != "":
@@ -291,12 +291,12 @@ func stepSub(ctx context.Context, s model.Step) string {
 }
 
 // assigneeWords say who an assignee is.
-func assigneeWords(a string) string {
+func assigneeWords(ctx context.Context, a string) string {
 	if role, ok := strings.CutPrefix(a, "role:"); ok {
-		return "role " + role
+		return say(ctx, "role {name}", "name", role)
 	}
 	if field, ok := strings.CutPrefix(a, "field:"); ok {
-		return "from " + field
+		return say(ctx, "from {field}", "field", field)
 	}
 	return a
 }

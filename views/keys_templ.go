@@ -275,7 +275,7 @@ func APIKeys(p APIKeysProps) templ.Component {
 									}
 									return nil
 								})
-								templ_7745c5c3_Err = ui.Confirm(revokeKey(k)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.Confirm(revokeKey(ctx, k)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
@@ -641,7 +641,7 @@ func APIKey(p APIKeyProps) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.Confirm(revokeKey(p.Key)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var23), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Confirm(revokeKey(ctx, p.Key)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var23), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1100,7 +1100,7 @@ func RevokeAPIKey(k model.APIKey) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.ConfirmCard(revokeKey(k)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var41), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.ConfirmCard(revokeKey(ctx, k)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var41), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1150,9 +1150,9 @@ func revokeText(k model.APIKey) templ.Component {
 	})
 }
 
-func revokeKey(k model.APIKey) ui.ConfirmProps {
+func revokeKey(ctx context.Context, k model.APIKey) ui.ConfirmProps {
 	return ui.ConfirmProps{ID: "revoke-" + string(k.ID), Page: href.RevokeAPIKey(k.ID), Action: href.RevokeAPIKey(k.ID), Cancel: href.APIKeys(),
-		Label: "Revoke", Icon: "ban", Title: "Revoke " + k.Name + "?", Confirm: "Revoke key"}
+		Label: "Revoke", Icon: "ban", Title: say(ctx, "Revoke {name}?", "name", k.Name), Confirm: "Revoke key"}
 }
 
 func userOptions(users []model.User) []ui.Option {

@@ -547,7 +547,7 @@ func replayEstimate(p NewReplayProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: "Replay " + p.countWords(ctx), Icon: "retry", Kind: ui.Primary}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Button(ui.ButtonProps{Label: say(ctx, "Replay {deliveries}", "deliveries", p.countWords(ctx)), Icon: "retry", Kind: ui.Primary}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -806,7 +806,7 @@ func Replays(p ReplaysProps) templ.Component {
 										}()
 									}
 									ctx = templ.InitializeContext(ctx)
-									templ_7745c5c3_Err = progress(r, "of "+shortID(string(r.ID))).Render(ctx, templ_7745c5c3_Buffer)
+									templ_7745c5c3_Err = progress(r, shortID(string(r.ID))).Render(ctx, templ_7745c5c3_Buffer)
 									if templ_7745c5c3_Err != nil {
 										return templ_7745c5c3_Err
 									}
@@ -982,9 +982,9 @@ func progress(r model.Replay, of string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var36 string
-		templ_7745c5c3_Var36, templ_7745c5c3_Err = templ.JoinStringErrs("Progress " + of)
+		templ_7745c5c3_Var36, templ_7745c5c3_Err = templ.JoinStringErrs(say(ctx, "Progress of {name}", "name", of))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/replay.templ`, Line: 265, Col: 124}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/replay.templ`, Line: 265, Col: 150}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var36))
 		if templ_7745c5c3_Err != nil {
@@ -1018,7 +1018,7 @@ func progressWords(ctx context.Context, r model.Replay) string {
 	if !r.Counted {
 		total += "+"
 	}
-	return ui.Number(ctx, settledOf(r)) + " of " + total
+	return say(ctx, "{n} of {all}", "n", ui.Number(ctx, settledOf(r)), "all", total)
 }
 
 // filterWords says what a filter asks for.

@@ -117,14 +117,14 @@ func dateText(in ui.Format, t model.FieldType, v string) string {
 }
 
 // fieldText is what a field holds, for people: dates as they read them.
-func fieldText(in ui.Format, f model.FieldValue) string {
+func fieldText(ctx context.Context, f model.FieldValue) string {
 	switch v := f.Value.(type) {
 	case nil:
 		return ""
 	case string:
-		return dateText(in, f.Type, v)
+		return dateText(ui.In(ctx), f.Type, v)
 	case bool:
-		return yesNo(v)
+		return say(ctx, yesNo(v))
 	case []any:
 		parts := make([]string, len(v))
 		for i, x := range v {

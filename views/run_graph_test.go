@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"waybill/db/model"
-	"waybill/views/ui"
+	"waybill/views/texts"
 )
 
 func TestWhatWasChosenIsShownInWords(t *testing.T) {
@@ -14,8 +14,11 @@ func TestWhatWasChosenIsShownInWords(t *testing.T) {
 		value any
 		want  string
 	}{{"room", "k", "Kitchen"}, {"room", []any{"k", "l", "gone"}, "Kitchen, Lab, gone"}, {"room", nil, ""}, {"note", "k", "k"}, {"other", "l", "l"}} {
-		if got := fieldText(ui.Format{}, labelled(model.FieldValue{Key: x.key, Value: x.value}, form)); got != x.want {
+		if got := fieldText(t.Context(), labelled(model.FieldValue{Key: x.key, Value: x.value}, form)); got != x.want {
 			t.Errorf("%s of %v: want %q, got %q", x.key, x.value, x.want, got)
 		}
+	}
+	if got := fieldText(texts.With(t.Context(), texts.Of("de")), model.FieldValue{Value: false}); got != "Nein" {
+		t.Errorf("a check box in German is %q", got)
 	}
 }

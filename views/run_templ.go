@@ -160,7 +160,7 @@ func Run(p RunProps) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "Path", Lead: "Version " + itoa(p.Run.Definition), Flush: true, Actions: ui.Status(string(p.Run.Status))}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "Path", Lead: say(ctx, "Version {n}", "n", itoa(p.Run.Definition)), Flush: true, Actions: ui.Status(string(p.Run.Status))}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -315,7 +315,7 @@ func Run(p RunProps) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = ui.Facts(p.facts()).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Facts(p.facts(ctx)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -352,14 +352,14 @@ func (p RunProps) lead(ctx context.Context) string {
 	return ""
 }
 
-func (p RunProps) facts() []ui.Fact {
+func (p RunProps) facts(ctx context.Context) []ui.Fact {
 	return []ui.Fact{
 		{Label: "Workflow", Body: maybeLink(p.CanSeeFlow, p.Run.Workflow, href.Workflow(p.Run.WorkflowID))},
 		{Label: "Version", Body: maybeLink(p.CanSeeFlow, itoa(p.Run.Definition), href.WorkflowVersion(p.Run.WorkflowID, itoa(p.Run.Definition)))},
 		{Label: "Subject", Text: p.Run.Subject},
 		{Label: "Started by", Text: starter(p.Run)},
 		{Label: "Started", Body: ui.Moments(p.Run.CreatedAt, p.Now)},
-		{Label: "Lane", Text: words(string(p.Run.Lane))},
+		{Label: "Lane", Text: laneWords(ctx, p.Run.Lane)},
 		{Label: "Id", Body: idFact(string(p.Run.ID))},
 	}
 }
@@ -1480,9 +1480,9 @@ func fieldValues(list []model.FieldValue, form []model.FormField) templ.Componen
 				}
 			} else {
 				var templ_7745c5c3_Var63 string
-				templ_7745c5c3_Var63, templ_7745c5c3_Err = templ.JoinStringErrs(orDash(fieldText(ui.In(ctx), labelled(f, form))))
+				templ_7745c5c3_Var63, templ_7745c5c3_Err = templ.JoinStringErrs(orDash(fieldText(ctx, labelled(f, form))))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/run.templ`, Line: 334, Col: 56}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/run.templ`, Line: 334, Col: 49}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var63))
 				if templ_7745c5c3_Err != nil {
@@ -1534,9 +1534,9 @@ func runResponse(p RunProps, s model.StepRun) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var65 string
-				templ_7745c5c3_Var65, templ_7745c5c3_Err = templ.JoinStringErrs(answerWords(*s.Response))
+				templ_7745c5c3_Var65, templ_7745c5c3_Err = templ.JoinStringErrs(answerWords(ctx, *s.Response))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/run.templ`, Line: 346, Col: 36}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/run.templ`, Line: 346, Col: 41}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var65))
 				if templ_7745c5c3_Err != nil {
@@ -1632,11 +1632,11 @@ func runResponse(p RunProps, s model.StepRun) templ.Component {
 	})
 }
 
-func answerWords(r model.Response) string {
+func answerWords(ctx context.Context, r model.Response) string {
 	if r.Status == 0 {
-		return "No answer"
+		return say(ctx, "No answer")
 	}
-	return "Answered " + itoa(r.Status)
+	return say(ctx, "Answered {code}", "code", itoa(r.Status))
 }
 
 func runHooks(p RunProps, s model.StepRun) templ.Component {

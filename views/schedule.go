@@ -75,23 +75,20 @@ func scheduleHint(ctx context.Context, text string) string {
 	for _, s := range seconds {
 		total += s
 	}
-	attempts := itoa(len(seconds)) + " attempts"
-	if len(seconds) == 1 {
-		attempts = "1 attempt"
-	}
+	attempts := ui.Many(ctx, len(seconds), "attempt")
 	return say(ctx, "{rule} This is {attempts} over about {time}.", "rule", say(ctx, rule), "attempts", attempts, "time", about(ctx, total))
 }
 
 func about(ctx context.Context, s int) string {
 	switch {
 	case s >= 2*86400:
-		return itoa((s+43200)/86400) + " days"
+		return ui.Many(ctx, (s+43200)/86400, "day")
 	case s >= 2*3600:
-		return itoa((s+1800)/3600) + " hours"
+		return ui.Many(ctx, (s+1800)/3600, "hour")
 	case s >= 120:
-		return itoa((s+30)/60) + " minutes"
+		return ui.Many(ctx, (s+30)/60, "minute")
 	}
-	return itoa(s) + " seconds"
+	return ui.Many(ctx, s, "second")
 }
 
 var retryOnHint = texts.ID("Codes and ranges, with ! those that are not tried again. What is not named is judged as usual: 408, 425, 429 and 500-599 are tried again, 410 switches the destination off.")

@@ -709,7 +709,7 @@ func (p StorageProps) stats(ctx context.Context) []ui.Stat {
 			full.Value = say(ctx, "many years")
 		}
 	case p.Growth < 0:
-		growth.Value, growth.Note = "shrinks", ui.Size(ctx, -p.Growth)+" a day"
+		growth.Value, growth.Note = say(ctx, "shrinks"), say(ctx, "{size} a day", "size", ui.Size(ctx, -p.Growth))
 	}
 	free := ui.Stat{Label: "Free on the disk", Value: ui.Size(ctx, p.Use.Free)}
 	if p.Use.Free < 2*p.Policy.MinFree {

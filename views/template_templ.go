@@ -668,7 +668,7 @@ func TemplateVersions(p TemplateVersionsProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = ui.SideBySide(p.heading(ctx), "Version "+itoa(p.Shown.Version), say(ctx, "Version {n}, in use", "n", itoa(p.Against.Version)), ui.SideRows(ui.DiffLines(p.Shown.Template, p.Against.Template))).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.SideBySide(p.heading(ctx), say(ctx, "Version {n}", "n", itoa(p.Shown.Version)), say(ctx, "Version {n}, in use", "n", itoa(p.Against.Version)), ui.SideRows(ui.DiffLines(p.Shown.Template, p.Against.Template))).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

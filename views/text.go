@@ -47,33 +47,15 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// sentence says what an audit row is about: "connection.updated" is "Connection updated".
-func sentence(a model.Audit) string {
-	switch a.Action {
-	case "session.created":
-		return "Signed in"
-	case "session.ended":
-		return "Signed out"
-	case "session.refused":
-		return "Sign-in refused"
-	case "invitation.created":
-		return "Invited"
-	case "user.second_factor_begun":
-		return "Second factor begun"
-	case "user.second_factor_added":
-		return "Second factor added"
-	case "user.second_factor_removed":
-		return "Second factor removed"
-	case "user.recovery_code_used":
-		return "Recovery code used"
-	case "user.recovery_codes_renewed":
-		return "Recovery codes renewed"
-	case "user.format_set":
-		return "Language and numbers set"
-	case "user.password_set":
-		return "Password set"
+// laneWords names the lane of a delivery or a run.
+func laneWords(ctx context.Context, l model.Lane) string {
+	switch l {
+	case model.Realtime:
+		return say(ctx, "Realtime")
+	case model.Bulk:
+		return say(ctx, "Bulk")
 	}
-	return words(a.Action)
+	return words(string(l))
 }
 
 // live makes a search field filter while one types, where htmx is there: it replaces the element with that id.

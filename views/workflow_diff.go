@@ -1,10 +1,10 @@
 package views
 
 import (
+	"context"
 	"encoding/json"
 
 	"waybill/db/model"
-	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -20,7 +20,7 @@ func jsonText(v any) string {
 }
 
 // Changes lists what differs between two definitions: the trigger, and step by step in the order of the newer one.
-func Changes(before, after model.Definition) []StepChange {
+func Changes(ctx context.Context, before, after model.Definition) []StepChange {
 	var out []StepChange
 	add := func(title, what, a, b string) {
 		if a != b {
@@ -31,7 +31,7 @@ func Changes(before, after model.Definition) []StepChange {
 	if before.Trigger.Kind != "" {
 		old = jsonText(before.Trigger)
 	}
-	add(texts.ID("Trigger"), "changed", old, jsonText(after.Trigger))
+	add(say(ctx, "Trigger"), "changed", old, jsonText(after.Trigger))
 	for _, s := range after.Steps {
 		if was, there := before.Step(s.Key); there {
 			add(s.Name, "changed", jsonText(plainStep(was)), jsonText(plainStep(s)))
@@ -45,7 +45,7 @@ func Changes(before, after model.Definition) []StepChange {
 		}
 	}
 	if a, b := keys(before), keys(after); len(out) == 0 && a != b {
-		add(texts.ID("Order of the steps"), "changed", a, b)
+		add(say(ctx, "Order of the steps"), "changed", a, b)
 	}
 	return out
 }

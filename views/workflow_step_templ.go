@@ -1052,7 +1052,7 @@ func waitFields(p StepProps) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.Choice(ui.FieldProps{Name: "wait_for", Value: "time", Label: "A time"}, p.Form.WaitFor == "time").Render(templ.WithChildren(ctx, templ_7745c5c3_Var41), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Choice(ui.FieldProps{Name: "wait_for", Value: "time", Label: "A length of time"}, p.Form.WaitFor == "time").Render(templ.WithChildren(ctx, templ_7745c5c3_Var41), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -563,7 +563,7 @@ func Versions(p VersionsProps) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = ui.CellMain("Version "+itoa(v.Number), href.WorkflowVersion(p.Workflow.ID, itoa(v.Number)), "").Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.CellMain(say(ctx, "Version {n}", "n", itoa(v.Number)), href.WorkflowVersion(p.Workflow.ID, itoa(v.Number)), "").Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -703,7 +703,7 @@ func Version(p VersionProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: "Version " + itoa(p.Version.Number), Lead: p.Version.Note, Flush: true, Actions: wholeDrawing(p.Picture)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var26), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Card(ui.CardProps{Title: say(ctx, "Version {n}", "n", itoa(p.Version.Number)), Lead: p.Version.Note, Flush: true, Actions: wholeDrawing(p.Picture)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var26), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -726,8 +726,8 @@ func Version(p VersionProps) templ.Component {
 			templ_7745c5c3_Err = ui.Facts([]ui.Fact{
 				{Label: "By", Text: p.Version.PublishedBy},
 				{Label: "When", Body: ui.Moments(p.Version.PublishedAt, p.Now)},
-				{Label: "Called", Text: p.Version.Name},
-				{Label: "New runs get", Text: "version " + itoa(p.Workflow.Published)},
+				{Label: "Name", Text: p.Version.Name},
+				{Label: "New runs get", Text: say(ctx, "version {n}", "n", itoa(p.Workflow.Published))},
 			}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

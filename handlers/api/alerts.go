@@ -7,6 +7,7 @@ import (
 	"waybill/db"
 	"waybill/db/fault"
 	"waybill/db/model"
+	"waybill/handlers/web"
 )
 
 // AlertRuleFields are what a rule of alerts says, in questions and answers.
@@ -204,5 +205,5 @@ func (a *API) testMail(c call, in *struct {
 	if in.Body.To == "" {
 		return nil, fault.New(fault.Invalid, "Say where the letter goes.")
 	}
-	return nil, a.jobs.TestMail(c, in.Body.To)
+	return nil, a.jobs.TestMail(c, in.Body.To, web.Letters(c))
 }

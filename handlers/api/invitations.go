@@ -6,6 +6,7 @@ import (
 
 	"waybill/db"
 	"waybill/db/model"
+	"waybill/handlers/web"
 	"waybill/views/href"
 )
 
@@ -53,7 +54,7 @@ func (a *API) createInvitation(c call, in *struct{ Body invitationInput }) (*mad
 		if err := tx.CreateInvitation(&i, db.HashKey(token)); err != nil {
 			return err
 		}
-		_, err := a.jobs.MailInvitation(tx, i, url)
+		_, err := a.jobs.MailInvitation(tx, i, url, web.Letters(c))
 		return err
 	})
 	return created(newInvitation{showInvitation(i), url}, "/invitations/"+string(i.ID), err)

@@ -7,6 +7,7 @@ import (
 
 	"waybill/db/fault"
 	"waybill/views"
+	"waybill/views/texts"
 )
 
 // Said is the fault in err with its sentences in the language of ctx's reader; nil when there is none. Programs are
@@ -26,3 +27,13 @@ func Said(ctx context.Context, err error) *fault.Fault {
 
 // Said is the fault in err as whoever asks is told it; nil when there is none.
 func (w *Web) Said(c echo.Context, err error) *fault.Fault { return Said(w.Reader(c), err) }
+
+// Letters writes what letters say: in the language with this tag, where there is such a one, else in that of ctx's reader.
+func Letters(ctx context.Context) func(language string, words *fault.Words) string {
+	return func(language string, words *fault.Words) string {
+		if l := texts.Of(language); l != nil {
+			return views.Said(texts.With(ctx, l), words)
+		}
+		return views.Said(ctx, words)
+	}
+}

@@ -69,6 +69,7 @@ var places = map[string][]string{
 	"Mark":    {"", "", "Word"},
 	"navPage": {"", "label", "", "", ""},
 	"source":  {"label", "", ""},
+	"deed":    {"", "Words"},
 	"Crumb":   {"Label", ""},
 	"Pair":    {"", "", ""},
 	"Use":     {"Kind", "", ""},
