@@ -35,7 +35,12 @@ type TaskFilter struct {
 	DoneBy string
 	Open   bool
 	RunID  model.RunID
+	// Lost lists open tasks that reach nobody: no assignee is an active account, or a role that one has.
+	Lost bool
 }
+
+const reachesNobody = `NOT EXISTS (SELECT 1 FROM task_assignees a WHERE a.task_id = t.id AND a.assignee IN
+  (SELECT 'user:' || id FROM users WHERE disabled = 0 UNION SELECT 'role:' || value FROM users, json_each(roles) WHERE disabled = 0))`
 
 // Tasks lists tasks, newest first.
 func (s *Store) Tasks(ctx context.Context, f TaskFilter, p Page) ([]model.Task, string, error) {
@@ -47,7 +52,8 @@ func (s *Store) Tasks(ctx context.Context, f TaskFilter, p Page) ([]model.Task, 
 		}
 		q.and(true, `t.id IN (SELECT task_id FROM task_assignees WHERE assignee IN (SELECT value FROM json_each(?)))`, encode(who))
 	}
-	q.and(f.Open || f.Of != "", "t.status = 'open'")
+	q.and(f.Lost, reachesNobody)
+	q.and(f.Open || f.Lost || f.Of != "", "t.status = 'open'")
 	q.and(f.DoneBy != "", "t.completed_by = ? AND t.completed_by <> ''", f.DoneBy)
 	q.and(f.RunID != "", "t.run_id = ?", f.RunID)
 	return page(s.reader(ctx), q, p, keyed{"t.id", "tsk_"}, scanTask, func(t model.Task) string { return string(t.ID) })

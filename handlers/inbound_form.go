@@ -165,7 +165,11 @@ func (h *Handlers) offerWorkflows(c echo.Context, p *views.InboundFormProps, pub
 	p.Workflows, p.Movable = []ui.Option{}, []ui.Option{}
 	for id, w := range published {
 		o := ui.Option{Value: string(id), Label: w.Name, Own: true}
-		p.Movable = append(p.Movable, o)
+		m := o
+		if k := w.Trigger.Kind; k == model.TriggerPublicForm || k == model.TriggerSchedule {
+			m.Label = h.T(c, "{name} (its runs have no subject)", "name", w.Name)
+		}
+		p.Movable = append(p.Movable, m)
 		if w.Trigger.Kind == model.TriggerInbound {
 			p.Workflows = append(p.Workflows, o)
 		}

@@ -135,7 +135,7 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 		p.Fill, err = h.filled(c, anybody, t.Fields)
 	}
 	if err == nil {
-		_, err = h.o.Jobs.StartForm(c.Request().Context(), anybody, w.ID, p.Fill.JSON(t.Fields))
+		_, err = h.o.Jobs.StartForm(c.Request().Context(), anybody, w.ID, "", p.Fill.JSON(t.Fields))
 	}
 	if problems, status, ok := h.wrong(c, err, ""); ok {
 		p.Problems = problems

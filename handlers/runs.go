@@ -69,7 +69,7 @@ func (h *Handlers) showRun(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	p := views.RunProps{Run: r, Event: h.may(c, model.Events.View()), SeeHooks: h.may(c, model.Deliveries.View()), CanResend: h.may(c, model.Deliveries.Manage()),
-		CanRun: h.may(c, model.RunWorkflows), CanSeeFlow: true, Now: h.Now()}
+		CanRun: h.may(c, model.RunWorkflows), CanSeeFlow: true, CanManage: h.may(c, model.Workflows.Manage()), Now: h.Now()}
 	v, err := h.Store.WorkflowVersion(ctx, r.WorkflowID, r.Definition)
 	switch {
 	case fault.Is(err, fault.NotFound): // the workflow is gone; what the run did is still known
@@ -79,6 +79,9 @@ func (h *Handlers) showRun(c echo.Context) error {
 	}
 	p.Definition, p.Graph = v.Definition, views.RunGraph(h.Reader(c), r, v.Definition)
 	if p.Tasks, p.Asked, err = h.tasksOf(c, r.ID); err != nil {
+		return err
+	}
+	if p.Lost, err = h.lostTasks(c, r.ID); err != nil {
 		return err
 	}
 	if p.Until, err = h.Store.WaitsUntil(ctx, r); err != nil {
@@ -100,6 +103,15 @@ func (h *Handlers) tasksOf(c echo.Context, id model.RunID) (mine []model.Task, a
 	}
 	me, err := h.me(c)
 	return slices.DeleteFunc(list, func(t model.Task) bool { return !jobs.Assigned(t, me.ID, me.Roles) }), asked, err
+}
+
+// mostLost bounds how many tasks are named of which nobody knows.
+const mostLost = 20
+
+// lostTasks are the open tasks that reach nobody, of one run or, for "", of any.
+func (h *Handlers) lostTasks(c echo.Context, id model.RunID) ([]model.Task, error) {
+	list, _, err := h.Store.Tasks(c.Request().Context(), db.TaskFilter{RunID: id, Lost: true}, db.Page{Limit: mostLost})
+	return list, err
 }
 
 // me is whoever asks.
@@ -228,7 +240,7 @@ func (h *Handlers) afterStart(c echo.Context, id model.RunID) string {
 func (h *Handlers) startFilled(c echo.Context, w model.Workflow, t model.Trigger, p views.StartProps) (model.Run, error) {
 	ctx, values := c.Request().Context(), p.Fill.JSON(t.Fields)
 	if t.Kind == model.TriggerForm {
-		return h.o.Jobs.StartForm(ctx, h.Actor(c), w.ID, values)
+		return h.o.Jobs.StartForm(ctx, h.Actor(c), w.ID, strings.TrimSpace(p.Subject), values)
 	}
 	data, err := json.Marshal(values)
 	if err != nil {

@@ -64,6 +64,11 @@ func (h *Handlers) listTasks(c echo.Context) error {
 			p.Forms = append(p.Forms, views.Need{Name: f.Name, URL: href.StartWorkflow(model.WorkflowID(f.ID))})
 		}
 	}
+	if h.may(c, model.Workflows.Manage()) && !p.Done && c.QueryParam("cursor") == "" {
+		if p.Lost, err = h.lostTasks(c, ""); err != nil {
+			return err
+		}
+	}
 	p.Next, p.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "My tasks", Section: "tasks"}, views.Tasks(p))
 }

@@ -61,6 +61,9 @@ func (h *Handlers) tryWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p.Run, p.Stuck = &out.Run, out.Stuck
+	p.Run, p.Stuck, p.Vain = &out.Run, out.Stuck, map[model.StepRunID]string{}
+	for id, w := range out.Vain {
+		p.Vain[id] = views.Said(h.Reader(c), w)
+	}
 	return h.tryPage(c, http.StatusOK, w, p)
 }

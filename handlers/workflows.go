@@ -144,7 +144,8 @@ func (h *Handlers) designer(c echo.Context, w model.Workflow, current string) (v
 		return p, err
 	}
 	for _, x := range warnings {
-		p.Warnings = append(p.Warnings, views.Trouble{Words: views.Said(h.Reader(c), x.Words()), URL: troubleURL(w, boxOf(w.Draft, x.Name))})
+		t := views.Trouble{Words: views.Said(h.Reader(c), x.Words()), URL: troubleURL(w, boxOf(w.Draft, x.Name)), Short: views.Said(h.Reader(c), withoutStep(x))}
+		p.Warnings = append(p.Warnings, t)
 	}
 	for i := range p.Graph.Nodes {
 		p.Graph.Nodes[i].Current = p.Graph.Nodes[i].Key == current

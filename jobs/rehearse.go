@@ -14,7 +14,8 @@ import (
 // Rehearsal is how a run of a draft would go with some data.
 type Rehearsal struct {
 	Run   model.Run
-	Stuck string // why it did not come to its end, "" = it did
+	Stuck string                           // why it did not come to its end, "" = it did
+	Vain  map[model.StepRunID]*fault.Words // of steps that would ask nobody: why
 }
 
 // mostRehearsed bounds how many things happen in a rehearsal: a circle of steps would go on for ever.
@@ -30,25 +31,28 @@ func (s *Service) Rehearse(ctx context.Context, w model.Workflow, data json.RawM
 	run.Initiator = "initiator@example.com"
 	env := flow.Env{Now: now, NewID: func() model.StepRunID { n++; return model.StepRunID("srn_" + strconv.Itoa(n)) },
 		Holds: func(condition string, run *model.Run) (bool, string) { return p.holds(condition, run, model.Event{}) }}
-	sig := flow.Signal{What: flow.Start}
+	sig, vain := flow.Signal{What: flow.Start}, map[model.StepRunID]*fault.Words{}
 	for range mostRehearsed {
 		next, effects, err := flow.Step(w.Draft, run, sig, env)
 		if err != nil {
-			return Rehearsal{run, faultWords(err)}, nil
+			return Rehearsal{run, faultWords(err), vain}, nil
 		}
 		run = next
 		notifyNobody(&run, w.Draft, effects)
+		if err := s.askNobody(ctx, run.Initiator, effects, vain); err != nil {
+			return Rehearsal{}, err
+		}
 		if run.Status.Ended() {
-			return Rehearsal{Run: run}, nil
+			return Rehearsal{Run: run, Vain: vain}, nil
 		}
 		var ok bool
 		if sig, ok, err = s.nextSignal(ctx, w, p, &run, now, send); err != nil {
 			return Rehearsal{}, err
 		} else if !ok {
-			return Rehearsal{run, "Nothing more happens: steps wait for others that never come."}, nil
+			return Rehearsal{run, "Nothing more happens: steps wait for others that never come.", vain}, nil
 		}
 	}
-	return Rehearsal{run, "It goes round in a circle; the rehearsal stopped here."}, nil
+	return Rehearsal{run, "It goes round in a circle; the rehearsal stopped here.", vain}, nil
 }
 
 func faultWords(err error) string {
@@ -69,6 +73,25 @@ func notifyNobody(run *model.Run, d model.Definition, effects []flow.Effect) {
 		hook, _ := def.Webhook(e.Webhook)
 		st.Webhooks = append(st.Webhooks, model.WebhookDelivery{ID: hook.ID, Name: hook.Name, Trigger: hook.Trigger, Status: model.Skipped})
 	}
+}
+
+// askNobody notes of the steps that a rehearsal opens whom they would ask in vain.
+func (s *Service) askNobody(ctx context.Context, initiator string, effects []flow.Effect, vain map[model.StepRunID]*fault.Words) error {
+	for _, e := range effects {
+		for _, who := range e.Assignees {
+			if who == initiator {
+				continue
+			}
+			w, err := s.absent(ctx, who)
+			if err != nil {
+				return err
+			}
+			if w != nil {
+				vain[e.StepRun] = w
+			}
+		}
+	}
+	return nil
 }
 
 // nextSignal is what would happen next to a run, false when nothing would.

@@ -269,6 +269,38 @@ func TestStepWebhooks(t *testing.T) {
 	}
 }
 
+// What a condition looks at is compared with the form that gives it.
+func TestConditionsOverFieldsThatAreMissing(t *testing.T) {
+	d := newDesk(t)
+	w := model.Workflow{Name: "Leave"}
+	one := func(kind model.TriggerKind, when string) string {
+		w.Draft = model.Definition{Trigger: model.Trigger{Kind: kind, Fields: []model.FormField{{Key: "days", Name: "Days", Type: model.TypeNumber}}},
+			Steps: []model.Step{{Key: "a", Name: "A", Kind: model.StepApproval, Assignees: []string{"initiator"}, Next: []model.Transition{{To: "end", When: when}}}, {Key: "end", Name: "End", Kind: model.StepEnd}}}
+		list, err := d.WorkflowWarnings(context.Background(), w.Draft)
+		if bad := fault.Of(d.CheckWorkflow(&w, false)); err == nil && bad != nil {
+			list = bad.Fields
+		}
+		if err != nil || len(list) > 1 {
+			t.Fatalf("%v %v", list, err)
+		}
+		if len(list) == 0 {
+			return ""
+		}
+		return list[0].Message
+	}
+	for _, c := range []struct {
+		kind       model.TriggerKind
+		when, want string
+	}{
+		{model.TriggerForm, "run.data.days > 3", ""}, {model.TriggerForm, "run.data != null", ""}, {model.TriggerEvent, "run.data.tage > 3", ""},
+		{model.TriggerForm, "run.data.tage > 3", "The form has no field “tage”"}, {model.TriggerForm, "days > 3", "Did you mean run.data.days?"}, {model.TriggerForm, "tage > 3", "There is no tage here"},
+	} {
+		if got := one(c.kind, c.when); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s, %s: %q", c.kind, c.when, got)
+		}
+	}
+}
+
 // person is the user of the desk's store who does the tasks.
 func (d *desk) person() model.Actor {
 	d.Helper()

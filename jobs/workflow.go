@@ -40,7 +40,7 @@ func (s *Service) CheckWorkflow(w *model.Workflow, whole bool) error {
 	}
 	var scripts []script.Part
 	for i, st := range w.Draft.Steps {
-		bad.Join("", inStep(i, st, s.checkStep(st)))
+		bad.Join("", inStep(i, st, s.checkStep(t, st)))
 		if whole {
 			bad.Join("", inStep(i, st, s.checkInputs(st)))
 		}
@@ -77,16 +77,28 @@ func compiled(source string, compile func(string) (*filter.Program, *filter.Prob
 	return nil
 }
 
+// meant adds to a complaint about a condition what a name stands for that is a field of the trigger's form.
+func meant(t model.Trigger, condition string, w *fault.Words) *fault.Words {
+	fields, known := fieldsOf(t)
+	if w == nil || !known {
+		return w
+	}
+	if _, p := filter.CompileCondition(condition); p != nil && slices.Contains(fields, p.Unknown) {
+		return fault.Say("%s Did you mean run.data.%s?", w, p.Unknown)
+	}
+	return w
+}
+
 // checkStep lists what engines find wrong with a step: conditions, templates, headers, addresses.
-func (s *Service) checkStep(st model.Step) []fault.Field {
+func (s *Service) checkStep(t model.Trigger, st model.Step) []fault.Field {
 	var bad fault.Check
 	for i, n := range st.Next {
-		if w := compiled(n.When, filter.CompileCondition); w != nil {
+		if w := meant(t, n.When, compiled(n.When, filter.CompileCondition)); w != nil {
 			bad.Add(fmt.Sprintf("next[%d].when", i), "%s", w)
 		}
 	}
 	if st.Wait != nil {
-		if w := compiled(st.Wait.Filter, filter.CompileCondition); w != nil {
+		if w := meant(t, st.Wait.Filter, compiled(st.Wait.Filter, filter.CompileCondition)); w != nil {
 			bad.Add("wait.filter", "%s", w)
 		}
 	}
@@ -109,13 +121,18 @@ func (s *Service) checkStep(st model.Step) []fault.Field {
 }
 
 // WorkflowWarnings are what will go wrong although a workflow is stored all the same: addresses that are refused when
-// something is sent, and people, roles and audiences that are not there (yet). Their places are named as by CheckWorkflow.
+// something is sent, people, roles and audiences that are not there (yet), and conditions over fields that no form has. Their places are named as by CheckWorkflow.
 func (s *Service) WorkflowWarnings(ctx context.Context, d model.Definition) ([]fault.Field, error) {
 	var bad fault.Check
 	for i, st := range d.Steps {
 		for j, h := range st.Webhooks {
 			if r := s.egress.Check(h.URL, nil); r != nil {
 				bad.Add(fmt.Sprintf("steps[%d].webhooks[%d].url", i, j), "Step “%s”, webhook “%s”: %s", st.Name, h.Name, r.Words)
+			}
+		}
+		for j, n := range st.Next {
+			if w := missingField(d.Trigger, n.When); w != nil {
+				bad.Add(fmt.Sprintf("steps[%d].next[%d].when", i, j), "Step “%s”: %s", st.Name, w)
 			}
 		}
 		for j, who := range st.Assignees {
@@ -137,6 +154,31 @@ func (s *Service) WorkflowWarnings(ctx context.Context, d model.Definition) ([]f
 		}
 	}
 	return bad.Fields(), nil
+}
+
+// fieldsOf are the keys of what runs have as data, false when that is not known: only forms say it.
+func fieldsOf(t model.Trigger) ([]string, bool) {
+	form := t.Kind == model.TriggerForm || t.Kind == model.TriggerPublicForm || t.Kind == model.TriggerManual
+	var out []string
+	for _, f := range t.Fields {
+		if f.Type != model.TypeInstruction {
+			out = append(out, f.Key)
+		}
+	}
+	return out, form && len(t.Fields) > 0
+}
+
+// missingField says that a condition looks at a field that the form of the trigger does not have, nil when it does not.
+func missingField(t model.Trigger, condition string) *fault.Words {
+	fields, known := fieldsOf(t)
+	if p, _ := filter.CompileCondition(condition); known && p != nil {
+		for _, name := range p.Members("run", "data") {
+			if !slices.Contains(fields, name) {
+				return fault.Say("The form has no field “%s”, so the condition “%s” finds nothing there. Its fields: %s.", name, condition, strings.Join(fields, ", "))
+			}
+		}
+	}
+	return nil
 }
 
 // absent says that an assignee is nobody now, nil when there is somebody, or that only shows when a run gets there.
@@ -286,8 +328,8 @@ func (s *Service) startFilled(tx *db.Tx, n NewRun) (model.Run, error) {
 }
 
 // StartForm starts a run by its form, filled in by somebody who is signed in (trigger form), or by anybody at its public
-// address (trigger public_form; actor is nobody then). fields are by key.
-func (s *Service) StartForm(ctx context.Context, actor model.Actor, id model.WorkflowID, fields map[string]json.RawMessage) (run model.Run, err error) {
+// address (trigger public_form; actor is nobody then). subject is what the run is about, "" = nothing; fields are by key.
+func (s *Service) StartForm(ctx context.Context, actor model.Actor, id model.WorkflowID, subject string, fields map[string]json.RawMessage) (run model.Run, err error) {
 	if err := s.accepting(ctx); err != nil {
 		return run, err
 	}
@@ -310,7 +352,10 @@ func (s *Service) StartForm(ctx context.Context, actor model.Actor, id model.Wor
 	if len(wrong) > 0 {
 		return run, &fault.Fault{Kind: fault.Invalid, Message: "Some fields need attention.", Fields: wrong}
 	}
-	n := NewRun{WorkflowID: id, Number: v.Number, Trigger: t.Kind, Form: values, Actor: actor.UserID}
+	n := NewRun{WorkflowID: id, Number: v.Number, Trigger: t.Kind, Subject: subject, Form: values, Actor: actor.UserID}
+	if err := checkRun(n); err != nil {
+		return run, err
+	}
 	err = s.o.Store.Write(ctx, actor, func(tx *db.Tx) (err error) {
 		if n.Initiator, err = tx.EmailOf(actor.UserID); err != nil {
 			return err

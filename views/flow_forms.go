@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"waybill/db/fault"
 	"waybill/db/model"
@@ -145,11 +148,16 @@ func amount(text string) *float64 {
 	return &n
 }
 
-// FreeKey makes a key of a name that is not used yet: "Total price" is "total_price", a second one "total_price_2".
+// plainLetters writes German letters as those do who have none of them.
+var plainLetters = strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss")
+
+// FreeKey makes a key of a name that is not used yet: "Total price" is "total_price", a second one "total_price_2",
+// "Prüfen" is "pruefen".
 func FreeKey(name, otherwise string, used map[string]bool) string {
 	var b strings.Builder
-	for _, r := range strings.ToLower(name) {
+	for _, r := range norm.NFD.String(plainLetters.Replace(strings.ToLower(norm.NFC.String(name)))) {
 		switch {
+		case unicode.Is(unicode.Mn, r): // the accent of the letter before
 		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9' && b.Len() > 0:
 			b.WriteRune(r)
 		case b.Len() > 0 && !strings.HasSuffix(b.String(), "_"):
@@ -233,7 +241,7 @@ func (p RequestProps) headerRows() []ui.Pair {
 	return headerRows(p.Form.HeaderNames, p.Form.HeaderValues, p.of)
 }
 
-// ParseSpan reads a span of time such as "2 days", "1 h 30 m" or "90": seconds without a unit. Nothing typed is 0.
+// ParseSpan reads a span of time such as "2 days", "3 Tage" or "1 h 30 m"; a number needs its unit. Nothing typed is 0.
 func ParseSpan(text string) (int64, error) {
 	var total int64
 	rest := strings.TrimSpace(strings.ToLower(text))
@@ -249,7 +257,7 @@ func ParseSpan(text string) (int64, error) {
 			word = unit[:i]
 		}
 		size, known := unitSeconds[word]
-		if err != nil || !known || n > 1e9 {
+		if err != nil || !known || word == "" && n > 0 || n > 1e9 {
 			return 0, fault.Say("“%s” is no span of time. Write a number and a unit: 30 minutes, 2 hours, 3 days.", strings.TrimSpace(text))
 		}
 		total += n * int64(size)
@@ -258,12 +266,16 @@ func ParseSpan(text string) (int64, error) {
 	return total, nil
 }
 
-// SpanText is a span as it is typed, in English, which is what ParseSpan reads; 0 is nothing.
-func SpanText(seconds int64) string {
+// SpanText is a span as it is typed, in the reader's language, which is what ParseSpan reads; 0 is nothing.
+func SpanText(ctx context.Context, seconds int64) string {
 	if seconds == 0 {
 		return ""
 	}
-	return SpanWords(context.Background(), seconds)
+	text := SpanWords(ctx, seconds)
+	if n, err := ParseSpan(text); err == nil && n == seconds {
+		return text
+	}
+	return strconv.FormatInt(seconds, 10) + " s" // its number is too large for one without marks between digits
 }
 
 func allTypes() []model.FieldType { return model.FieldTypes() }

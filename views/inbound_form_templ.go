@@ -672,7 +672,7 @@ func inboundEffects(p InboundFormProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "correlation", Label: "Correlation value", Value: p.Form.Correlation, Error: p.Problems.Of("completes.correlation"), Mono: true, Placeholder: "{{ it.data[0].order }}", Hint: "What the run has as its subject."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "correlation", Label: "Correlation value", Value: p.Form.Correlation, Error: p.Problems.Of("completes.correlation"), Mono: true, Placeholder: "{{ it.data[0].order }}", Hint: "What the run has as its subject. Whoever starts a run by its form can give it one; runs of public forms and schedules have none, unless they are started by hand."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -525,11 +525,9 @@ func StartRun(p StartProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			if p.Trigger.Kind != model.TriggerForm && p.Trigger.Kind != model.TriggerPublicForm {
-				templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "subject", Label: "Subject", Value: p.Subject, Error: p.Problems.Of("subject"), Placeholder: "A-1001", Hint: "What the run is about: an order number, a person. May stay empty."}).Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
+			templ_7745c5c3_Err = ui.Input(ui.FieldProps{Name: "subject", Label: "Subject", Value: p.Subject, Error: p.Problems.Of("subject"), Placeholder: "A-1001", Hint: "What the run is about: an order number, a person. May stay empty."}).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, " ")
 			if templ_7745c5c3_Err != nil {

@@ -41,7 +41,9 @@ func wait(s int) string {
 
 var unitSeconds = map[string]int{
 	"": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "minute": 60, "minutes": 60,
-	"h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
+	"h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400, "week": 604800, "weeks": 604800,
+	"sekunde": 1, "sekunden": 1, "minuten": 60, "std": 3600, "stunde": 3600, "stunden": 3600, "tag": 86400, "tage": 86400, "tagen": 86400,
+	"woche": 604800, "wochen": 604800,
 }
 
 // ParseSchedule reads waits that are parted by commas, semicolons or line breaks; a wait is a whole number and a unit

@@ -17,7 +17,7 @@ import (
 )
 
 // Trouble is one thing that stands in the way of publishing, with the page where it is put right.
-type Trouble struct{ Words, URL string }
+type Trouble struct{ Words, URL, Short string }
 
 // DesignerProps are what all pages of one workflow's draft share.
 type DesignerProps struct {

@@ -39,7 +39,7 @@ type StepForm struct {
 
 // NewStepForm shows a stored step. see says whether who looks may choose credentials.
 func NewStepForm(ctx context.Context, w model.Workflow, s model.Step, see bool) StepForm {
-	f := StepForm{Version: w.Version, Key: s.Key, Name: s.Name, WaitForAll: s.WaitForAll, Assignees: s.Assignees, Due: SpanText(s.DueSeconds), Remind: SpanText(s.RemindSeconds),
+	f := StepForm{Version: w.Version, Key: s.Key, Name: s.Name, WaitForAll: s.WaitForAll, Assignees: s.Assignees, Due: SpanText(ctx, s.DueSeconds), Remind: SpanText(ctx, s.RemindSeconds),
 		Fields: NewFieldsForm(s.Fields, model.FieldTypes()), Send: "request", Integrated: string(s.IntegrationID), Dest: string(s.DestinationID), OnFailure: string(s.OnFailure),
 		Input: map[string]string{}, WaitFor: "time", Script: s.Script}
 	for _, n := range s.Next {
@@ -63,7 +63,7 @@ func NewStepForm(ctx context.Context, w model.Workflow, s model.Step, see bool) 
 		f.Input[k] = defaultText(v)
 	}
 	if s.Wait != nil {
-		f.WaitSpan, f.WaitEvent, f.WaitFilter, f.WaitLimit = SpanText(s.Wait.Seconds), s.Wait.Event, s.Wait.Filter, SpanText(s.Wait.TimeoutSeconds)
+		f.WaitSpan, f.WaitEvent, f.WaitFilter, f.WaitLimit = SpanText(ctx, s.Wait.Seconds), s.Wait.Event, s.Wait.Filter, SpanText(ctx, s.Wait.TimeoutSeconds)
 		if s.Wait.Event != "" {
 			f.WaitFor = "event"
 		}

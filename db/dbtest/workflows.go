@@ -252,7 +252,7 @@ func runs(t *testing.T, s *db.Store) {
 		f    db.TaskFilter
 		want int
 	}{{db.TaskFilter{}, 3}, {db.TaskFilter{Of: x.User.ID}, 1}, {db.TaskFilter{Of: x.User.ID, Roles: []string{"Operator"}}, 2}, {db.TaskFilter{Of: "usr_x"}, 0},
-		{db.TaskFilter{RunID: ids[1]}, 1}, {db.TaskFilter{DoneBy: "ada@example.com"}, 0}} {
+		{db.TaskFilter{RunID: ids[1]}, 1}, {db.TaskFilter{Lost: true}, 2}, {db.TaskFilter{DoneBy: "ada@example.com"}, 0}} {
 		list, _, err := s.Tasks(ctx, c.f, db.Page{})
 		ok(t, "list", err)
 		equal(t, fmt.Sprintf("tasks by %+v", c.f), c.want, len(list))

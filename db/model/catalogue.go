@@ -246,10 +246,14 @@ func Example(f FormField) any {
 	case TypeDateTime:
 		return "2030-01-31T14:30:00Z"
 	case TypeNumber, TypeCurrency:
-		if f.Min != nil && *f.Min > 100 {
-			return *f.Min
+		n := 120.0
+		if f.Max != nil {
+			n = min(n, *f.Max)
 		}
-		return 120
+		if f.Min != nil {
+			n = max(n, *f.Min)
+		}
+		return n
 	}
 	return f.Name
 }

@@ -70,6 +70,9 @@ func (s RunStatus) Ended() bool {
 	return s == RunCompleted || s == RunRejected || s == RunFailed || s == RunCancelled
 }
 
+// NoWay is the note of a step run after which no transition held.
+const NoWay = "No condition holds, so this way ends here."
+
 // StepRun is one passage of a run through a step. A step that is done again has several.
 type StepRun struct {
 	ID          StepRunID         `json:"id"`

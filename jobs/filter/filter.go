@@ -49,10 +49,11 @@ type Problem struct {
 	Line, Column int // from 1, in characters
 	Message      string
 	Words        *fault.Words // of Message
+	Unknown      string       // the name that it does not know, "" = something else is wrong
 }
 
 func problem(line, column int, w *fault.Words) *Problem {
-	return &Problem{line, column, w.String(), w}
+	return &Problem{Line: line, Column: column, Message: w.String(), Words: w}
 }
 
 func (p *Problem) Error() string {
@@ -117,6 +118,20 @@ func (p *Program) Source() string { return p.source }
 // SeesRun reports whether the expression looks at run or steps.
 func (p *Program) SeesRun() bool {
 	return slices.ContainsFunc(p.paths, func(k path) bool { return k[0] != "event" })
+}
+
+// Members are the names that the expression looks up directly in what is at a place, such as "run", "data".
+func (p *Program) Members(place ...string) []string {
+	var out []string
+	for _, keys := range p.paths {
+		if len(keys) <= len(place) || !slices.EqualFunc(place, keys[:len(place)], func(a string, b any) bool { return a == b }) {
+			continue
+		}
+		if name, ok := keys[len(place)].(string); ok && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // Eval runs the expression. When it does not hold, shown is what it looked at ("event.data.total = 5"), for people; an

@@ -34,6 +34,13 @@ func (s *survey) problem(n ast.Node, format string, args ...any) *Problem {
 	return problem(f.Line, f.Column+1, fault.Say(format, args...))
 }
 
+// unknown complains of a name.
+func (s *survey) unknown(n ast.Node, format, name string) *Problem {
+	p := s.problem(n, format, name)
+	p.Unknown = name
+	return p
+}
+
 // scope is what surrounds a node: how many closures, and the names that let has given.
 type scope struct {
 	closures int
@@ -98,9 +105,9 @@ func (s *survey) refuse(n ast.Node, in scope) *Problem {
 	case *ast.IdentifierNode:
 		if n.Value != "null" && !slices.Contains(in.names, n.Value) {
 			if s.run {
-				return s.problem(n, "There is no %s here; the expression sees event (id, name, subject, time, data), run (id, number, subject, data, initiator) and steps.", n.Value)
+				return s.unknown(n, "There is no %s here; the expression sees event (id, name, subject, time, data), run (id, number, subject, data, initiator) and steps.", n.Value)
 			}
-			return s.problem(n, "There is no %s here; the expression sees event (id, name, subject, time, data).", n.Value)
+			return s.unknown(n, "There is no %s here; the expression sees event (id, name, subject, time, data).", n.Value)
 		}
 	case *ast.PointerNode:
 		if in.closures == 0 || (n.Name != "" && n.Name != "index") {

@@ -141,7 +141,7 @@ func (w *walk) follow(id model.StepRunID) {
 		}
 	}
 	if len(to) == 0 && len(def.Next) > 0 {
-		note += "No condition holds, so this way ends here."
+		note += model.NoWay
 	}
 	if note != "" {
 		w.run.Step(id).Note = note
@@ -265,7 +265,7 @@ func (w *walk) end(status model.RunStatus, why string) {
 }
 
 // people are the assignees of a step, with fields replaced by what they hold. There is always at least one: a text that
-// names nobody leaves the task to those who manage workflows.
+// names nobody leaves the task to those who manage workflows, whom its run and their tasks tell of it.
 func (w *walk) people(def model.Step) []string {
 	var out []string
 	for _, a := range def.Assignees {
