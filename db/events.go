@@ -35,8 +35,9 @@ func (s *Store) Event(ctx context.Context, id model.EventID) (model.Event, error
 type EventFilter struct {
 	Name    string // exact
 	Subject string
-	From    time.Time // accepted at or after
-	To      time.Time // accepted before
+	IDs     []model.EventID // only these, when not nil
+	From    time.Time       // accepted at or after
+	To      time.Time       // accepted before
 }
 
 // Events lists events without their data, newest first.
@@ -44,6 +45,9 @@ func (s *Store) Events(ctx context.Context, f EventFilter, p Page) ([]model.Even
 	q := selecting("SELECT " + eventColumns + " FROM events")
 	q.and(f.Name != "", "name = ?", f.Name)
 	q.and(f.Subject != "", "subject = ?", f.Subject)
+	if f.IDs != nil {
+		q.and(true, "id IN (SELECT value FROM json_each(?))", encode(f.IDs))
+	}
 	q.and(!f.From.IsZero(), "created_at >= ?", ms(f.From))
 	q.and(!f.To.IsZero(), "created_at < ?", ms(f.To))
 	return page(s.reader(ctx), q, p, keyed{"id", "evt_"}, scanEvent, func(e model.Event) string { return string(e.ID) })

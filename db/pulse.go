@@ -8,7 +8,7 @@ import (
 )
 
 const pulseOf = `
-SELECT s.destination_id, (s.minute - $3) / 60, iif(s.what = 'failed', 1, 0), sum(s.n)
+SELECT s.destination_id, (s.minute - $3) / 60, CASE s.what WHEN 'failed' THEN 1 WHEN 'retrying' THEN 2 ELSE 0 END, sum(s.n)
 FROM json_each($1) b CROSS JOIN json_each($2) k CROSS JOIN stats s ON s.destination_id = b.value AND s.what = k.value AND s.minute >= $3
 GROUP BY 1, 2, 3`
 
@@ -17,21 +17,24 @@ GROUP BY 1, 2, 3`
 func (s *Store) Pulse(ctx context.Context, destinations []model.DestID, now time.Time) (map[model.DestID]model.Pulse, error) {
 	first := model.Minute(now.Truncate(time.Hour)) - (model.PulseHours-1)*60
 	type beat struct {
-		id           model.DestID
-		hour, failed int
-		n            int64
+		id         model.DestID
+		hour, what int
+		n          int64
 	}
-	list, err := all(s.reader(ctx), func(r row) (b beat, err error) { err = r.Scan(&b.id, &b.hour, &b.failed, &b.n); return },
-		pulseOf, encode(destinations), encode(append(model.TookSteps(), string(model.Failed))), first)
+	list, err := all(s.reader(ctx), func(r row) (b beat, err error) { err = r.Scan(&b.id, &b.hour, &b.what, &b.n); return },
+		pulseOf, encode(destinations), encode(append(model.TookSteps(), string(model.Failed), string(model.Retrying))), first)
 	out := map[model.DestID]model.Pulse{}
 	for _, b := range list {
 		if b.hour < 0 || b.hour >= model.PulseHours { // the clock was set back
 			continue
 		}
 		p := out[b.id]
-		if b.failed == 1 {
+		switch b.what {
+		case 1:
 			p.Failed += b.n
-		} else {
+		case 2:
+			p.Retried += b.n
+		default:
 			p.Hours[b.hour] += b.n
 		}
 		out[b.id] = p

@@ -113,6 +113,27 @@ const backlogs = `
 SELECT target_id, count(*), sum(next_attempt_at IS NULL), coalesce(min(CASE WHEN next_attempt_at IS NOT NULL THEN id END), '')
 FROM deliveries WHERE settled_at IS NULL AND owner >= '' GROUP BY owner, target_id`
 
+const (
+	openSome = `
+SELECT count(*), coalesce(sum(next_attempt_at IS NULL), 0), coalesce(min(CASE WHEN next_attempt_at IS NOT NULL THEN id END), '')
+FROM (SELECT id, next_attempt_at FROM deliveries WHERE settled_at IS NULL AND owner >= '' LIMIT +$1)`
+	openSomeTo = `
+SELECT count(*), coalesce(sum(next_attempt_at IS NULL), 0), coalesce(min(CASE WHEN next_attempt_at IS NOT NULL THEN id END), '')
+FROM (SELECT id, next_attempt_at FROM deliveries WHERE settled_at IS NULL AND owner IN ('', $3) AND target_id = $2 LIMIT +$1)`
+)
+
+// OpenSome counts what is not settled, of one target or of all (""), as far as 500.
+// owner is who has some of it in memory.
+func (s *Store) OpenSome(ctx context.Context, owner model.NodeID, target model.TargetID) (o model.Open, err error) {
+	query, args := openSome, []any{walked + 1}
+	if target != "" {
+		query, args = openSomeTo, append(args, target, owner)
+	}
+	oldest, err := one(s.reader(ctx), "count", func(r row) (oldest string, err error) { err = r.Scan(&o.N, &o.Idle, &oldest); return }, query, args...)
+	o.Oldest, o.More, o.N = model.TimeOf(oldest), o.N > walked, min(o.N, walked)
+	return o, err
+}
+
 // Backlogs counts what is not settled, by target. It reads an entry for each of those: ask it rarely.
 func (s *Store) Backlogs(ctx context.Context) (map[model.TargetID]model.Backlog, error) {
 	out := map[model.TargetID]model.Backlog{}

@@ -160,6 +160,7 @@ var needs = map[string]string{
 	"nextDueOf":   "deliveries_open (owner=? AND target_id=? AND lane=? AND next_attempt_at>?)",
 	"holdOf":      "deliveries_open (owner=? AND target_id=? AND lane=? AND next_attempt_at>?)",
 	"releaseOf":   "deliveries_open (owner=? AND target_id=? AND lane=? AND next_attempt_at=?)",
+	"openSomeTo":  "deliveries_open (owner=? AND target_id=?)",
 	"heldTargets": "deliveries_status (status=?)",
 }
 

@@ -101,10 +101,14 @@ func scanStatusCount(r row) (c statusCount, err error) {
 }
 
 // Tally counts the deliveries of a filter by status, "" being all, without walking far: the newest 500, and those that an
-// index finds. More than model.MostCounted means so many and more; a status that is missing could not be counted so. The filter's
-// Status and IDs are not looked at.
-func (s *Store) Tally(ctx context.Context, f DeliveryFilter) (map[model.Status]int, error) {
+// index finds. More than model.MostCounted means so many and more; a status that is missing could not be counted so. Those of
+// sending that fit are counted as that, and not as they are stored. The filter's Status and IDs are not looked at.
+func (s *Store) Tally(ctx context.Context, f DeliveryFilter, sending []model.DeliveryID) (map[model.Status]int, error) {
 	f.Status, f.IDs = "", nil
+	away, err := s.sendingOf(ctx, f, sending)
+	if err != nil {
+		return nil, err
+	}
 	q := selecting("SELECT status, count(*) FROM (SELECT d.status FROM deliveries d")
 	f.narrow(q)
 	list, err := all(s.reader(ctx), scanStatusCount, q.sql(" ORDER BY d.id DESC LIMIT +?) GROUP BY status"), append(q.args, walked)...)
@@ -120,21 +124,52 @@ func (s *Store) Tally(ctx context.Context, f DeliveryFilter) (map[model.Status]i
 		for _, st := range model.Statuses() {
 			out[st] += 0 // all were seen: none is none
 		}
-		return out, nil
+		return sentNow(out, away, true), nil
 	}
 	for st, n := range out {
 		if n <= model.MostCounted { // there may be more of it further down
 			delete(out, st)
 		}
 	}
-	if len(q.where) > 0 {
-		return out, nil
+	if len(q.where) == 0 {
+		exact, err := all(s.reader(ctx), scanStatusCount, statusCounts, model.MostCounted+1)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range exact {
+			out[c.status] = c.n
+		}
 	}
-	exact, err := all(s.reader(ctx), scanStatusCount, statusCounts, model.MostCounted+1)
-	for _, c := range exact {
-		out[c.status] = c.n
+	return sentNow(out, away, false), nil
+}
+
+// sendingOf counts those of sending that fit f, by the status that is stored.
+func (s *Store) sendingOf(ctx context.Context, f DeliveryFilter, sending []model.DeliveryID) ([]statusCount, error) {
+	if len(sending) == 0 {
+		return nil, nil
 	}
-	return out, err
+	q := selecting("SELECT d.status, count(*) FROM deliveries d")
+	q.and(true, "d.id IN (SELECT value FROM json_each(?)) AND d.status IN ('pending', 'retrying')", encode(sending))
+	f.narrow(q)
+	return all(s.reader(ctx), scanStatusCount, q.sql(" GROUP BY d.status"), q.args...)
+}
+
+// sentNow counts what is under way as being sent. whole: counts are exact, however high they are; else what is left of "so many
+// and more" is not known.
+func sentNow(counts map[model.Status]int, away []statusCount, whole bool) map[model.Status]int {
+	counts[model.Sending] = 0
+	for _, c := range away {
+		counts[model.Sending] += c.n
+		had, known := counts[c.status]
+		left := max(0, had-c.n)
+		switch {
+		case known && (whole || had <= model.MostCounted || left > model.MostCounted):
+			counts[c.status] = left
+		case known:
+			delete(counts, c.status)
+		}
+	}
+	return counts
 }
 
 const triesOf = `

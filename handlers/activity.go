@@ -25,9 +25,8 @@ func (h *Handlers) activity(c echo.Context, destination model.DestID, base strin
 	if p.Series, err = h.Store.Series(ctx, []model.DestID{destination}, p.Now, model.SpanOf(c.QueryParam("span"))); err != nil {
 		return p, err
 	}
-	m := h.o.Jobs.Backlog()
-	if p.Measured, p.Backlog = !m.At.IsZero(), m.All; destination != "" {
-		p.Backlog = m.Of(model.TargetID(destination))
+	if p.Open, err = h.o.Jobs.Open(ctx, model.TargetID(destination)); err != nil {
+		return p, err
 	}
 	if p.Failed, err = h.Store.FailedNow(ctx, destination, p.Series.All.At); err != nil {
 		return p, err
@@ -84,12 +83,12 @@ func (h *Handlers) showConnectionActivity(c echo.Context) error {
 
 // connectionActivity is what went to all destinations of a connection, and to each.
 func (h *Handlers) connectionActivity(c echo.Context, p *views.ActivityPageProps, of []model.Destination) (err error) {
-	ctx, m, span := c.Request().Context(), h.o.Jobs.Backlog(), model.SpanOf(c.QueryParam("span"))
+	ctx, span := c.Request().Context(), model.SpanOf(c.QueryParam("span"))
 	a := &p.Activity
-	a.Base, a.Now, a.Detailed, a.Scoped, a.Measured = href.ConnectionActivity(p.Connection.ID), h.Now(), true, true, !m.At.IsZero()
-	ids, targets := make([]model.DestID, len(of)), make([]model.TargetID, len(of))
+	a.Base, a.Now, a.Detailed, a.Scoped = href.ConnectionActivity(p.Connection.ID), h.Now(), true, true
+	ids := make([]model.DestID, len(of))
 	for i, d := range of {
-		ids[i], targets[i] = d.ID, d.Target()
+		ids[i] = d.ID
 		w, err := h.o.Jobs.Waits(ctx, d.ID)
 		if err != nil {
 			return err
@@ -103,14 +102,18 @@ func (h *Handlers) connectionActivity(c echo.Context, p *views.ActivityPageProps
 		if !w.Next.IsZero() && (a.Waits.Next.IsZero() || w.Next.Before(a.Waits.Next)) {
 			a.Waits.Next = w.Next
 		}
+		open, err := h.o.Jobs.Open(ctx, d.Target())
+		if err != nil {
+			return err
+		}
+		a.Open.Add(open)
 		one, err := h.Store.Series(ctx, ids[i:i+1], a.Now, span)
 		if err != nil {
 			return err
 		}
-		p.Rows = append(p.Rows, views.ActivityRow{Destination: d, All: one.All, Failed: f, Backlog: m.Of(d.Target())})
+		p.Rows = append(p.Rows, views.ActivityRow{Destination: d, All: one.All, Failed: f, Open: open})
 	}
 	a.Series, err = h.Store.Series(ctx, ids, a.Now, span)
-	a.Backlog = m.Of(targets...)
 	return err
 }
 

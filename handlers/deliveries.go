@@ -11,6 +11,7 @@ import (
 	"waybill/db/fault"
 	"waybill/db/model"
 	"waybill/handlers/web"
+	"waybill/jobs"
 	"waybill/views"
 	"waybill/views/href"
 	"waybill/views/ui"
@@ -48,7 +49,7 @@ func (h *Handlers) listDeliveries(c echo.Context) error {
 		return err
 	}
 	if p.Event == "" { // what no index counts is not counted
-		if p.Counts, err = h.Store.Tally(ctx, filter); err != nil {
+		if p.Counts, err = h.Store.Tally(ctx, filter, h.o.Jobs.Sending()); err != nil {
 			return err
 		}
 	}
@@ -70,9 +71,10 @@ func moment(text string) time.Time {
 	return t
 }
 
-// deliveries reads a list; what is just being sent only the dispatcher knows.
+// deliveries reads a list; what is just being sent only the dispatcher knows, and what that changed from the status that is asked
+// for is left out.
 func (h *Handlers) deliveries(c echo.Context, around db.Routing, f db.DeliveryFilter, page db.Page) (l views.DeliveryList, next string, err error) {
-	ctx := c.Request().Context()
+	ctx, want := c.Request().Context(), f.Status
 	if f.Status == model.Sending {
 		f.Status, f.IDs = "", append([]model.DeliveryID{}, h.o.Jobs.Sending()...)
 	}
@@ -80,10 +82,13 @@ func (h *Handlers) deliveries(c echo.Context, around db.Routing, f db.DeliveryFi
 	if l.Items, next, err = h.Store.Deliveries(ctx, f, page); err != nil {
 		return l, "", err
 	}
-	ids := make([]model.DeliveryID, len(l.Items))
 	for i := range l.Items {
 		h.o.Jobs.Now(&l.Items[i])
-		ids[i] = l.Items[i].ID
+	}
+	l.Items = slices.DeleteFunc(l.Items, func(d model.Delivery) bool { return want != "" && d.Status != want })
+	ids := make([]model.DeliveryID, len(l.Items))
+	for i, d := range l.Items {
+		ids[i] = d.ID
 	}
 	if err := h.Store.NameSteps(ctx, l.Items); err != nil {
 		return l, "", err
@@ -119,6 +124,13 @@ func (h *Handlers) showDelivery(c echo.Context) error {
 	h.o.Jobs.Now(&d)
 	p := views.DeliveryProps{Delivery: d, Planned: planned(around)[d.DestinationID], CanManage: h.may(c, model.Deliveries.Manage()),
 		SeeSetup: h.may(c, model.Connections.View()), SeeRun: h.may(c, model.Workflows.View()), SeeEvent: h.may(c, model.Events.View()), SeeNetwork: h.may(c, model.Settings.View()), Now: h.Now()}
+	if p.Rate = around.Destinations[d.DestinationID].Rate; d.WaitingFor == jobs.WaitsRate && p.Rate > 0 {
+		n, err := h.o.Jobs.WaitFor(ctx, d.TargetID)
+		if err != nil {
+			return err
+		}
+		p.Others = max(0, n-1)
+	}
 	for _, a := range around.Actions {
 		if a.ID == d.ActionID {
 			p.Action = a.Name

@@ -131,6 +131,37 @@ func TestDeliveries(t *testing.T) {
 	b.shows(b.get("/deliveries/"+held), 200, "Cancelled")
 }
 
+// What is under way is counted and listed as that alone.
+func TestSendingIsCountedAsThat(t *testing.T) {
+	s := newSite(t)
+	b := s.as(s.user("ada@example.com", model.Administrator))
+	con := b.saved(b.post("/connections", "type", "webhook", "name", "Shop", "base_url", "http://receiver.waybill.internal", "timeout_seconds", "30", "enabled", "true"))
+	dst := b.destination(con, "Slow", "path", "/slow/5")
+	b.action("A", "order.created", dst)
+	b.saved(b.post("/events", "name", "order.created", "data", "1"))
+	b.saved(b.post("/events", "name", "order.created", "data", "1"))
+	for deadline := time.Now().Add(20 * time.Second); b.get("/deliveries?status=sending").doc.Find("#deliveries tbody tr").Length() < 2; {
+		if time.Now().After(deadline) {
+			t.Fatal("they are not sent")
+		}
+	}
+	for query, rows := range map[string]int{"": 2, "?status=pending": 0, "?status=sending": 2} {
+		p := b.get("/deliveries" + query)
+		if n := p.doc.Find("#deliveries tbody tr").Length(); n != rows {
+			t.Errorf("%s: %d rows, want %d", query, n, rows)
+		}
+		var tabs []string
+		p.doc.Find(".deliveries-toolbar a").Each(func(_ int, a *goquery.Selection) { tabs = append(tabs, strings.Join(strings.Fields(a.Text()), " ")) })
+		open := p.doc.Find(".activity dt").FilterFunction(func(_ int, dt *goquery.Selection) bool { return strings.TrimSpace(dt.Text()) == "Not settled" }).Next()
+		if got := open.Find(".stat-value").Text(); got != "2" {
+			t.Errorf("%s: %q are not settled, want 2", query, got)
+		}
+		if got := strings.Join(tabs, ", "); !strings.Contains(got, "Pending 0, Sending 2") {
+			t.Errorf("%s: tabs %s", query, got)
+		}
+	}
+}
+
 // attempts waits until a delivery has so many.
 func (s *site) attempts(id string, n int) {
 	s.t.Helper()

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -177,7 +178,7 @@ func (h *Handlers) previewInto(c echo.Context, e *editor) error {
 	}
 	var err error
 	if h.may(c, model.Events.View()) {
-		if e.Events, _, err = h.Store.Events(ctx, db.EventFilter{}, db.Page{Limit: 20}); err != nil {
+		if e.Events, err = h.pickedEvents(ctx, e.saved.ID); err != nil {
 			return err
 		}
 	}
@@ -200,6 +201,34 @@ func (h *Handlers) previewInto(c echo.Context, e *editor) error {
 		}
 	}
 	return nil
+}
+
+// offeredEvents is how many stored events a preview offers.
+const offeredEvents = 20
+
+// pickedEvents are those to try a template with: of the last deliveries of its destination, then the newest of all.
+func (h *Handlers) pickedEvents(ctx context.Context, id model.DestID) ([]model.Event, error) {
+	page, own := db.Page{Limit: offeredEvents}, []model.EventID{}
+	if id != "" {
+		list, _, err := h.Store.Deliveries(ctx, db.DeliveryFilter{DestinationID: id}, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range list {
+			own = append(own, d.EventID)
+		}
+	}
+	out, _, err := h.Store.Events(ctx, db.EventFilter{IDs: own}, page)
+	if err != nil || len(out) == offeredEvents {
+		return out, err
+	}
+	others, _, err := h.Store.Events(ctx, db.EventFilter{}, page)
+	for _, x := range others {
+		if len(out) < offeredEvents && !slices.Contains(own, x.ID) {
+			out = append(out, x)
+		}
+	}
+	return out, err
 }
 
 func previewShown(ctx context.Context, p jobs.Preview) views.Preview {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"waybill/db/model"
 )
 
@@ -131,5 +133,26 @@ func TestGoneReceiverIsShownAndSwitchedOnAgain(t *testing.T) {
 	b.saved(b.post("/destinations/"+id+"/enabled", "value", "on"))
 	if got := b.get("/destinations/" + id).text("main"); strings.Contains(got, "Waybill switched") {
 		t.Errorf("it still says why it was off: %s", got)
+	}
+}
+
+// A template is tried with what its destination was sent, before anything else.
+func TestPreviewOffersItsOwnEventsFirst(t *testing.T) {
+	s := newSite(t)
+	b := s.as(s.user("ada@example.com", model.Administrator))
+	dst := b.destination(b.connection("Shop"), "Orders")
+	b.action("A", "order.created", dst)
+	own := b.saved(b.post("/events", "name", "order.created", "data", "1"))
+	for range 20 {
+		b.saved(b.post("/events", "name", "t.rate", "data", "1"))
+	}
+	var offered []string
+	b.get("/destinations/" + dst).doc.Find("select[name=event_id] option").Each(func(_ int, o *goquery.Selection) {
+		if v, _ := o.Attr("value"); v != "" {
+			offered = append(offered, v)
+		}
+	})
+	if len(offered) != 20 || offered[0] != own || strings.Count(strings.Join(offered, " "), own) != 1 {
+		t.Errorf("offered %v, want %s first and once among 20", offered, own)
 	}
 }

@@ -86,11 +86,41 @@ func (h *Handlers) createEvent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	words := h.T(c, "Published; no action sends it anywhere.")
+	words, err := h.cameOf(c, made[0].ID)
+	if err != nil {
+		return err
+	}
 	if n := made[0].Deliveries; n > 0 {
 		words = h.T(c, "Published: {deliveries}.", "deliveries", ui.Many(h.Reader(c), n, "delivery"))
 	}
 	return h.Done(c, href.Event(made[0].ID), words)
+}
+
+// cameOf says what an event without deliveries led to, as far as it is known and may be told.
+func (h *Handlers) cameOf(c echo.Context, id model.EventID) (string, error) {
+	runs, more, err := h.started(c, id)
+	if err != nil {
+		return "", err
+	}
+	around, err := h.Store.Routing(c.Request().Context())
+	switch {
+	case len(runs) == 1 && !more:
+		return "Published; it started a run.", err
+	case len(runs) > 0:
+		return "Published; it started several runs.", err
+	case around.Awaits:
+		return "Published; no action sends it anywhere. Runs that wait for it go on.", err
+	}
+	return "Published; no action sends it anywhere.", err
+}
+
+// started are the runs that an event started, for those who may see them.
+func (h *Handlers) started(c echo.Context, id model.EventID) ([]model.Run, bool, error) {
+	if !h.may(c, model.Workflows.View()) {
+		return nil, false, nil
+	}
+	list, next, err := h.Store.Runs(c.Request().Context(), db.RunFilter{EventID: id}, db.Page{Limit: shownDeliveries})
+	return list, next != "", err
 }
 
 // readJSON checks that text is one JSON value, and says where it stops being one. Nothing typed is null.
@@ -134,8 +164,11 @@ func (h *Handlers) showEvent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	props := views.EventProps{Event: e, SeeDeliveries: h.may(c, model.Deliveries.View()), Now: h.Now()}
+	props := views.EventProps{Event: e, Awaits: around.Awaits, SeeDeliveries: h.may(c, model.Deliveries.View()), Now: h.Now()}
 	if props.Met, err = h.traced(c, around, e); err != nil {
+		return err
+	}
+	if props.Runs, props.MoreRuns, err = h.started(c, e.ID); err != nil {
 		return err
 	}
 	if props.SeeDeliveries {

@@ -141,7 +141,7 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble, failed map[m
 	}
 	out = append(out, breakers(ctx, around, h.o.Jobs.Ailing(), h.may(c, model.Connections.View()))...)
 	out = append(out, failing...)
-	counts, err := h.Store.Tally(ctx, db.DeliveryFilter{})
+	counts, err := h.Store.Tally(ctx, db.DeliveryFilter{}, nil)
 	if n := counts[model.Held]; n > 0 {
 		out = append(out, views.Finding{Tone: ui.Warn, Text: heldWords(ctx, n), Label: "Held deliveries", URL: href.DeliveriesIn(string(model.Held))})
 	}

@@ -145,6 +145,11 @@ func (h *Handlers) showReplay(c echo.Context) error {
 		return err
 	}
 	p := views.ReplayProps{Replay: r, Destinations: choices(around), CanManage: h.may(c, model.Deliveries.Manage()), Now: h.Now()}
+	if r.Open() > 0 {
+		if p.Held, p.MoreHeld, err = h.Store.ReplayHeld(c.Request().Context(), r.ID); err != nil {
+			return err
+		}
+	}
 	return h.Page(c, web.Bits{Title: "Replay", Section: "deliveries", Crumbs: append(under(deliveriesCrumb, "")[:1], under(replaysCrumb, string(r.ID))...)}, views.Replay(p))
 }
 

@@ -109,6 +109,9 @@ func (s *Service) traceEnds(ids ...model.DeliveryID) {
 // WaitsOutcome is why a delivery waits whose message the other side took without telling what becomes of it.
 const WaitsOutcome = "outcome"
 
+// WaitsRate is why a delivery waits whose target takes only so many a second.
+const WaitsRate = string(dispatch.WaitsRate)
+
 // Now adds to deliveries what only the dispatcher knows: that an attempt is under way, or why none is.
 func (s *Service) Now(list ...*model.Delivery) {
 	now := s.o.Now()

@@ -18,17 +18,9 @@ type Measured struct {
 // Of is the backlog of some targets together.
 func (m Measured) Of(targets ...model.TargetID) (out model.Backlog) {
 	for _, id := range targets {
-		out = joined(out, m.Targets[id])
+		out = out.With(m.Targets[id])
 	}
 	return out
-}
-
-func joined(a, b model.Backlog) model.Backlog {
-	if a.Oldest.IsZero() || !b.Oldest.IsZero() && b.Oldest.Before(a.Oldest) {
-		a.Oldest = b.Oldest
-	}
-	a.N, a.Idle = a.N+b.N, a.Idle+b.Idle
-	return a
 }
 
 // observation is what the watching goroutine knows.
@@ -57,6 +49,24 @@ func (s *Service) Backlog() Measured {
 		return *m
 	}
 	return Measured{}
+}
+
+// Open is what is not settled of a target, or of all (""): counted now where that is little, else as it was last measured.
+func (s *Service) Open(ctx context.Context, target model.TargetID) (model.Open, error) {
+	some, err := s.o.Store.OpenSome(ctx, s.o.Node, target)
+	if err != nil || !some.More {
+		return some, err
+	}
+	m := s.Backlog()
+	measured := m.All
+	if target != "" {
+		measured = m.Of(target)
+	}
+	if measured.N < some.N { // it became so much since
+		some.Oldest = measured.Oldest
+		return some, nil
+	}
+	return model.Open{Backlog: measured, At: m.At}, nil
 }
 
 // keepWatch works until the service stops.
@@ -114,7 +124,7 @@ func (s *Service) measure(ctx context.Context) error {
 	now := s.o.Now()
 	m := &Measured{At: now, Targets: targets}
 	for _, b := range targets {
-		m.All = joined(m.All, b)
+		m.All = m.All.With(b)
 	}
 	s.observed.measured.Store(m)
 	if time.Since(s.observed.kept) >= keepEvery {

@@ -673,7 +673,7 @@ func (p DeliveriesProps) statusTabs(ctx context.Context) []ui.Tab {
 		out = append(out, p.tab(ctx, ui.StatusMark(string(s)).Word, s))
 	}
 	for _, s := range model.Statuses() {
-		if rare := s == model.Skipped || s == model.Cancelled; !slices.Contains(tabbed, s) && (p.Status == s || rare && p.Counts[s] > 0) {
+		if rare := s == model.Sending || s == model.Skipped || s == model.Cancelled; !slices.Contains(tabbed, s) && (p.Status == s || rare && p.Counts[s] > 0) {
 			out = append(out, p.tab(ctx, ui.StatusMark(string(s)).Word, s))
 		}
 	}

@@ -155,12 +155,24 @@ func tallying(t *testing.T, s *db.Store) {
 	retried := delivery(t, s, p.Deliveries[2].ID)
 	_, _ = claim(t, s, x, 10)
 	finishAs(t, s, "nod_1", retried, model.Outcome{Attempt: attempt(2, 404), Status: model.Failed})
-	counts, err := s.Tally(ctx, db.DeliveryFilter{DestinationID: x.Destination.ID})
+	counts, err := s.Tally(ctx, db.DeliveryFilter{DestinationID: x.Destination.ID}, nil)
 	ok(t, "tally", err)
 	for status, want := range map[model.Status]int{"": 5, model.Retrying: 1, model.Delivered: 1, model.Failed: 1, model.Pending: 2, model.Held: 0} {
 		if n, known := counts[status]; !known || n != want {
 			t.Errorf("tally of %q: %d %v, want %d", status, n, known, want)
 		}
+	}
+	counts, err = s.Tally(ctx, db.DeliveryFilter{DestinationID: x.Destination.ID}, []model.DeliveryID{p.Deliveries[0].ID, p.Deliveries[1].ID, p.Deliveries[3].ID})
+	ok(t, "tally while some are sent", err)
+	for status, want := range map[model.Status]int{"": 5, model.Sending: 2, model.Retrying: 0, model.Delivered: 1, model.Failed: 1, model.Pending: 1} {
+		equal(t, "while some are sent, "+string(status), want, counts[status])
+	}
+	for _, id := range []model.TargetID{"", x.Destination.Target()} {
+		open, err := s.OpenSome(ctx, "nod_1", id)
+		ok(t, "open", err)
+		equal(t, "not settled", int64(3), open.N)
+		equal(t, "more is not settled", false, open.More)
+		equal(t, "the oldest is known", false, open.Oldest.IsZero())
 	}
 	tries, err := s.Tries(ctx, []model.DeliveryID{p.Deliveries[0].ID, p.Deliveries[3].ID})
 	ok(t, "tries", err)
@@ -170,7 +182,7 @@ func tallying(t *testing.T, s *db.Store) {
 
 	owners := make([]model.NodeID, 510)
 	publish(t, s, x.Publication(owners...))
-	counts, err = s.Tally(ctx, db.DeliveryFilter{})
+	counts, err = s.Tally(ctx, db.DeliveryFilter{}, nil)
 	ok(t, "tally of many", err)
 	equal(t, "failed among many", 1, counts[model.Failed])
 	if counts[model.Pending] <= model.MostCounted || counts[""] <= model.MostCounted {
@@ -179,6 +191,9 @@ func tallying(t *testing.T, s *db.Store) {
 	if n, known := counts[model.Delivered]; known {
 		t.Errorf("delivered: %d, want that nobody counts them", n)
 	}
+	open, err := s.OpenSome(ctx, "nod_1", "")
+	ok(t, "open of many", err)
+	equal(t, "many are not settled", true, open.More && open.N == 500)
 	list, _, err := s.Deliveries(ctx, db.DeliveryFilter{From: time.Now().Add(-time.Minute), To: time.Now().Add(time.Minute)}, db.Page{Limit: 2})
 	ok(t, "deliveries of now", err)
 	equal(t, "deliveries of now", 2, len(list))

@@ -58,6 +58,8 @@ const PulseHours = 24
 type Pulse struct {
 	Hours  [PulseHours]int64
 	Failed int64
+	// Retried are attempts after which another one was planned; most of them got no answer, or one that told of trouble.
+	Retried int64
 }
 
 // Add puts what went to another destination beside it.
@@ -65,7 +67,7 @@ func (p *Pulse) Add(o Pulse) {
 	for i, n := range o.Hours {
 		p.Hours[i] += n
 	}
-	p.Failed += o.Failed
+	p.Failed, p.Retried = p.Failed+o.Failed, p.Retried+o.Retried
 }
 
 // Sum is how much went in all.

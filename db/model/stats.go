@@ -150,6 +150,30 @@ type Backlog struct {
 	Oldest time.Time // when the first of the others was made, zero = there is none
 }
 
+// Open is what is not settled now. At is when it was measured, zero = it was counted just now; More: there is more than N.
+type Open struct {
+	Backlog
+	At   time.Time
+	More bool
+}
+
+// Add takes in what is not settled of another target.
+func (o *Open) Add(x Open) {
+	o.Backlog, o.More = o.Backlog.With(x.Backlog), o.More || x.More
+	if !x.At.IsZero() && (o.At.IsZero() || x.At.Before(o.At)) {
+		o.At = x.At
+	}
+}
+
+// With is both together.
+func (b Backlog) With(x Backlog) Backlog {
+	if b.Oldest.IsZero() || !x.Oldest.IsZero() && x.Oldest.Before(b.Oldest) {
+		b.Oldest = x.Oldest
+	}
+	b.N, b.Idle = b.N+x.N, b.Idle+x.Idle
+	return b
+}
+
 // Trouble is a destination at which attempts did not go well.
 type Trouble struct {
 	Destination  DestID
