@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"waybill/db"
+	"waybill/db/model"
 	"waybill/jobs"
 )
 
@@ -86,19 +89,38 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 			buckets[bound] = below
 		}
 		out <- prometheus.MustNewConstHistogram(g.latency, x.Answers, x.Seconds, buckets, who...)
-		if d.ID == "" {
-			continue
+	}
+	g.standing(out, around, backlog)
+}
+
+// standing tells how it stands with each destination now, also with those that nothing was sent to since the start: an alert
+// on these must not end because the server was started again. Those with something to tell come first, up to as many as
+// sums are kept of.
+func (g *gauges) standing(out chan<- prometheus.Metric, around db.Routing, backlog jobs.Measured) {
+	ids := slices.Sorted(maps.Keys(around.Destinations))
+	open := map[model.DestID]bool{}
+	for _, h := range g.jobs.Ailing() {
+		open[model.DestID(h.ID)] = h.Breaker == model.BreakerOpen
+	}
+	calm := func(id model.DestID) int {
+		if open[id] || backlog.Targets[model.TargetID(id)].N > 0 {
+			return 0
 		}
-		b, open := backlog.Of(d.Target()), 0.0
-		level(g.backlog, float64(b.N), who...)
-		age := 0.0
+		return 1
+	}
+	slices.SortStableFunc(ids, func(a, b model.DestID) int { return calm(a) - calm(b) })
+	for _, id := range ids[:min(len(ids), jobs.MostSums)] {
+		d, b := around.Destinations[id], backlog.Targets[model.TargetID(id)]
+		age, shut := 0.0, 0.0
 		if !b.Oldest.IsZero() {
 			age = max(0, backlog.At.Sub(b.Oldest).Seconds())
 		}
-		level(g.oldest, age, who...)
-		if g.jobs.Health(d.Target()).Breaker == "open" {
-			open = 1
+		if open[id] {
+			shut = 1
 		}
-		level(g.breakers, open, who...)
+		who := []string{string(id), around.Connections[d.ConnectionID].Name, d.Name}
+		for desc, v := range map[*prometheus.Desc]float64{g.backlog: float64(b.N), g.oldest: age, g.breakers: shut} {
+			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, who...)
+		}
 	}
 }

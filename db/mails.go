@@ -93,9 +93,12 @@ func scanMail(r row) (model.Mail, error) {
 const (
 	insertMail = `INSERT INTO mails (id, to_address, subject, why, due_at, attempts, sent_at, last_error, created_at) VALUES ($1, $2, $3, $4, $5, 0, 0, '', $5)`
 	dueMails   = `SELECT ` + mailColumns + ` FROM mails WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT +$2`
-	nextMail   = `SELECT min(due_at) FROM mails WHERE due_at IS NOT NULL`
-	markMail   = `UPDATE mails SET attempts = attempts + 1, due_at = $1, sent_at = $2, last_error = $3 WHERE id = $4`
-	oldMails   = `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE id < $1 AND due_at IS NULL ORDER BY id LIMIT 500)`
+	stuckMails = `SELECT ` + mailColumns + ` FROM mails
+WHERE id > $1 AND sent_at = 0 AND attempts > 0 AND (due_at IS NOT NULL OR id > (SELECT coalesce(max(id), '') FROM mails WHERE id > $1 AND sent_at > 0))
+ORDER BY id LIMIT 500`
+	nextMail = `SELECT min(due_at) FROM mails WHERE due_at IS NOT NULL`
+	markMail = `UPDATE mails SET attempts = attempts + 1, due_at = $1, sent_at = $2, last_error = $3 WHERE id = $4`
+	oldMails = `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE id < $1 AND due_at IS NULL ORDER BY id LIMIT 500)`
 )
 
 // QueueMail stores a letter with its text, due now; it fills in the id.
@@ -120,6 +123,12 @@ func (s *Store) NextMail(ctx context.Context) (time.Time, error) {
 // Mails lists letters, newest first.
 func (s *Store) Mails(ctx context.Context, p Page) ([]model.Mail, string, error) {
 	return page(s.reader(ctx), selecting("SELECT "+mailColumns+" FROM mails"), p, keyed{"id", "mal_"}, scanMail, func(m model.Mail) string { return string(m.ID) })
+}
+
+// StuckMails lists up to 500 letters of the last day that did not go out when they were tried, oldest first; of those that were
+// given up, the ones since which none went out.
+func (s *Store) StuckMails(ctx context.Context, now time.Time) ([]model.Mail, error) {
+	return all(s.reader(ctx), scanMail, stuckMails, model.FirstID("mal_", now.Add(-24*time.Hour)))
 }
 
 // OpenMail opens the text of a letter. Only jobs calls it, to send it.

@@ -14,6 +14,7 @@ import (
 	"waybill/handlers/web"
 	"waybill/views"
 	"waybill/views/href"
+	"waybill/views/texts"
 	"waybill/views/ui"
 )
 
@@ -65,8 +66,43 @@ func (h *Handlers) listAlerts(c echo.Context) error {
 		return err
 	}
 	p.Destinations = choices(around)
+	if p.Untold, err = h.untold(c, around); err != nil {
+		return err
+	}
 	p.Next, p.First = pages(c, next)
 	return h.Page(c, web.Bits{Title: "Alerts", Section: "settings", Crumbs: under(settingsCrumb, "Alerts")}, views.Alerts(p))
+}
+
+// untold is why people do not hear of alerts: letters that do not go out, and destinations of rules that are off.
+func (h *Handlers) untold(c echo.Context, around db.Routing) (out []views.Finding, err error) {
+	ctx := h.Reader(c)
+	stuck, err := h.Store.StuckMails(ctx, h.Now())
+	if err != nil {
+		return nil, err
+	}
+	if n := len(stuck); n > 0 {
+		words := texts.N(ctx, int64(n), "{n} letter has not gone out for {time}: {error}", "{n} letters have not gone out for {time}: {error}", "n", ui.Number(ctx, n),
+			"time", ui.Lasted(ctx, h.Now().Sub(stuck[0].CreatedAt)), "error", stuck[n-1].LastError)
+		out = append(out, views.Finding{Tone: ui.Bad, Text: words, Label: "Mail", URL: href.MailSettings()})
+	}
+	rules, err := h.Store.EveryAlertRule(ctx)
+	if err != nil {
+		return nil, err
+	}
+	telling := map[model.DestID]int{}
+	for _, r := range rules {
+		if r.Enabled {
+			telling[r.DestinationID]++
+		}
+	}
+	for _, d := range choices(around) {
+		if n := telling[d.ID]; n > 0 && d.Off != "" {
+			words := texts.N(ctx, int64(n), "{n} alert rule tells {name}, which is switched off: its messages are held.", "{n} alert rules tell {name}, which is switched off: their messages are held.",
+				"n", ui.Number(ctx, n), "name", d.Connection+" → "+d.Name)
+			out = append(out, views.Finding{Tone: ui.Warn, Text: words, Label: "Open it", URL: href.Destination(d.ID)})
+		}
+	}
+	return out, nil
 }
 
 func (h *Handlers) listAlertHistory(c echo.Context) error {
@@ -248,7 +284,20 @@ func (h *Handlers) testAlert(c echo.Context) error {
 	if err := h.o.Jobs.TestAlertRule(c.Request().Context(), h.Actor(c), r.ID); err != nil {
 		return err
 	}
-	return h.Done(c, href.AlertRule(r.ID), h.T(c, "A test of “{name}” is on its way.", "name", r.Name))
+	around, err := h.Store.Routing(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	to := choice(around, around.Destinations[r.DestinationID])
+	if r.DestinationID == "" || to.Off == "" {
+		return h.Done(c, href.AlertRule(r.ID), h.T(c, "A test of “{name}” is on its way.", "name", r.Name))
+	}
+	words := h.T(c, "The message to {name} is held until it is switched on.", "name", to.Connection+" → "+to.Name)
+	if len(r.Emails) > 0 {
+		words = h.T(c, "A test of “{name}” is on its way by email.", "name", r.Name) + " " + words
+	}
+	h.Flash(c, ui.Warn, words)
+	return web.Redirect(c, href.AlertRule(r.ID))
 }
 
 func alertDeletion(_ echo.Context, r model.AlertRule) deletion {

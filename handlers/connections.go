@@ -87,8 +87,17 @@ func (h *Handlers) connectionItem(ctx context.Context, x model.Connection, aroun
 // connectionHead is x as the head of its pages shows it, with how it is doing.
 func (h *Handlers) connectionHead(c echo.Context, x model.Connection, around db.Routing) (views.ConnectionItem, error) {
 	items := []views.ConnectionItem{h.connectionItem(h.Reader(c), x, around)}
-	err := h.pulses(c, items, around)
-	return items[0], err
+	if err := h.pulses(c, items, around); err != nil || x.Enabled || !h.may(c, model.Deliveries.View()) {
+		return items[0], err
+	}
+	for _, d := range destinationsOf(around, x.ID) {
+		n, err := h.Store.Held(c.Request().Context(), d.Target())
+		if err != nil {
+			return items[0], err
+		}
+		items[0].Held += n
+	}
+	return items[0], nil
 }
 
 // pulses adds how each connection is doing, for those who may see deliveries.
@@ -261,6 +270,9 @@ func (h *Handlers) connectionNeeds(c echo.Context, id model.ConnectionID, p *vie
 		ids = append(ids, d.ID)
 	}
 	p.Needs = append(p.Needs, actionNeeds(actionsOf(around, destinations...))...)
+	if p.Stay, err = h.alertNeeds(c, ids...); err != nil {
+		return err
+	}
 	p.Open, err = h.open(c.Request().Context(), ids...)
 	return err
 }

@@ -157,7 +157,7 @@ func (h *Handlers) editorPage(c echo.Context, status int, e *editor) error {
 			return err
 		}
 		e.Delete = h.destinationDeletion(c, e).DeleteProps
-		if err := h.destinationNeeds(ctx, e.saved.ID, e.Actions, &e.Delete); err != nil {
+		if err := h.destinationNeeds(c, e.saved.ID, e.Actions, &e.Delete); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,8 @@
 package handlers
 
 import (
-	"context"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -266,15 +266,34 @@ func (h *Handlers) destinationDeletion(c echo.Context, e *editor) deletion {
 			if err != nil {
 				return err
 			}
-			return h.destinationNeeds(c.Request().Context(), d.ID, actionsOf(around, d), p)
+			return h.destinationNeeds(c, d.ID, actionsOf(around, d), p)
 		},
 		DeleteProps: views.DeleteProps{Noun: "destination", Name: d.Name, Action: href.DeleteDestination(d.ID), Cancel: href.Destination(d.ID),
 			OpenURL: href.DeliveriesOfDestination(d.ID), Force: true, Consequence: "No action sends to it. This cannot be undone."}}
 }
 
 // destinationNeeds adds what goes with a destination: users are the actions that send to it.
-func (h *Handlers) destinationNeeds(ctx context.Context, id model.DestID, users []model.Action, p *views.DeleteProps) (err error) {
+func (h *Handlers) destinationNeeds(c echo.Context, id model.DestID, users []model.Action, p *views.DeleteProps) (err error) {
 	p.Needs = actionNeeds(users)
-	p.Open, err = h.open(ctx, id)
+	if p.Stay, err = h.alertNeeds(c, id); err != nil {
+		return err
+	}
+	p.Open, err = h.open(c.Request().Context(), id)
 	return err
+}
+
+// alertNeeds are the alert rules that tell any of these destinations.
+func (h *Handlers) alertNeeds(c echo.Context, destinations ...model.DestID) (out []views.Need, err error) {
+	rules, err := h.Store.EveryAlertRule(c.Request().Context())
+	for _, r := range rules {
+		if r.DestinationID == "" || !slices.Contains(destinations, r.DestinationID) {
+			continue
+		}
+		n := views.Need{Kind: "Alert rule", Name: r.Name}
+		if h.may(c, model.Settings.View()) {
+			n.URL = href.AlertRule(r.ID)
+		}
+		out = append(out, n)
+	}
+	return out, err
 }

@@ -105,13 +105,13 @@ func (h *Handlers) cameOf(c echo.Context, id model.EventID) (string, error) {
 	around, err := h.Store.Routing(c.Request().Context())
 	switch {
 	case len(runs) == 1 && !more:
-		return "Published; it started a run.", err
+		return h.T(c, "Published; it started a run."), err
 	case len(runs) > 0:
-		return "Published; it started several runs.", err
+		return h.T(c, "Published; it started several runs."), err
 	case around.Awaits:
-		return "Published; no action sends it anywhere. Runs that wait for it go on.", err
+		return h.T(c, "Published; no action sends it anywhere. Runs that wait for it go on."), err
 	}
-	return "Published; no action sends it anywhere.", err
+	return h.T(c, "Published; no action sends it anywhere."), err
 }
 
 // started are the runs that an event started, for those who may see them.
@@ -171,6 +171,11 @@ func (h *Handlers) showEvent(c echo.Context) error {
 	if props.Runs, props.MoreRuns, err = h.started(c, e.ID); err != nil {
 		return err
 	}
+	if e.Name == jobs.EventAlert && e.Depth > 0 { // what a client publishes has none
+		if props.Rule, props.RuleURL, err = h.alertSender(c, e); err != nil {
+			return err
+		}
+	}
 	if props.SeeDeliveries {
 		list, next, err := h.deliveries(c, around, db.DeliveryFilter{EventID: e.ID}, db.Page{Limit: shownDeliveries})
 		if err != nil {
@@ -181,6 +186,19 @@ func (h *Handlers) showEvent(c echo.Context) error {
 		}
 	}
 	return h.Page(c, web.Bits{Title: e.Name, Section: "events", Crumbs: underNamed(eventsCrumb, e.Name)}, views.Event(props))
+}
+
+// alertSender is the alert rule that sent an event, with its page where that is there and may be seen.
+func (h *Handlers) alertSender(c echo.Context, e model.Event) (name, url string, err error) {
+	rules, err := h.Store.EveryAlertRule(c.Request().Context())
+	if h.may(c, model.Settings.View()) {
+		for _, r := range rules {
+			if r.Name == e.Subject {
+				url = href.AlertRule(r.ID)
+			}
+		}
+	}
+	return e.Subject, url, err
 }
 
 // traced is what every action decided about an event, as far as who asks may see it.

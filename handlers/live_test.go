@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"waybill/db"
+	"waybill/db/dbtest"
 	"waybill/db/model"
 )
 
@@ -81,9 +83,65 @@ func TestOverview(t *testing.T) {
 	b.shows(b.get("/deliveries"), 200, "Delivered 2 66.6 %", "Failed now 1 1 in the last 24 hours", "All 3", "Failed 1", "Held 0")
 	b.shows(b.get("/destinations/"+lost+"/activity?span=1h"), 200, "Failed now 1", "in the last hour, each minute", "Half within (p50)")
 	b.shows(b.get("/connections/"+con+"/activity?span=30d"), 200, "Delivered 2", "Lost 0 1", "in the last 30 days, each day (UTC)")
+	b.saved(b.post("/destinations/"+lost+"/enabled", "value", "off"))
+	b.shows(b.get("/"), 200, "Shop → Lost is in use, but was switched off by hand.")
+	b.saved(b.post("/destinations/"+lost+"/enabled", "value", "on"))
 	b.saved(b.post("/connections/"+con+"/enabled", "value", "off"))
 	b.saved(b.post("/events", "name", "order.created", "data", "{}"))
-	b.shows(b.get("/"), 200, "2 destinations in use: switched off by hand", "2 deliveries are held")
+	home := b.get("/")
+	b.shows(home, 200, "The connection Shop is in use, but was switched off by hand.", "2 deliveries are held")
+	if home.doc.Find(`.health a[href="/connections/`+con+`"]`).Length() != 1 {
+		t.Error("nothing leads to the connection that is off")
+	}
+
+	rule := model.AlertRule{Name: "Lost things", Kind: model.AlertBacklog, DestinationID: model.DestID(lost), Emails: []string{"ada@example.com"}, Enabled: true}
+	dbtest.Write(t, s.store, func(tx *db.Tx) error {
+		if err := tx.QueueMail("ada@example.com", "Hello", "alert", "text"); err != nil {
+			return err
+		}
+		return tx.CreateAlertRule(&rule)
+	})
+	queued, _, err := s.store.Mails(t.Context(), db.Page{})
+	if err != nil || len(queued) != 1 {
+		t.Fatalf("letters %v, %v", queued, err)
+	}
+	mark := func(next time.Time, words string) {
+		dbtest.Write(t, s.store, func(tx *db.Tx) error { return tx.MarkMail(queued[0].ID, next, words) })
+	}
+	mark(s.now().Add(time.Hour), "Nothing listens there.")
+	off := "1 alert rule tells Shop → Lost, which is switched off: its messages are held."
+	b.shows(b.get("/"), 200, "1 letter has not gone out for", "Nothing listens there.", off)
+	b.shows(b.get("/settings/alerts"), 200, "Not everybody is told", "1 letter has not gone out for", off, "Shop → Lost (off), ada@example.com")
+	mark(time.Time{}, "")
+	if text := b.get("/").text("main"); strings.Contains(text, "not gone out") {
+		t.Errorf("the letter went out, and the overview says %q", text)
+	}
+	b.post("/settings/alerts/" + string(rule.ID) + "/test")
+	b.shows(b.get("/settings/alerts/"+string(rule.ID)), 200, "is on its way by email. The message to Shop → Lost is held until it is switched on.")
+	told, _, err := s.store.Events(t.Context(), db.EventFilter{Name: "waybill.alert"}, db.Page{})
+	if err != nil || len(told) != 1 {
+		t.Fatalf("events of alerts %v, %v", told, err)
+	}
+	b.shows(b.get("/events/"+string(told[0].ID)), 200, "Sent by the alert rule Lost things, to its destination and nowhere else.")
+	b.shows(b.get("/destinations/"+good), 200, "1 delivery is held. See them", "Open the connection")
+	b.shows(b.get("/connections/"+con), 200, "This connection is switched off", "3 deliveries are held.")
+	found := []model.Finding{{About: "x", Title: "It waits", Detail: "Not settled: 7."}}
+	dbtest.Write(t, s.store, func(tx *db.Tx) error {
+		list, err := tx.BeginAlerts(rule, found)
+		if err != nil {
+			return err
+		}
+		list[0].SeenAt = s.now().Add(-2 * time.Minute)
+		return tx.SeeAlerts(list)
+	})
+	alerts := b.get("/settings/alerts")
+	b.shows(alerts, 200, "Ending", "Not seen for 2 min; it counts as over when 3 min have passed without it.", "Quiet")
+	if strings.Contains(alerts.text("main"), "Not settled: 7") {
+		t.Error("what is not so any more is shown")
+	}
+	for _, path := range []string{"/destinations/" + lost, "/connections/" + con} {
+		b.shows(b.get(path+"/delete"), 200, "These use it and stay, without it:", "Alert rule Lost things")
+	}
 
 	v := s.as(s.user("vi@example.com", model.Viewer)).get("/")
 	b.shows(v, 200, "Not delivered to Lost.")

@@ -121,6 +121,17 @@ func (h *Handlers) health(c echo.Context, troubles []model.Trouble, failed map[m
 		out = append(out, destinationsOff(ctx, around)...)
 		out = append(out, h.authoritiesEnding(ctx, around)...)
 	}
+	if h.may(c, model.Settings.View()) {
+		around, err := h.Store.Routing(ctx)
+		if err != nil {
+			return nil, err
+		}
+		untold, err := h.untold(c, around)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, untold...)
+	}
 	if h.may(c, model.Credentials.View()) {
 		ending, err := h.credentialsEnding(ctx)
 		if err != nil {
@@ -203,22 +214,44 @@ func heldWords(ctx context.Context, n int) string {
 // failsNow is how long ago a failure is still news.
 const failsNow = 2 * time.Hour
 
-// destinationsOff are the destinations that Waybill switched off, each, and how many of those in use people did.
+// destinationsOff are the destinations that Waybill switched off, each, and those in use that people did.
 func destinationsOff(ctx context.Context, around db.Routing) (out []views.Finding) {
-	byHand := map[model.DestID]bool{}
-	for _, a := range around.Actions {
-		d := around.Destinations[a.DestinationID]
-		if a.Enabled && d.DisabledReason == "" && (!d.Enabled || !around.Connections[d.ConnectionID].Enabled) {
-			byHand[d.ID] = true
-		}
-	}
 	for _, choice := range choices(around) {
 		if d := around.Destinations[choice.ID]; !d.Enabled && d.DisabledReason != "" {
 			out = append(out, views.Finding{Tone: ui.Bad, Text: texts.T(ctx, "{name} was switched off: {reason}", "name", choice.Connection+" → "+d.Name, "reason", d.DisabledReason), Label: "Open it", URL: href.Destination(d.ID)})
 		}
 	}
-	if n := len(byHand); n > 0 {
-		out = append(out, views.Finding{Tone: ui.Warn, Text: texts.T(ctx, "{destinations} in use: switched off by hand.", "destinations", ui.Many(ctx, n, "destination")), Label: "Connections", URL: href.Connections()})
+	return append(out, byHand(ctx, around)...)
+}
+
+// namedOff is how many of what people switched off are named; the rest is counted.
+const namedOff = 3
+
+// byHand are the destinations in use that people switched off; a connection that is off stands for all of its own.
+func byHand(ctx context.Context, around db.Routing) (out []views.Finding) {
+	used, connections, rest := map[model.DestID]bool{}, map[model.ConnectionID]bool{}, 0
+	for _, a := range around.Actions {
+		used[a.DestinationID] = used[a.DestinationID] || a.Enabled
+	}
+	for _, x := range choices(around) {
+		d := around.Destinations[x.ID]
+		con := around.Connections[d.ConnectionID]
+		if !used[x.ID] || x.Off == "" || d.DisabledReason != "" || connections[con.ID] {
+			continue
+		}
+		f := views.Finding{Tone: ui.Warn, Text: texts.T(ctx, "{name} is in use, but was switched off by hand.", "name", x.Connection+" → "+x.Name), Label: "Open it", URL: href.Destination(x.ID)}
+		if !con.Enabled {
+			f.Text, f.URL = texts.T(ctx, "The connection {name} is in use, but was switched off by hand.", "name", con.Name), href.Connection(con.ID)
+		}
+		if len(out) == namedOff {
+			rest++
+			continue
+		}
+		connections[con.ID] = !con.Enabled
+		out = append(out, f)
+	}
+	if rest > 0 {
+		out = append(out, views.Finding{Tone: ui.Warn, Text: texts.T(ctx, "Besides, {destinations} in use: switched off by hand.", "destinations", ui.Many(ctx, rest, "destination")), Label: "Connections", URL: href.Connections()})
 	}
 	return out
 }

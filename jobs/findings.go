@@ -12,6 +12,7 @@ import (
 
 	"waybill/db"
 	"waybill/db/model"
+	"waybill/jobs/dispatch"
 )
 
 // watched is what rules look at, read once for all of them.
@@ -106,11 +107,16 @@ func (w *watched) breakers(r model.AlertRule) (out []model.Finding) {
 	}
 	for _, d := range w.destinations(r) {
 		h, ok := ailing[d.Target()]
-		if !ok || h.Breaker != model.BreakerOpen || h.FailingSince.IsZero() || w.now.Sub(h.FailingSince) < time.Duration(r.Threshold)*time.Minute {
+		since := dispatch.StoppedSince(h)
+		if !ok || since.IsZero() || w.now.Sub(since) < time.Duration(r.Threshold)*time.Minute {
 			continue
 		}
+		words := "Nothing is sent since " + clockOf(since) + ". "
+		if !h.FailingSince.IsZero() {
+			words += "Failing since " + clockOf(h.FailingSince) + ". "
+		}
 		out = append(out, model.Finding{About: about(d), Title: w.name(d) + ": nothing is sent for now, it failed too often",
-			Detail: strings.TrimSpace("Failing since " + clockOf(h.FailingSince) + ". " + h.LastError), URL: "/destinations/" + string(d.ID)})
+			Detail: strings.TrimSpace(words + h.LastError), URL: "/destinations/" + string(d.ID)})
 	}
 	return out
 }

@@ -23,8 +23,8 @@ type Sum struct {
 	Buckets                           []uint64 // by LatencyBounds, each without those below
 }
 
-// mostSums is how many destinations are told apart: each is a dozen and more series in who collects them.
-const mostSums = 200
+// MostSums is how many destinations are told apart: each is a dozen and more series in who collects them.
+const MostSums = 200
 
 // sums are guarded by the mutex of activity.
 type sums struct{ by map[model.DestID]*Sum }
@@ -34,7 +34,7 @@ func (s *sums) add(id model.DestID, what string, o model.Outcome) {
 		s.by = map[model.DestID]*Sum{}
 	}
 	x := s.by[id]
-	if x == nil && len(s.by) >= mostSums {
+	if x == nil && len(s.by) >= MostSums {
 		id = ""
 		x = s.by[id]
 	}

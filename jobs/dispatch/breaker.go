@@ -100,9 +100,28 @@ func (h *health) failed(now time.Time) bool {
 		return false
 	}
 	h.Opens++
-	h.Breaker, h.Until = model.BreakerOpen, now.Add(min(openFirst<<min(h.Opens-1, 10), openLongest))
+	h.Breaker, h.Until = model.BreakerOpen, now.Add(pauseOf(h.Opens))
 	h.round, h.row, h.recent, h.probe, h.asked = h.round+1, 0, window{}, false, false
 	return true
+}
+
+// pauseOf is how long the breaker stays open when it opens for the nth time in a row.
+func pauseOf(n int) time.Duration { return min(openFirst<<min(n-1, 10), openLongest) }
+
+// StoppedSince is since when nothing is sent to a target whose breaker is open. When it opened first is not remembered: it
+// is what its pauses add up to, so the time is the latest that it can be. Of a breaker that is not open it is zero.
+func StoppedSince(h model.Health) time.Time {
+	if h.Breaker != model.BreakerOpen {
+		return time.Time{}
+	}
+	since := h.Until
+	for n := 1; n <= h.Opens; n++ {
+		since = since.Add(-pauseOf(n))
+	}
+	if since.Before(h.FailingSince) { // something got through in between
+		return h.FailingSince
+	}
+	return since
 }
 
 // went is an attempt that reached the target.

@@ -53,12 +53,17 @@ func TestBreakerOpens(t *testing.T) {
 func TestBreakerRecovers(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	var h health
-	for range openInARow {
+	h.heard(ill, false, "503", h.round, 8, now.Add(-time.Hour))
+	for range openInARow - 1 {
 		h.heard(ill, false, "503", h.round, 8, now)
 	}
+	stopped := now
 	for i, want := range []time.Duration{1, 2, 4, 8, 16, 20, 20} {
 		if wait := h.Until.Sub(now); wait != want*openFirst {
 			t.Errorf("open for %s the %d. time, want %s", wait, i+1, want*openFirst)
+		}
+		if since := StoppedSince(h.Health); !since.Equal(stopped) {
+			t.Errorf("open for the %d. time since %s, want %s: it failed for an hour before", i+1, since, stopped)
 		}
 		if n, until := h.limit(8, now); n != 0 || until != h.Until {
 			t.Errorf("%d may go while it is open, until %v", n, until)
@@ -76,6 +81,9 @@ func TestBreakerRecovers(t *testing.T) {
 		n, _ := h.limit(8, now)
 		limits = append(limits, n)
 	}
+	if !StoppedSince(h.Health).IsZero() {
+		t.Errorf("it is not sent to since %s, though it recovered", StoppedSince(h.Health))
+	}
 	if want := []int{1, 2, 2, 4, 4, 4, 4, 8}; h.Breaker != model.BreakerClosed || !slices.Equal(limits, want) {
 		t.Errorf("it recovered by %v to %+v, want %v", limits, h.Health, want)
 	}
@@ -85,7 +93,7 @@ func TestBreakerRecovers(t *testing.T) {
 	now = h.Until
 	h.heard(well, true, "", h.round, 8, now)
 	h.heard(ill, false, "503", h.round, 8, now)
-	if h.Breaker != model.BreakerOpen || h.Until.Sub(now) != 2*openFirst {
+	if h.Breaker != model.BreakerOpen || h.Until.Sub(now) != 2*openFirst || !StoppedSince(h.Health).Equal(now) {
 		t.Errorf("a failure while it recovers: %+v", h.Health)
 	}
 }
