@@ -183,7 +183,7 @@ func (f *flowing) guarded(form string) {
 		}
 		return header
 	}
-	says(422, "That was very quick.", clock, "x")
+	says(422, "That was very quick. Nothing was sent; look it over and send it again. Files have to be chosen again.", clock, "x")
 	says(422, "This page was open for too long.", "made up", "x")
 	says(413, "larger than 26 MiB", clock, strings.Repeat("x", 27<<20))
 	time.Sleep(time.Until(shown.Add(3 * time.Second))) // a form is not taken within two seconds

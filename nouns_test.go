@@ -234,15 +234,19 @@ func (b *browser) filters() {
 	if !b.live() {
 		return
 	}
+	b.fill("filter_value", "70")
+	b.do("add a condition right after typing", chromedp.Click(chromedp.CSS("[data-rows-add]")))
+	b.sees("event.data.total > 70")
+	b.until("the new row is there and has the focus", "document.querySelectorAll('[data-row]').length === 2 && document.activeElement === document.querySelectorAll('[name=filter_field]')[1]")
 	b.click("An expression")
 	b.sees("Over event: id, name")
 	for range 200 {
-		if eval[string](b, "document.querySelector('[name=filter]').value") == "event.data.total > 50" {
+		if eval[string](b, "document.querySelector('[name=filter]').value") == "event.data.total > 70" {
 			break
 		}
 		b.still()
 	}
-	if got := eval[string](b, "document.querySelector('[name=filter]').value"); got != "event.data.total > 50" {
+	if got := eval[string](b, "document.querySelector('[name=filter]').value"); got != "event.data.total > 70" {
 		b.Errorf("the expression does not follow the rows: %q", got)
 	}
 	b.forget()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // TestOperations is the way of an operator: what was delivered is sent again, and the settings are looked at.
@@ -22,6 +24,8 @@ func TestOperations(t *testing.T) {
 	b.press("Sign in")
 
 	b.open("/deliveries?status=delivered")
+	b.do("select a delivery", chromedp.Click(chromedp.CSS(".pick input")))
+	b.sees("1 selected")
 	b.inspect()
 	b.press("Replay all of these…")
 	b.sees("Northwind ERP → Orders")

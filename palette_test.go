@@ -159,6 +159,10 @@ func TestKeys(t *testing.T) {
 	b.keys("close", kb.Escape)
 	b.until("help is closed", "!document.querySelector('#shortcuts').open")
 
+	b.open("/connections")
+	b.fill("q", "archive")
+	b.until("what the filter leaves is said", "document.querySelector('[data-tells]').textContent === '1 listed'")
+
 	b.open("/account")
 	b.fill("name", "Ada Byron")
 	b.chord("s")

@@ -174,6 +174,9 @@ func (h *Handlers) tryFilter(c echo.Context) error {
 	if err := h.try(c, &p, f.Event, text); err != nil {
 		return err
 	}
+	if web.Htmx(c) { // nobody asked yet: a way of writing was chosen, and its rows are still to come
+		p.RowsError = ""
+	}
 	props.Form, props.Filter, props.Typed = f, p, true
 	return h.actionForm(c, http.StatusOK, props)
 }

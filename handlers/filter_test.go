@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -65,4 +66,20 @@ func TestFilterBuilder(t *testing.T) {
 	if text := b.get("/actions/" + id + "/edit").text("#filter-builder"); !strings.Contains(text, "Every such event") {
 		t.Error(text)
 	}
+}
+
+// TestConditionsToCome chooses conditions before there is one: no page stands in for a part that is empty, and nothing complains yet.
+func TestConditionsToCome(t *testing.T) {
+	s := newSite(t)
+	b := s.as(s.user("ada@example.com", model.Administrator))
+	b.header.Set("HX-Request", "true")
+	for _, id := range []string{"filter-result", "filter-builder"} {
+		b.header.Set("HX-Target", "div#"+id)
+		got := b.post("/actions/try", "event", "order.*", "filter_mode", "rows", "filter_was", "all")
+		if got.StatusCode != http.StatusOK || got.doc.Find("title, .sidebar, .field-error").Length() != 0 {
+			t.Errorf("%s: status %d, %s", id, got.StatusCode, got.text("body"))
+		}
+	}
+	b.header = http.Header{}
+	b.shows(b.post("/actions/try", "event", "order.*", "filter_mode", "rows"), 200, "Add a condition, or choose “Every such event”.")
 }

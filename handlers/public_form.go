@@ -139,6 +139,9 @@ func (h *Handlers) sendPublicForm(c echo.Context) error {
 	}
 	if problems, status, ok := h.wrong(c, err, ""); ok {
 		p.Problems = problems
+		if problems.Of("") != "" {
+			p.Problems.Fields[""] = h.filesAgain(c, t.Fields, problems.Of(""))
+		}
 		return h.publicPage(c, status, p)
 	}
 	if err != nil {
@@ -179,11 +182,16 @@ func (h *Handlers) tooOften(c echo.Context, p views.PublicFormProps) error {
 	}
 	c.Response().Header().Set("Retry-After", strconv.Itoa(int(formsEvery/time.Second)))
 	words := h.T(c, "Nothing was sent: too many forms came from your address. Wait a minute and send it again.")
-	if slices.ContainsFunc(p.Trigger.Fields, func(f model.FormField) bool { return f.Type == model.TypeFile }) {
-		words += " " + h.T(c, "Files have to be chosen again.")
-	}
-	p.Problems.Fields = map[string]string{"": words}
+	p.Problems.Fields = map[string]string{"": h.filesAgain(c, p.Trigger.Fields, words)}
 	return h.publicPage(c, http.StatusTooManyRequests, p)
+}
+
+// filesAgain adds to words what browsers do not keep of a form that has files.
+func (h *Handlers) filesAgain(c echo.Context, form []model.FormField, words string) string {
+	if !slices.ContainsFunc(form, func(f model.FormField) bool { return f.Type == model.TypeFile }) {
+		return words
+	}
+	return words + " " + h.T(c, "Files have to be chosen again.")
 }
 
 // inTime refuses what came sooner than a person could have typed it, or with a page that is too old or none of ours. clock is

@@ -115,9 +115,9 @@ func (h *Handlers) workflow(c echo.Context) (model.Workflow, error) {
 func stepURL(id model.WorkflowID) func(key string) string {
 	return func(key string) string {
 		if key == model.TriggerKey {
-			return href.TriggerOf(id)
+			return href.TriggerOf(id) + href.Beside
 		}
-		return href.WorkflowStep(id, key)
+		return href.WorkflowStep(id, key) + href.Beside
 	}
 }
 
@@ -173,7 +173,7 @@ func copyOf(d model.Definition) model.Definition {
 
 func troubleURL(w model.Workflow, key string) string {
 	if key == "" {
-		return href.NewStep(w.ID)
+		return href.NewStep(w.ID) + href.Beside
 	}
 	return stepURL(w.ID)(key)
 }

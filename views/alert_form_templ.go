@@ -232,7 +232,7 @@ func EditAlert(p AlertFormProps) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.NoteBox(ui.Bad, say(ctx, "{things} right now", "things", ui.Many(ctx, len(p.Open), "thing"))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.StandingBox(ui.Bad, say(ctx, "{things} right now", "things", ui.Many(ctx, len(p.Open), "thing"))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -53,7 +53,7 @@ func inboundCard(p ConnectionProps) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			if p.InboundURL == "" {
-				templ_7745c5c3_Err = ui.Note(ui.Bad, "No key is live, so nobody can call. Make another one at the inbound URL.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Standing(ui.Bad, "No key is live, so nobody can call. Make another one at the inbound URL.").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

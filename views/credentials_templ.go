@@ -1026,19 +1026,19 @@ func credentialNotes(p CredentialProps) templ.Component {
 			}
 		}
 		if e := Expiry(ctx, p.Credential, p.Now); e.Text != "" {
-			templ_7745c5c3_Err = ui.Note(e.Tone, say(ctx, "{text} ({ends}). Get a new one and put it in place without interruption under “New secret”.", "text", e.Text, "ends", ui.In(ctx).Moment(p.Credential.Ends()))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Standing(e.Tone, say(ctx, "{text} ({ends}). Get a new one and put it in place without interruption under “New secret”.", "text", e.Text, "ends", ui.In(ctx).Moment(p.Credential.Ends()))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
 		if p.KeyTrouble != "" {
-			templ_7745c5c3_Err = ui.Note(ui.Bad, p.KeyTrouble).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Standing(ui.Bad, p.KeyTrouble).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
 		if Failing(p.Life) {
-			templ_7745c5c3_Err = ui.Note(ui.Bad, say(ctx, "The last use failed. {failure}", "failure", p.Life.Failure)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Standing(ui.Bad, say(ctx, "The last use failed. {failure}", "failure", p.Life.Failure)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

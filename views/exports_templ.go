@@ -334,7 +334,7 @@ func exportState(p ExportsProps) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.NoteBox(ui.Bad, say(ctx, "The hour {hour} could not be written", "hour", hourWords(ctx, p.Failed.Hour))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.StandingBox(ui.Bad, say(ctx, "The hour {hour} could not be written", "hour", hourWords(ctx, p.Failed.Hour))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

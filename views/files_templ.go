@@ -575,7 +575,7 @@ func filesMoving(p FilesProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Move.Error != "" {
-			templ_7745c5c3_Err = ui.Note(ui.Bad, say(ctx, "{error} Nothing is lost; it is tried again at {time}.", "error", p.Move.Error, "time", ui.In(ctx).Clock(p.Move.Again))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Standing(ui.Bad, say(ctx, "{error} Nothing is lost; it is tried again at {time}.", "error", p.Move.Error, "time", ui.In(ctx).Clock(p.Move.Again))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -562,7 +562,7 @@ func InboundEndpoint(p InboundEndpointProps) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			if p.Item.URL == "" {
-				templ_7745c5c3_Err = ui.Note(ui.Bad, "No key is live, so nobody can call. Make another one below.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Standing(ui.Bad, "No key is live, so nobody can call. Make another one below.").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -862,7 +862,7 @@ func inboundNotes(e InboundItem) templ.Component {
 			}
 		}
 		if e.UserOff {
-			templ_7745c5c3_Err = ui.Note(ui.Bad, say(ctx, "The user “{user}”, as whom calls act, is disabled or holds no right: every call is refused. Choose another user, or enable this one.", "user", e.User)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Standing(ui.Bad, say(ctx, "The user “{user}”, as whom calls act, is disabled or holds no right: every call is refused. Choose another user, or enable this one.", "user", e.User)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -340,7 +340,7 @@ func Storage(p StorageProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Blocked != "" {
-			templ_7745c5c3_Err = ui.Note(ui.Bad, say(ctx, p.Blocked)+" "+say(ctx, "Nothing is accepted; deliveries go on.")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Standing(ui.Bad, say(ctx, p.Blocked)+" "+say(ctx, "Nothing is accepted; deliveries go on.")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -1554,7 +1554,7 @@ func stepActions(p StepProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.LinkButton(ui.ButtonProps{Label: "Add a step after it", Icon: "plus", Small: true, URL: href.With(href.NewStep(p.Workflow.ID), "after", p.Step.Key)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.LinkButton(ui.ButtonProps{Label: "Add a step after it", Icon: "plus", Small: true, URL: href.With(href.NewStep(p.Workflow.ID), "after", p.Step.Key) + href.Beside}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

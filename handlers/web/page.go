@@ -32,7 +32,7 @@ type Bits struct {
 // Page answers with body in the layout: that of the app when somebody is signed in, else a card. When htmx asks for one
 // element and body has a fragment of that id, the fragment alone is the answer.
 func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
-	var out bytes.Buffer
+	var out part
 	_, chosen := w.format(c)
 	ctx := w.Reader(c)
 	if id := Target(c); id != "" {
@@ -40,7 +40,7 @@ func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 			return err
 		}
 	}
-	if out.Len() == 0 {
+	if out.Len() == 0 && !out.met {
 		shell := w.shell(c, b)
 		shell.Locale, shell.Zone = chosen.Locale, chosen.Zone
 		layout := views.Layout(shell)
@@ -58,6 +58,15 @@ func (w *Web) Page(c echo.Context, b Bits, body templ.Component) error {
 	}
 	return c.Blob(status, "text/html; charset=utf-8", out.Bytes())
 }
+
+// part takes a fragment. One that was met is flushed when it ends, also where nothing is in it.
+type part struct {
+	bytes.Buffer
+	met bool
+}
+
+// Flush is http.Flusher, which templ calls.
+func (p *part) Flush() { p.met = true }
 
 // chosenFormat is what somebody set in his account, "" = as the browser says.
 type chosenFormat struct{ Locale, Zone string }

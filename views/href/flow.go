@@ -59,6 +59,10 @@ func RestoreVersion[ID ~string](id ID, number string) string {
 }
 func TryWorkflow[ID ~string](id ID) string   { return path("workflows", string(id), "try") }
 func StartWorkflow[ID ~string](id ID) string { return path("workflows", string(id), "start") }
+
+// Beside is what stands beside the drawing of a workflow, as the end of an address.
+const Beside = "#beside"
+
 func TriggerOf[ID ~string](id ID) string     { return path("workflows", string(id), "trigger") }
 func NewStep[ID ~string](id ID) string       { return path("workflows", string(id), "steps", "new") }
 func WorkflowSteps[ID ~string](id ID) string { return path("workflows", string(id), "steps") }

@@ -6,7 +6,7 @@ import (
 	"github.com/a-h/templ"
 )
 
-// noteRole makes bad news an alert; the rest is read where it stands.
+// noteRole makes bad news an alert: what comes in answer to something done. What is so anyway is Standing.
 func noteRole(tone Tone) templ.Attributes {
 	if tone != Bad {
 		return nil

@@ -89,6 +89,32 @@ func (b Bar) sum() float64 {
 	return s
 }
 
+// newest is the last bar that leads somewhere, -1 without one.
+func (p ChartProps) newest() int {
+	for i := len(p.Bars) - 1; i >= 0; i-- {
+		if p.Bars[i].URL != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// shownTo hides the drawing from assistive technology, which has the table; but not links in it.
+func (p ChartProps) shownTo() templ.Attributes {
+	if p.newest() < 0 {
+		return templ.Attributes{"aria-hidden": "true"}
+	}
+	return templ.Attributes{"role": "group", "aria-label": p.Title}
+}
+
+// stop makes the newest bar alone a stop of the Tab key: arrows go on from there, so that what follows the chart stays near.
+func (p ChartProps) stop(i int) templ.Attributes {
+	if i == p.newest() {
+		return nil
+	}
+	return templ.Attributes{"tabindex": "-1"}
+}
+
 // summary is what a bar says in words: "14:00: 50 Delivered, 2 Failed".
 func (p ChartProps) summary(ctx context.Context, b Bar) string {
 	parts := make([]string, 0, len(b.Values))

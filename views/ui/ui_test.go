@@ -276,3 +276,40 @@ func TestGalleryIsSound(t *testing.T) {
 		}
 	})
 }
+
+func TestNotesThatInterrupt(t *testing.T) {
+	for name, c := range map[string]templ.Component{"alert": ui.Note(ui.Bad, "It failed."), "": ui.Standing(ui.Bad, "It failed.")} {
+		if got := render(t, c).Find(".note-bad").AttrOr("role", ""); got != name {
+			t.Errorf("role %q, want %q", got, name)
+		}
+	}
+	if render(t, ui.Refusal("Too quick.")).Find(".note-bad[role=alert][tabindex='-1'][data-focus]").Length() != 1 {
+		t.Error("a refusal takes no focus")
+	}
+}
+
+// A chart whose bars lead somewhere is one stop of the Tab key, and its links have names.
+func TestBarsThatLeadSomewhere(t *testing.T) {
+	p := ui.ChartProps{Title: "Deliveries", Series: []ui.Series{{Label: "Delivered", Tone: ui.OK}}}
+	for _, label := range []string{"13:00", "14:00", "15:00"} {
+		p.Bars = append(p.Bars, ui.Bar{Label: label, URL: "/deliveries", Values: []float64{3}})
+	}
+	p.Bars[2].URL = "" // nothing to see there
+	doc := render(t, ui.BarChart(p))
+	if n := doc.Find("svg:not([aria-hidden]) a[aria-label] .bar-slot").Length(); n != 2 {
+		t.Errorf("%d links with a name that fill their slot, want 2", n)
+	}
+	if got := doc.Find("svg a:not([tabindex])").AttrOr("aria-label", ""); got != "14:00: 3 delivered" {
+		t.Errorf("the Tab key stops at %q", got)
+	}
+	p.Bars[0].URL, p.Bars[1].URL = "", ""
+	if render(t, ui.BarChart(p)).Find("svg[aria-hidden=true]").Length() != 1 {
+		t.Error("a drawing without links is read beside its table")
+	}
+}
+
+func TestCopyButtonsAreNamed(t *testing.T) {
+	if got := render(t, ui.Copyable("Form address", "/f/x")).Find("button").AttrOr("aria-label", ""); got != "Copy Form address" {
+		t.Errorf("named %q", got)
+	}
+}

@@ -66,6 +66,13 @@ async function sessionLives() {
 function ended() {
   toast("bad", tell("Your session has ended. What you typed stays here: sign in in another tab, then go on."), "/login/again", tell("Sign in"));
 }
-document.addEventListener("animationend", (e) => {
-  if (e.animationName === "leave" && e.target.matches(".toasts-plain > .toast")) e.target.remove();
-});
+
+// What the page came with is said once it is there: screen readers tell changes alone.
+const brought = document.querySelector(".toasts-plain > .toast");
+if (brought) {
+  const box = document.getElementById("toasts");
+  brought.parentElement.remove();
+  box.showPopover();
+  brought.addEventListener("animationend", (e) => e.animationName === "leave" && drop(brought));
+  setTimeout(() => box.append(brought), 150);
+}

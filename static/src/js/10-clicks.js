@@ -24,6 +24,7 @@ async function copy(button) {
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    button.focus({ preventScroll: true });
     if (!done) return toast("bad", tell("The browser did not allow copying."));
   }
   toast("ok", tell("Copied"));
@@ -98,11 +99,11 @@ function number(box) {
       el.setAttribute("aria-label", el.getAttribute("aria-label").replace(/\d+$/, n + 1))));
 }
 
-// The spare rows are for those without scripts: keep one, and only if all is empty.
+// The spare rows are for those without scripts: keep one, and only if all is empty; and the one that somebody is in.
 onReady((root) => root.querySelectorAll("[data-rows]").forEach((box) => {
   const empty = rowsOf(box).filter((r) => [...r.querySelectorAll("input")].every((i) => !i.value));
   const keep = empty.length === rowsOf(box).length ? 1 : 0;
-  empty.slice(keep).forEach((r) => r.remove());
+  empty.slice(keep).forEach((r) => r.contains(document.activeElement) || r.remove());
 }));
 
 // What is chosen in a row that is wider than the screen, or in a menu that is longer, comes into view: once, since what the
@@ -117,3 +118,9 @@ onReady((root) => root.querySelectorAll(".tabs, .segmented, .sidebar").forEach((
   const foot = box.querySelector(":scope > .sidebar-foot"), end = foot ? foot.getBoundingClientRect().top : outer.bottom;
   if (inner.bottom > end) box.scrollTop += inner.bottom - end + 8;
 }));
+
+// The menu of a narrow window covers the page: it goes when focus goes there.
+document.getElementById("nav")?.addEventListener("focusout", (e) => {
+  const menu = e.currentTarget, to = e.relatedTarget;
+  if (to && !menu.contains(to) && menu.matches(":popover-open")) setTimeout(() => menu.matches(":popover-open") && menu.hidePopover());
+});

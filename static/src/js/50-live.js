@@ -107,6 +107,7 @@ onReady((root) => {
   root.querySelectorAll("[data-clock]").forEach((el) => {
     const text = el.textContent.replace(/^\d\d:\d\d/, clock.format(new Date(el.dataset.clock)));
     if (el.textContent !== text) el.textContent = text;
+    el.closest("a[aria-label]")?.setAttribute("aria-label", text); // the title of a bar is its name
   });
   const day = written({ dateStyle: "short" });
   const today = day.format(new Date());

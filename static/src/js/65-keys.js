@@ -74,3 +74,12 @@ document.addEventListener("keydown", (e) => {
     if (!e.repeat) form.requestSubmit(saving(form));
   } else if (!e.defaultPrevented) letter(e);
 });
+
+// Within a chart, arrows go from bar to bar.
+document.addEventListener("keydown", (e) => {
+  const bar = e.target.closest?.(".chart-plot a"), by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[e.key];
+  if (!bar || !by || e.ctrlKey || e.metaKey || e.altKey) return;
+  e.preventDefault();
+  const bars = [...bar.parentElement.querySelectorAll("a")];
+  bars[Math.max(0, Math.min(bars.length - 1, bars.indexOf(bar) + by))].focus();
+});

@@ -89,7 +89,7 @@ var places = map[string][]string{
 var args = map[string][]int{
 	"T": {1}, "say": {1}, "N": {2}, "ID": {0}, "Sentence": {0}, "Link": {0},
 	"Section": {0, 1}, "Badge": {2}, "CopyButton": {0}, "Copyable": {0}, "MenuLink": {1}, "MenuPost": {1}, "Menu": {1},
-	"Choices": {0}, "SegmentedLinks": {0}, "Tabs": {0}, "Cell": {0}, "CellText": {0}, "CellTwo": {0}, "Note": {1}, "NoteBox": {1},
+	"Choices": {0}, "SegmentedLinks": {0}, "Tabs": {0}, "Cell": {0}, "CellText": {0}, "CellTwo": {0}, "Note": {1}, "NoteBox": {1}, "Standing": {1}, "StandingBox": {1}, "Refusal": {0},
 	"EmptyFiltered": {0}, "EmptyError": {0}, "AddCard": {1, 2}, "DiffView": {0, 1}, "SideBySide": {0, 1, 2},
 	"Done": {2}, "Flash": {2}, "crumb": {0}, "under": {1}, "shortcut": {0}, "listFilter": {0},
 }
