@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -120,6 +121,8 @@ func explain(ctx context.Context, err error, m model.MailSettings, password mode
 	out := &Error{Cause: err}
 	var refused *gomail.SendError
 	var certificate *tls.CertificateVerificationError
+	var dns *net.DNSError
+	var op *net.OpError
 	text := err.Error()
 	if p := password.Reveal(); p != "" {
 		text = strings.ReplaceAll(text, p, model.Mask)
@@ -134,6 +137,12 @@ func explain(ctx context.Context, err error, m model.MailSettings, password mode
 		code := refused.ErrorCode()
 		out.Final = code >= 500 && code < 600 && !refused.IsTemp()
 		out.Words = "The mail server did not take the letter: " + text
+	case errors.As(err, &dns):
+		out.Words = "The name of the mail server, " + m.Host + ", could not be looked up."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		out.Words = "Nothing listens at " + at + ": the connection to the mail server was refused."
+	case errors.As(err, &op) && op.Op == "dial":
+		out.Words = "No connection to the mail server " + at + "."
 	default:
 		out.Words = "The letter did not go out by " + at + ": " + text
 	}

@@ -22,6 +22,7 @@ func TestSend(t *testing.T) {
 	open := mailtest.Start(t, mailtest.Options{NoTLS: true})
 	refusing := mailtest.Start(t, mailtest.Options{NoTLS: true, Refuse: "550 5.1.1 No such person"})
 	busy := mailtest.Start(t, mailtest.Options{NoTLS: true, Refuse: "451 4.7.1 Come back later"})
+	nobody := &mailtest.Server{Port: 1, Options: mailtest.Options{NoTLS: true}}
 	settings := func(s *mailtest.Server, security string) model.MailSettings {
 		m := model.MailSettings{Host: "localhost", Port: s.Port, Security: security, From: "waybill@example.com", FromName: "Way, bill"}
 		if s.Options.User != "" {
@@ -45,6 +46,7 @@ func TestSend(t *testing.T) {
 		{"a certificate that nobody signed", server, model.MailStartTLS, "s3cret pass", false, "certificate", false},
 		{"STARTTLS where there is none", open, model.MailStartTLS, "", true, "STARTTLS", false},
 		{"a refusal for good", refusing, model.MailPlain, "", false, "No such person", true},
+		{"where nothing listens", nobody, model.MailPlain, "", false, "Nothing listens at localhost:1: the connection to the mail server was refused.", false},
 		{"a refusal for now", busy, model.MailPlain, "", false, "Come back later", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
