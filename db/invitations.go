@@ -151,8 +151,8 @@ const (
 const (
 	tasksOfUser = `SELECT count(*) FROM task_assignees a JOIN tasks t ON t.id = a.task_id WHERE a.assignee = 'user:' || $1 AND t.status = 'open'`
 	asksUser    = `
-SELECT count(*) FROM workflows w JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
-WHERE EXISTS (SELECT 1 FROM json_each(v.definition, '$.steps') s, json_each(s.value, '$.assignees') a JOIN users u ON lower(u.email) = lower(a.value) WHERE u.id = $1)`
+SELECT count(*) FROM workflows w CROSS JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
+WHERE EXISTS (SELECT 1 FROM json_each(v.definition, '$.steps') s, json_each(s.value, '$.assignees') who JOIN users u ON lower(u.email) = lower(who.value) WHERE u.id = $1)`
 )
 
 // Stops is what stops working when the account is disabled: a line for each kind of thing that acts as its user. Whoever

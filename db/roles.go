@@ -26,8 +26,8 @@ const (
 	usersWith = `
 SELECT 'user', u.id, u.email FROM users u WHERE EXISTS (SELECT 1 FROM json_each(u.roles) WHERE value = $1)
 UNION ALL SELECT 'invitation', i.id, i.email FROM invitations i WHERE EXISTS (SELECT 1 FROM json_each(i.roles) WHERE value = $1)
-UNION ALL SELECT 'workflow', w.id, w.name FROM workflows w JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
-WHERE EXISTS (SELECT 1 FROM json_each(v.definition, '$.steps') s, json_each(s.value, '$.assignees') a WHERE a.value = 'role:' || $1)
+UNION ALL SELECT 'workflow', w.id, w.name FROM workflows w CROSS JOIN workflow_versions v ON v.workflow_id = w.id AND v.number = w.published
+WHERE EXISTS (SELECT 1 FROM json_each(v.definition, '$.steps') s, json_each(s.value, '$.assignees') who WHERE who.value = 'role:' || $1)
 LIMIT 200`
 )
 
