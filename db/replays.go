@@ -168,16 +168,17 @@ func (s *Store) ReplayItems(ctx context.Context, id model.ReplayID, tried bool, 
 
 // Of the oldest items of each kind: those not tried yet, and those that were.
 const replayHeld = `
-SELECT coalesce(sum(held), 0), count(*) FROM (SELECT d.held = 'disabled' held
-  FROM (SELECT delivery_id FROM (SELECT delivery_id FROM replay_items WHERE replay_id = $1 AND tried = 0 ORDER BY delivery_id LIMIT +$2)
-    UNION ALL SELECT delivery_id FROM (SELECT delivery_id FROM replay_items WHERE replay_id = $1 AND tried = 1 ORDER BY delivery_id LIMIT +$2)) i
+SELECT coalesce(sum(held), 0), coalesce(sum(tried), 0), coalesce(sum(1 - tried), 0) FROM (SELECT d.held = 'disabled' held, i.tried
+  FROM (SELECT delivery_id, tried FROM (SELECT delivery_id, tried FROM replay_items WHERE replay_id = $1 AND tried = 0 ORDER BY delivery_id LIMIT +$2)
+    UNION ALL SELECT delivery_id, tried FROM (SELECT delivery_id, tried FROM replay_items WHERE replay_id = $1 AND tried = 1 ORDER BY delivery_id LIMIT +$2)) i
   CROSS JOIN deliveries d ON d.id = i.delivery_id)`
 
 // ReplayHeld counts the deliveries of a replay that are held because their target is off, among 500 that are open and untried and
 // 500 that were tried; more: it did not look at all of them.
 func (s *Store) ReplayHeld(ctx context.Context, id model.ReplayID) (held int64, more bool, err error) {
-	seen, err := one(s.reader(ctx), "count", func(r row) (seen int64, err error) { err = r.Scan(&held, &seen); return }, replayHeld, id, walked)
-	return held, seen >= walked, err
+	var tried, untried int64
+	_, err = one(s.reader(ctx), "count", func(r row) (none struct{}, err error) { return none, r.Scan(&held, &tried, &untried) }, replayHeld, id, walked)
+	return held, max(tried, untried) >= walked, err
 }
 
 // CountReplay stores what became of deliveries of a replay, at most 200 in all.
