@@ -68,6 +68,14 @@ func (tx *Tx) form(owner model.NodeID, list []model.Work, more int, most int64) 
 	return formed, nil
 }
 
+// due is a row that can be taken, and how much it weighs.
+type due struct {
+	id    string
+	bytes int64
+}
+
+func scanDue(r row) (d due, err error) { err = r.Scan(&d.id, &d.bytes); return }
+
 // follow takes what waits behind d in its order into the batch.
 func (tx *Tx) follow(owner model.NodeID, id model.BatchID, d model.Delivery, more int, most int64) ([]model.Work, error) {
 	rows, err := all(tx, scanDue, followers, d.TargetID, d.OrderKey, d.Seq, more)

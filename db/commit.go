@@ -16,8 +16,8 @@ import (
 // Bounds of one commit group.
 const (
 	groupOps   = 512
-	groupWaits = 10 * time.Millisecond // how long results wait for a commit to ride on
-	groupRuns  = 250 * time.Millisecond
+	groupWaits = 10 * time.Millisecond  // how long results wait for a commit to ride on
+	groupRuns  = 20 * time.Millisecond  // then it commits, and the rest of it goes into the next one
 	bulkRuns   = 10 * time.Millisecond  // of bulk closures; less when somebody comes who must not wait for them
 	bulkBeside = time.Millisecond       // … and while such come at all, since who comes waits for the commit too
 	bulkRest   = 5 * time.Millisecond   // … until the next turn: what bulk closures cause takes the processor from others, too
@@ -30,6 +30,7 @@ type op struct {
 	run   func(*Tx) error
 	done  func(error)                                  // called once, from the keeper's goroutine, when it is on disk or failed; must not block
 	bulk  bool                                         // waits for all that is not
+	ahead bool                                         // goes before all that waits
 	plain bool                                         // bookkeeping that is not expected to fail: runs without a savepoint at first
 	rides time.Time                                    // zero = commit now; else it may wait until then for others
 	gone  func() bool                                  // the caller no longer wants it: skipped when not yet begun
@@ -103,9 +104,12 @@ func (w *writer) submit(o *op, bulk bool) {
 		o.done(errClosed)
 		return
 	}
-	if o.bulk = bulk; bulk {
+	switch o.bulk = bulk; {
+	case bulk:
 		w.bulk = append(w.bulk, o)
-	} else {
+	case o.ahead:
+		w.queue = slices.Insert(w.queue, w.behind(), o)
+	default:
 		w.queue = append(w.queue, o)
 	}
 	w.mu.Unlock()
@@ -250,49 +254,62 @@ func (w *writer) enough(begun time.Time) bool {
 	return false
 }
 
-// putBack has the bulk closures of a group that did not get to run wait for their next turn, and gives the others.
-func (w *writer) putBack(left []*op) []*op {
-	at := slices.IndexFunc(left, func(o *op) bool { return o.bulk })
-	if at < 0 {
-		return left
+// behind is the place in the queue behind those that go ahead.
+func (w *writer) behind() int {
+	if i := slices.IndexFunc(w.queue, func(o *op) bool { return !o.ahead }); i >= 0 {
+		return i
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.bulk = slices.Insert(w.bulk, 0, left[at:]...)
-	return left[:at]
+	return len(w.queue)
 }
 
-// commit runs group until every closure of it is either in a committed transaction or has its own error. It gives those; the
-// others wait again.
-func (w *writer) commit(group []*op) (finished []*op) {
-	w.groups.Add(1)
-	w.ops.Add(int64(len(group)))
-	for left := w.outside(group, &finished); len(left) > 0; {
-		if w.dead() {
-			for _, o := range left {
-				o.err = errDead
-			}
-			finished = append(finished, left...)
-			break
-		}
-		done, again, err := w.transaction(left, true)
-		if err != nil && len(left) == 1 {
-			left[0].err = err
-			done, again = left, nil
-		} else if err != nil { // the commit itself failed: each closure by itself, so that only the guilty one suffers
-			for _, o := range left {
-				if o.err = err; w.dead() {
-					continue
-				}
-				if _, _, err := w.transaction([]*op{o}, false); err != nil {
-					o.err = err
-				}
-			}
-			done, again = left, nil
-		}
-		finished, left = append(finished, done...), w.putBack(again)
+// putBack has the closures of a group that did not get to run wait for their next turn, before all that came later but those
+// that go ahead.
+func (w *writer) putBack(left []*op) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := slices.IndexFunc(left, func(o *op) bool { return o.bulk })
+	if at < 0 {
+		at = len(left)
 	}
+	w.queue = slices.Insert(w.queue, w.behind(), left[:at]...)
+	w.bulk = slices.Insert(w.bulk, 0, left[at:]...)
+}
+
+// commit runs a group. It gives those of its closures that are either in a committed transaction or have their own error;
+// the others wait again.
+func (w *writer) commit(group []*op) (finished []*op) {
+	group = w.outside(group, &finished)
+	if len(group) > 0 {
+		done, again := w.together(group)
+		finished = append(finished, done...)
+		w.putBack(again)
+	}
+	w.groups.Add(1)
+	w.ops.Add(int64(len(finished)))
 	return finished
+}
+
+// together runs ops in one transaction; when its commit fails, each by itself, so that only the guilty one suffers.
+func (w *writer) together(ops []*op) (done, again []*op) {
+	if w.dead() {
+		for _, o := range ops {
+			o.err = errDead
+		}
+		return ops, nil
+	}
+	done, again, err := w.transaction(ops, true)
+	if err == nil {
+		return done, again
+	}
+	for _, o := range ops {
+		if o.err = err; len(ops) == 1 || w.dead() {
+			continue
+		}
+		if _, _, err := w.transaction([]*op{o}, false); err != nil {
+			o.err = err
+		}
+	}
+	return ops, nil
 }
 
 // giveBack undoes what a run that does not stand had taken outside of the database.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -128,5 +129,39 @@ func TestBulkWaits(t *testing.T) {
 	all.Wait()
 	if n == 100_000 {
 		t.Errorf("a bulk closure had no turn beside %d urgent ones", n)
+	}
+}
+
+// What goes ahead runs before all that waits, and before what a long group had no time for, which keeps its place before what
+// came later.
+func TestGoesAhead(t *testing.T) {
+	s := opened(t)
+	var order []string
+	var all sync.WaitGroup
+	submit := func(name string, ahead bool, then func()) {
+		all.Add(1)
+		s.writer.submit(&op{ahead: ahead, done: func(error) { all.Done() }, run: func(*Tx) error {
+			order = append(order, name)
+			then()
+			return nil
+		}}, false)
+	}
+	nothing := func() {}
+	running, queued := make(chan struct{}), make(chan struct{})
+	submit("first", false, func() { close(running); <-queued })
+	<-running
+	submit("long", false, func() {
+		submit("later", false, nothing)
+		submit("ahead 2", true, nothing)
+		submit("ahead 3", true, nothing)
+		time.Sleep(groupRuns + time.Millisecond)
+	})
+	submit("left", false, nothing)
+	submit("left, too", false, nothing)
+	submit("ahead 1", true, nothing)
+	close(queued)
+	all.Wait()
+	if diff := cmp.Diff([]string{"first", "ahead 1", "long", "ahead 2", "ahead 3", "left", "left, too", "later"}, order); diff != "" {
+		t.Error(diff)
 	}
 }

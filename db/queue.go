@@ -4,19 +4,22 @@ package db
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"waybill/db/model"
 )
 
 const dueOf = `
-SELECT d.id, coalesce(length(e.data), 0) + coalesce(length(p.data), 0), d.batch_id
-FROM deliveries d LEFT JOIN events e ON e.id = d.event_id LEFT JOIN payloads p ON p.delivery_id = d.id
+SELECT ` + workColumns + workTables + `
 WHERE d.settled_at IS NULL AND d.owner = '' AND d.target_id = $1 AND d.lane = $2 AND d.next_attempt_at <= $3
 ORDER BY d.next_attempt_at LIMIT +$4`
 
 // The + keeps the planner from walking everything that waits.
-const own = `UPDATE deliveries SET owner = $1 WHERE +owner = '' AND settled_at IS NULL AND id IN (SELECT value FROM json_each($2))`
+const (
+	own      = `UPDATE deliveries SET owner = $1 WHERE +owner = '' AND settled_at IS NULL AND id IN (SELECT value FROM json_each($2))`
+	ownStill = own + ` RETURNING id, version`
+)
 
 const nextDueOf = `
 SELECT min(next_attempt_at) FROM deliveries
@@ -39,10 +42,14 @@ const claimBytes = 8 << 20
 // Claim takes up to limit due deliveries of a target and lane into owner's memory, oldest due first. next is when the
 // first of the rest is due, zero when there is none.
 func (s *Store) Claim(ctx context.Context, owner model.NodeID, target model.TargetID, lane model.Lane, limit int) (work []model.Work, next time.Time, err error) {
+	due, err := s.due(ctx, target, lane, limit)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
 	done := make(chan error, 1)
-	// Owned and read in one closure: a row is never owned by a memory that does not hold it.
-	claim := &op{plain: true, done: func(err error) { done <- err }, run: func(tx *Tx) (err error) {
-		work, next, err = tx.claim(owner, target, lane, limit)
+	// It goes ahead: else deliveries would stand while as many events are accepted as the writer can take.
+	claim := &op{plain: true, ahead: true, done: func(err error) { done <- err }, run: func(tx *Tx) (err error) {
+		work, next, err = tx.claim(owner, target, lane, due)
 		return err
 	}}
 	if lane == model.Bulk {
@@ -55,48 +62,82 @@ func (s *Store) Claim(ctx context.Context, owner model.NodeID, target model.Targ
 	return work, next, nil
 }
 
-// due is a row that can be claimed.
-type due struct {
-	id    string
-	bytes int64
-	batch string
+// due reads what a claim is to take: beside the writer, since that is most of its work. A message is read whole.
+func (s *Store) due(ctx context.Context, target model.TargetID, lane model.Lane, limit int) ([]model.Work, error) {
+	var bytes int64
+	work, err := until(s.reader(ctx), scanWork, func(w model.Work) bool {
+		bytes += int64(len(w.Event.Data) + len(w.Payload))
+		return bytes > claimBytes
+	}, dueOf, target, lane, ms(s.now()), limit)
+	if err != nil {
+		return nil, err
+	}
+	if bytes > claimBytes && len(work) > 1 {
+		work = work[:len(work)-1]
+	}
+	var batches []string
+	for _, w := range work {
+		if id := w.Delivery.BatchID; id != "" && id != model.BatchID(w.Delivery.ID) {
+			batches = append(batches, string(id))
+		}
+	}
+	if len(batches) == 0 {
+		return work, nil
+	}
+	members, err := all(s.reader(ctx), text[string], batchMembers, encode(batches))
+	if err != nil {
+		return nil, err
+	}
+	members = slices.DeleteFunc(members, func(id string) bool {
+		return slices.ContainsFunc(work, func(w model.Work) bool { return string(w.Delivery.ID) == id })
+	})
+	others, err := all(s.reader(ctx), scanWork, workOf, encode(members))
+	return append(work, others...), err
 }
 
-func scanDue(r row) (d due, err error) { err = r.Scan(&d.id, &d.bytes); return }
-
-func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, limit int) (work []model.Work, next time.Time, err error) {
-	rows, err := all(tx, func(r row) (d due, err error) { err = r.Scan(&d.id, &d.bytes, &d.batch); return }, dueOf, target, lane, ms(tx.now), limit)
-	if err != nil {
-		return nil, next, err
-	}
-	var ids, batches []string
-	var bytes int64
-	for i := 0; i < len(rows) && (i == 0 || bytes+rows[i].bytes <= claimBytes); i++ {
-		ids, bytes = append(ids, rows[i].id), bytes+rows[i].bytes
-		if rows[i].batch != "" && rows[i].batch != rows[i].id {
-			batches = append(batches, rows[i].batch)
-		}
-	}
-	if len(batches) > 0 { // a message goes whole
-		others, err := all(tx, text[string], batchMembers, encode(batches))
-		if err != nil {
+// claim makes owner's what of due is still nobody's, and reads once more what was changed since it was read: a row is never
+// owned by a memory that does not hold it as it is.
+func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, due []model.Work) (work []model.Work, next time.Time, err error) {
+	if len(due) > 0 {
+		if work, err = tx.own(owner, due); err != nil {
 			return nil, next, err
 		}
-		ids = append(ids, others...)
-	}
-	if len(ids) > 0 {
-		if work, err = all(tx, scanWork, workOf, encode(ids)); err != nil {
-			return nil, next, err
-		}
-		if err := tx.exec(own, owner, encode(ids)); err != nil {
-			return nil, next, err
-		}
-	}
-	if len(batches) > 0 {
-		work = gather(work)
 	}
 	next, err = one(tx, "delivery", func(r row) (t time.Time, err error) { err = r.Scan(at{&t}); return }, nextDueOf, target, lane)
 	return work, next, err
+}
+
+func (tx *Tx) own(owner model.NodeID, due []model.Work) ([]model.Work, error) {
+	ids := make([]model.DeliveryID, len(due))
+	for i, w := range due {
+		ids[i] = w.Delivery.ID
+	}
+	versions := make(map[model.DeliveryID]int64, len(due))
+	_, err := all(tx, func(r row) (id model.DeliveryID, err error) {
+		var version int64
+		err = r.Scan(&id, &version)
+		versions[id] = version
+		return id, err
+	}, ownStill, owner, encode(ids))
+	if err != nil {
+		return nil, err
+	}
+	work, others := make([]model.Work, 0, len(due)), []model.DeliveryID{}
+	for _, w := range due {
+		if version, is := versions[w.Delivery.ID]; is && version == w.Delivery.Version {
+			work = append(work, w)
+		} else if is {
+			others = append(others, w.Delivery.ID)
+		}
+	}
+	if len(others) > 0 {
+		again, err := all(tx, scanWork, workOf, encode(others))
+		if err != nil {
+			return nil, err
+		}
+		work = append(work, again...)
+	}
+	return gather(work), nil
 }
 
 // Work are deliveries with their events as a dispatcher sees them, those of ids that are there.

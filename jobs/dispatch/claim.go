@@ -9,7 +9,9 @@ import (
 
 const (
 	claimRows    = 128 // rows taken from the database at once
-	claimsAtOnce = 4   // claims under way
+	mostRows     = 512 // … where claims are slow
+	slowClaim    = 30 * time.Millisecond
+	claimsAtOnce = 4 // claims under way
 	claimAgain   = time.Second
 )
 
@@ -54,7 +56,7 @@ func (d *Dispatcher) claimLane(t *target, q *lane, now time.Time) {
 		}
 	case d.claims >= claimsAtOnce-index(q.name) || d.gates.full(q.name):
 		d.starved = true
-	case q.len() >= d.enough(t) && !t.older(q):
+	case q.len() >= d.enough(t, q) && !t.older(q):
 		q.sated = true
 	default:
 		d.claim(t, q)
@@ -62,7 +64,24 @@ func (d *Dispatcher) claimLane(t *target, q *lane, now time.Time) {
 }
 
 // enough is how many of a lane in memory make a claim needless.
-func (d *Dispatcher) enough(t *target) int { return max(claimRows/2, d.o.Target(t.id).BatchSize) }
+func (d *Dispatcher) enough(t *target, q *lane) int {
+	return max(q.rows()/2, d.o.Target(t.id).BatchSize)
+}
+
+// rows is how many of a lane are taken from the database at once.
+func (q *lane) rows() int { return max(q.take, claimRows) }
+
+// adapt has a lane that had sent all it had before a slow claim brought the next ones take more of them next time. Claims are
+// slow while the writer has much to do, for instance when many events are accepted at once. Where they are quick, few at once
+// are better: others wait for the writer, and for the processor, too.
+func (q *lane) adapt(took time.Duration, more bool) {
+	switch {
+	case took < slowClaim:
+		q.take = claimRows
+	case q.len() == 0 && more:
+		q.take = min(q.rows()*2, mostRows)
+	}
+}
 
 // older reports whether the next probe of the target may be among the rows of a lane.
 func (t *target) older(q *lane) bool {
@@ -80,13 +99,14 @@ func (t *target) older(q *lane) bool {
 func (d *Dispatcher) claim(t *target, q *lane) {
 	q.claiming, q.due = true, time.Time{} // what is stored from now on may come too late for this claim, and sets it anew
 	d.claims++
+	rows, begun := q.rows(), d.o.Now()
 	go func() {
-		work, next, err := d.o.Store.Claim(context.Background(), d.o.Node, t.id, q.name, claimRows)
-		d.post(func() { d.claimed(t, q, work, next, err) })
+		work, next, err := d.o.Store.Claim(context.Background(), d.o.Node, t.id, q.name, rows)
+		d.post(func() { d.claimed(t, q, begun, work, next, err) })
 	}()
 }
 
-func (d *Dispatcher) claimed(t *target, q *lane, work []model.Work, next time.Time, err error) {
+func (d *Dispatcher) claimed(t *target, q *lane, begun time.Time, work []model.Work, next time.Time, err error) {
 	d.claims--
 	q.claiming, d.look = false, true
 	if err != nil {
@@ -97,7 +117,9 @@ func (d *Dispatcher) claimed(t *target, q *lane, work []model.Work, next time.Ti
 	if !next.IsZero() {
 		d.dueAt(q, next)
 	}
-	d.gates.of(t.id).spilled[index(q.name)].Store(!next.IsZero() && !next.After(d.o.Now()))
+	more := !next.IsZero() && !next.After(d.o.Now())
+	q.adapt(d.o.Now().Sub(begun), more)
+	d.gates.of(t.id).spilled[index(q.name)].Store(more)
 	for _, w := range work {
 		d.gates.hold(w)
 		d.push(t, w)

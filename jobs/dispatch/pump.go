@@ -49,7 +49,7 @@ func (d *Dispatcher) pump(t *target) {
 		d.wakeAt(t, s.Until)
 	}
 	for _, q := range t.lanes {
-		if q.sated && q.len() < d.enough(t) {
+		if q.sated && q.len() < d.enough(t, q) {
 			q.sated, d.look = false, true
 		}
 	}

@@ -33,6 +33,7 @@ type lane struct {
 	loose    []model.Work // what waits to become part of a batch
 	due      time.Time    // first row in the database that is due, zero = none
 	claiming bool
+	take     int  // rows of the next claim, see rows
 	sated    bool // rows are due in the database, but enough are in memory
 }
 

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"waybill/db"
 	"waybill/db/dbtest"
 	"waybill/db/model"
@@ -303,4 +305,33 @@ func TestStoresOutcomesAgain(t *testing.T) {
 	allow()
 	b.boot(Options{})
 	b.become(last, model.Delivered)
+}
+
+// A lane that stands while slow claims are under way takes more at once; where claims are quick, or it does not stand, it takes few.
+func TestClaimsGrow(t *testing.T) {
+	full := func(q *lane) { q.push(model.Work{}) }
+	q := &lane{}
+	var got []int
+	for _, step := range []struct {
+		took time.Duration
+		more bool
+		then func(*lane)
+	}{
+		{time.Millisecond, true, nil},
+		{slowClaim, true, nil},
+		{slowClaim, true, nil},
+		{slowClaim, true, nil},
+		{slowClaim, false, nil}, // nothing else is due
+		{slowClaim, true, full}, // it had some left
+		{time.Millisecond, true, full},
+	} {
+		if step.then != nil {
+			step.then(q)
+		}
+		q.adapt(step.took, step.more)
+		got = append(got, q.rows())
+	}
+	if diff := cmp.Diff([]int{claimRows, 2 * claimRows, mostRows, mostRows, mostRows, mostRows, claimRows}, got); diff != "" {
+		t.Error(diff)
+	}
 }
