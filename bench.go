@@ -12,7 +12,7 @@ import (
 )
 
 type benchCmd struct {
-	Scenario    string `arg:"" optional:"" enum:"main,hanging,idle,overload,stored,retention,flows,audience,flood,export" default:"main" help:"main: against a bare loop; hanging: one bad destination among 50; idle: 1,000 destinations; overload: ten times what a receiver takes; stored: beside a full store; retention: while old data is removed; flows: runs of a workflow beside plain deliveries; audience: realtime beside 100,000 records; flood: others beside a partner who misbehaves; export: realtime beside the hourly export of a full hour."`
+	Scenario    string `arg:"" optional:"" enum:"main,hanging,idle,overload,stored,retention,flows,audience,flood,export,lots" default:"main" help:"main: against a bare loop; hanging: one bad destination among 50; idle: 1,000 destinations; overload: ten times what a receiver takes; stored: beside a full store; retention: while old data is removed; flows: runs of a workflow beside plain deliveries; audience: realtime beside 100,000 records; flood: others beside a partner who misbehaves; export: realtime beside the hourly export of a full hour; lots: many events in each request."`
 	Stored      int    `help:"Events that scenarios stored, retention and export begin with." default:"200000"`
 	Seconds     int    `help:"How long each load runs, in seconds." default:"4"`
 	Connections int    `help:"Connections of the load." default:"256"`

@@ -70,9 +70,12 @@ func (s *server) report(ctx context.Context, rx *receiver) error {
 	if err != nil {
 		return err
 	}
+	fewer := *s
+	fewer.o.Connections = max(1, s.o.Connections/4) // with more, events would come faster than they are delivered
 	compared := []*comparison{
 		{name: "no template", load: func() (result, error) { return s.saturate(ctx, rx, "bench.plain") }},
 		{name: "inbound calls", load: func() (result, error) { return s.flatOut(ctx, rx, calls) }},
+		{name: "ten a request", load: func() (result, error) { return fewer.flatOut(ctx, rx, fewer.lots("bench.plain", 10)) }},
 		{name: "with template", load: func() (result, error) { return s.saturate(ctx, rx, "bench.template") }},
 	}
 	before, err := bareLoop(ctx, rx, s.o)
@@ -110,7 +113,7 @@ func (s *server) report(ctx context.Context, rx *receiver) error {
 			c.name, spread("%.2f", c.ratio), middle(c.each(accepted)), middle(c.each(delivered)), middle(c.each(func(r result) float64 { return r.p50 })),
 			middle(c.each(func(r result) float64 { return r.p99 })), middle(c.each(func(r result) float64 { return r.cpu })), middle(c.each(func(r result) float64 { return r.memory })), lost, twice)
 	}
-	plain, called, rendered := compared[0], compared[1], compared[2]
+	plain, called, rendered := compared[0], compared[1], compared[3]
 	say("template/plain   %s", spread("%.2f", ratios(rendered.each(delivered), plain.each(delivered))))
 	say("inbound/events   %s (calls accepted on an inbound URL beside events accepted by POST /events)", spread("%.2f", ratios(called.each(accepted), plain.each(accepted))))
 	say("at 200 events/s  accept to received p50 %.1f ms, p99 %.1f ms; memory %.0f MiB; missing %d", calm.p50, calm.p99, calm.memory, calm.missing)

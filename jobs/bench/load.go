@@ -99,6 +99,7 @@ type result struct {
 	p50, p99            float64 // milliseconds from before the POST (or its due time) to arrival
 	memory              float64 // MiB at the end of the load
 	cpu                 float64 // microseconds of processor an event, all processes of the program
+	meanwhile           float64 // received a second while events were accepted; the rest came after
 	missing, twice      int
 }
 
@@ -127,7 +128,8 @@ var next atomic.Int64
 // target is where a load goes: a path, more lines of the head, and the body with a number.
 type target struct {
 	path, head string
-	body       func(b []byte, n int) []byte // appends it
+	body       func(b []byte, n int) []byte // appends it; of several events, from n on, where lot says so
+	lot        int                          // events in one request, 0 = 1
 	lost       func(n int) bool             // those that are not expected to arrive, nil = all are
 }
 
@@ -143,7 +145,20 @@ func (s *server) named(name func(n int) string) target {
 	}}
 }
 
+// lots is the target of a load that publishes so many events of a name with one request.
+func (s *server) lots(name string, lot int) target {
+	one := s.events(name)
+	return target{path: one.path + "/batch", head: one.head, lot: lot, body: func(b []byte, n int) []byte {
+		b = append(b, `{"events":[`...)
+		for i := range lot {
+			b = append(one.body(b, n+i), ',')
+		}
+		return append(b[:len(b)-1], "]}"...)
+	}}
+}
+
 func (s *server) drive(ctx context.Context, rx *receiver, to target, connections int, due func(i int) time.Time) (result, error) {
+	lot := int64(max(1, to.lot))
 	first, twice, count := next.Load(), rx.twice.Load(), rx.count.Load()
 	var accepted, expected, turn atomic.Int64
 	sent := make([]time.Time, most-first)
@@ -159,17 +174,19 @@ func (s *server) drive(ctx context.Context, rx *receiver, to target, connections
 					if when.After(end) {
 						return nil
 					}
-					n := next.Add(1) - 1
-					if n >= most {
+					n := next.Add(lot) - lot
+					if n+lot > most {
 						return nil
 					}
-					sent[n-first] = when
+					for i := range lot {
+						sent[n-first+i] = when
+					}
 					if err := post(int(n)); err != nil {
 						return err
 					}
-					accepted.Add(1)
+					accepted.Add(lot)
 					if to.lost == nil || !to.lost(int(n)) {
-						expected.Add(1)
+						expected.Add(lot)
 					}
 				}
 				return ctx.Err()
@@ -183,7 +200,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, to target, connections
 		}
 	}
 	spent := time.Since(begin)
-	r := result{accepted: float64(accepted.Load()) / spent.Seconds(), memory: s.memory()}
+	r := result{accepted: float64(accepted.Load()) / spent.Seconds(), meanwhile: float64(rx.count.Load()-count) / spent.Seconds(), memory: s.memory()}
 	for wait := time.Now(); rx.count.Load()-count < expected.Load() && time.Since(wait) < 2*time.Minute; {
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -197,7 +214,7 @@ func (s *server) drive(ctx context.Context, rx *receiver, to target, connections
 func (rx *receiver) measure(r *result, from, to int64, sent []time.Time) {
 	var waits []time.Duration
 	last, start := time.Duration(0), sent[0].Sub(rx.base)
-	for n := from; n < to; n++ {
+	for n := from; n < min(to, most); n++ {
 		at := time.Duration(rx.seen[n].Load())
 		if at == 0 {
 			continue
@@ -242,7 +259,7 @@ func taken(in *bufio.Reader) error {
 		return err
 	}
 	accepted := bytes.HasPrefix(status, []byte("HTTP/1.1 202"))
-	said, length := "", 0
+	said, length := "", -1
 	if !accepted {
 		said = string(bytes.TrimSpace(status))
 	}
@@ -260,15 +277,36 @@ func taken(in *bufio.Reader) error {
 			}
 		}
 	}
-	if accepted {
+	if length < 0 {
+		err = passChunks(in)
+	} else if accepted {
 		_, err = in.Discard(length)
+	}
+	if accepted || err != nil {
 		return err
 	}
-	text := make([]byte, length)
+	text := make([]byte, max(0, length))
 	if _, err := io.ReadFull(in, text); err != nil {
 		return err
 	}
 	return fmt.Errorf("an event was answered %s: %s", said, text)
+}
+
+// passChunks reads over a body that comes in chunks (RFC 9112, 7.1).
+func passChunks(in *bufio.Reader) error {
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		size, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 32)
+		if err != nil {
+			return fmt.Errorf("an answer whose length cannot be read: %w", err)
+		}
+		if _, err := in.Discard(int(size) + len("\r\n")); err != nil || size == 0 {
+			return err
+		}
+	}
 }
 
 // bareLoop posts the same bodies straight to the receiver with net/http: what a deliverer without any work could reach.

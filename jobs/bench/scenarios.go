@@ -24,7 +24,7 @@ type scenario struct {
 }
 
 func scenarios() []scenario {
-	return []scenario{{"hanging", hanging}, {"idle", idle}, {"overload", overload}, {"stored", stored}, {"retention", retention}, {"flows", flows}, {"audience", audience}, {"flood", flood}, {"export", exported}}
+	return []scenario{{"hanging", hanging}, {"idle", idle}, {"overload", overload}, {"stored", stored}, {"retention", retention}, {"flows", flows}, {"audience", audience}, {"flood", flood}, {"export", exported}, {"lots", lots}}
 }
 
 // Scenarios are their names.
