@@ -222,12 +222,15 @@ func (w *writer) urgent() bool {
 
 // take gives the next group: bulk closures behind all others, and only when nobody waits for the group or they had no turn for long.
 func (w *writer) take() []*op {
-	n := min(len(w.queue), groupOps)
 	hurry := w.urgent()
 	if hurry {
 		w.hurried = time.Now()
 	}
 	patient := (!hurry || time.Since(w.served) > bulkStarve) && (w.closing || !time.Now().Before(w.rested))
+	n := min(len(w.queue), groupOps)
+	if patient && len(w.bulk) > 0 {
+		n = min(n, groupOps-1)
+	}
 	group := append([]*op(nil), w.queue[:n]...)
 	w.queue = slices.Delete(w.queue, 0, n)
 	if patient {
@@ -351,7 +354,7 @@ func (w *writer) transaction(ops []*op, trusting bool) (done, again []*op, err e
 		return nil, nil, err
 	}
 	tx.version = before
-	guilty, rest := w.runAll(tx, ops, trusting)
+	guilty, done, rest := w.runAll(tx, ops, trusting)
 	if guilty != nil && guilty.plain && trusting {
 		w.rollback(tx)
 		return w.transaction(ops, false)
@@ -380,19 +383,24 @@ func (w *writer) transaction(ops []*op, trusting bool) (done, again []*op, err e
 		return nil, nil, fmt.Errorf("commit: %w", err)
 	}
 	w.s.saw(tx.version, tx.now.UnixMilli())
-	done = ops[:len(ops)-len(rest)]
 	for _, o := range done {
 		o.touched = tx.touched
 	}
 	return done, rest, nil
 }
 
-// runAll runs every closure. guilty is the one that broke the transaction; rest are those for which time ran out.
-func (w *writer) runAll(tx *Tx, ops []*op, trusting bool) (guilty *op, rest []*op) {
+// runAll runs every closure. guilty is the one that broke the transaction; rest are those for which time ran out. Bulk closures
+// are in a group because it is their turn: one of them runs even so.
+func (w *writer) runAll(tx *Tx, ops []*op, trusting bool) (guilty *op, done, rest []*op) {
 	start, bulk := time.Now(), time.Time{}
+	done = make([]*op, 0, len(ops))
 	for i, o := range ops {
-		if i > 0 && time.Since(start) > groupRuns || o.bulk && w.enough(bulk) {
-			return nil, ops[i:]
+		if o.bulk && w.enough(bulk) {
+			return nil, done, append(rest, ops[i:]...)
+		}
+		if i > 0 && !o.bulk && time.Since(start) > groupRuns {
+			rest = append(rest, o)
+			continue
 		}
 		if o.bulk && bulk.IsZero() {
 			bulk = time.Now()
@@ -402,13 +410,14 @@ func (w *writer) runAll(tx *Tx, ops []*op, trusting bool) (guilty *op, rest []*o
 		} else if trusting && o.plain {
 			if o.err = w.call(tx, o); o.err != nil {
 				w.judge(o.err)
-				return o, nil
+				return o, nil, nil
 			}
 		} else if !w.alone(tx, o) {
-			return o, nil
+			return o, nil, nil
 		}
+		done = append(done, o)
 	}
-	return nil, nil
+	return nil, done, rest
 }
 
 // alone runs one closure in a savepoint of its own; false: the transaction is broken and o is why.

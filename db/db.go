@@ -44,6 +44,8 @@ type Store struct {
 	keys    keyring
 	readers *sql.DB
 	reads   statements
+	claimer *sql.DB // reads what is due: no page can keep it waiting
+	claims  statements
 	writer  *writer
 
 	closing sync.Once
@@ -106,16 +108,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := migrate(ctx, write, o.Log); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	readers, err := sql.Open("sqlite", dsn(path, "mode=ro&_busy_timeout=5000&_query_only=1&_defensive=1&_dqs=0&_pragma=cache_size(-4000)"))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the readers: %w", err), write.Close())
+	s := &Store{dir: o.Dir, now: o.Now, log: o.Log}
+	if s.readers, err = reading(path, 4, &s.reads); err != nil {
+		return nil, errors.Join(err, write.Close())
 	}
-	readers.SetMaxOpenConns(4)
-	readers.SetMaxIdleConns(4)
-	s := &Store{dir: o.Dir, now: o.Now, log: o.Log, readers: readers}
-	s.reads.prep = func(q string) (*sql.Stmt, error) { return readers.PrepareContext(context.Background(), q) }
+	if s.claimer, err = reading(path, 1, &s.claims); err != nil {
+		return nil, errors.Join(err, s.readers.Close(), write.Close())
+	}
 	if s.writer, err = newWriter(ctx, s, write, under); err != nil {
-		return nil, errors.Join(err, readers.Close(), write.Close())
+		return nil, errors.Join(err, s.claimer.Close(), s.readers.Close(), write.Close())
 	}
 	if _, err := s.Version(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -126,6 +127,18 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.keys.now, s.keys.from = key, o.Key
 	return s, nil
+}
+
+// reading opens connections that only read, and has st prepare on them.
+func reading(path string, connections int, st *statements) (*sql.DB, error) {
+	d, err := sql.Open("sqlite", dsn(path, "mode=ro&_busy_timeout=5000&_query_only=1&_defensive=1&_dqs=0&_pragma=cache_size(-4000)"))
+	if err != nil {
+		return nil, fmt.Errorf("open the readers: %w", err)
+	}
+	d.SetMaxOpenConns(connections)
+	d.SetMaxIdleConns(connections)
+	st.prep = func(q string) (*sql.Stmt, error) { return d.PrepareContext(context.Background(), q) }
+	return d, nil
 }
 
 // create makes a new database whole, under another name, before it gets its own: settings such as the page size must
@@ -207,20 +220,20 @@ func migrate(ctx context.Context, d *sql.DB, log *slog.Logger) error {
 
 // Close lets running writes end, folds the WAL into the file and closes it; once.
 func (s *Store) Close() error {
-	s.closing.Do(func() { s.closed = errors.Join(s.writer.close(), s.readers.Close()) })
+	s.closing.Do(func() { s.closed = errors.Join(s.writer.close(), s.claimer.Close(), s.readers.Close()) })
 	return s.closed
 }
 
-// reader reads from the pool under the caller's context.
+// reader reads from a pool under the caller's context.
 type reader struct {
-	s   *Store
-	ctx context.Context
+	from *statements
+	ctx  context.Context
 }
 
-func (r reader) prepare(q string) (*sql.Stmt, error) { return r.s.reads.get(q) }
+func (r reader) prepare(q string) (*sql.Stmt, error) { return r.from.get(q) }
 func (r reader) context() context.Context            { return r.ctx }
 
-func (s *Store) reader(ctx context.Context) reader { return reader{s, ctx} }
+func (s *Store) reader(ctx context.Context) reader { return reader{&s.reads, ctx} }
 
 const configVersion = `SELECT value FROM config_version WHERE one = 1`
 

@@ -132,6 +132,42 @@ func TestBulkWaits(t *testing.T) {
 	}
 }
 
+// They have their turn also where those that may not wait take all the time of a group, or all of its places.
+func TestBulkHasItsTurn(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		urgent int
+		takes  time.Duration
+	}{{"long closures", 3, groupRuns * 2 / 3}, {"many closures", 2 * groupOps, 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := opened(t)
+			var all sync.WaitGroup
+			submit := func(bulk bool, run func()) {
+				all.Add(1)
+				s.writer.submit(&op{done: func(error) { all.Done() }, run: func(*Tx) error { run(); return nil }}, bulk)
+			}
+			served, n, most := false, 0, 50*c.urgent
+			var urgent func()
+			urgent = func() {
+				time.Sleep(c.takes)
+				if n++; !served && n < most {
+					submit(false, urgent)
+				}
+			}
+			submit(false, func() {
+				submit(true, func() { served = true })
+				for range c.urgent {
+					submit(false, urgent)
+				}
+			})
+			all.Wait()
+			if n >= most {
+				t.Errorf("a bulk closure had no turn beside %d urgent ones", n)
+			}
+		})
+	}
+}
+
 // What goes ahead runs before all that waits, and before what a long group had no time for, which keeps its place before what
 // came later.
 func TestGoesAhead(t *testing.T) {

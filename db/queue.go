@@ -4,6 +4,7 @@ package db
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ ORDER BY d.next_attempt_at LIMIT +$4`
 const (
 	own      = `UPDATE deliveries SET owner = $1 WHERE +owner = '' AND settled_at IS NULL AND id IN (SELECT value FROM json_each($2))`
 	ownStill = own + ` RETURNING id, version`
+	leave    = `UPDATE deliveries SET owner = '' WHERE id IN (SELECT value FROM json_each($1))`
 )
 
 const nextDueOf = `
@@ -64,8 +66,8 @@ func (s *Store) Claim(ctx context.Context, owner model.NodeID, target model.Targ
 
 // due reads what a claim is to take: beside the writer, since that is most of its work. A message is read whole.
 func (s *Store) due(ctx context.Context, target model.TargetID, lane model.Lane, limit int) ([]model.Work, error) {
-	var bytes int64
-	work, err := until(s.reader(ctx), scanWork, func(w model.Work) bool {
+	q, bytes := reader{&s.claims, ctx}, int64(0)
+	work, err := until(q, scanWork, func(w model.Work) bool {
 		bytes += int64(len(w.Event.Data) + len(w.Payload))
 		return bytes > claimBytes
 	}, dueOf, target, lane, ms(s.now()), limit)
@@ -75,28 +77,34 @@ func (s *Store) due(ctx context.Context, target model.TargetID, lane model.Lane,
 	if bytes > claimBytes && len(work) > 1 {
 		work = work[:len(work)-1]
 	}
-	var batches []string
+	batches, read := map[model.BatchID]bool{}, map[model.DeliveryID]bool{}
 	for _, w := range work {
-		if id := w.Delivery.BatchID; id != "" && id != model.BatchID(w.Delivery.ID) {
-			batches = append(batches, string(id))
+		read[w.Delivery.ID] = true
+		if w.Delivery.Batched() {
+			batches[w.Delivery.BatchID] = true
 		}
 	}
 	if len(batches) == 0 {
 		return work, nil
 	}
-	members, err := all(s.reader(ctx), text[string], batchMembers, encode(batches))
+	ids, err := all(q, text[model.DeliveryID], batchMembers, encode(slices.Collect(maps.Keys(batches))))
 	if err != nil {
 		return nil, err
 	}
-	members = slices.DeleteFunc(members, func(id string) bool {
-		return slices.ContainsFunc(work, func(w model.Work) bool { return string(w.Delivery.ID) == id })
-	})
-	others, err := all(s.reader(ctx), scanWork, workOf, encode(members))
-	return append(work, others...), err
+	ids = slices.DeleteFunc(ids, func(id model.DeliveryID) bool { return read[id] })
+	members, err := all(q, scanWork, workOf, encode(ids))
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range members {
+		if batches[w.Delivery.BatchID] {
+			work = append(work, w)
+		}
+	}
+	return work, nil
 }
 
-// claim makes owner's what of due is still nobody's, and reads once more what was changed since it was read: a row is never
-// owned by a memory that does not hold it as it is.
+// claim makes owner's what of due is as it was read. Messages of which anything changed since are left for the next claim.
 func (tx *Tx) claim(owner model.NodeID, target model.TargetID, lane model.Lane, due []model.Work) (work []model.Work, next time.Time, err error) {
 	if len(due) > 0 {
 		if work, err = tx.own(owner, due); err != nil {
@@ -112,32 +120,39 @@ func (tx *Tx) own(owner model.NodeID, due []model.Work) ([]model.Work, error) {
 	for i, w := range due {
 		ids[i] = w.Delivery.ID
 	}
-	versions := make(map[model.DeliveryID]int64, len(due))
+	owned := make(map[model.DeliveryID]int64, len(due)) // their versions
 	_, err := all(tx, func(r row) (id model.DeliveryID, err error) {
 		var version int64
 		err = r.Scan(&id, &version)
-		versions[id] = version
+		owned[id] = version
 		return id, err
 	}, ownStill, owner, encode(ids))
 	if err != nil {
 		return nil, err
 	}
-	work, others := make([]model.Work, 0, len(due)), []model.DeliveryID{}
+	changed := map[string]bool{}
 	for _, w := range due {
-		if version, is := versions[w.Delivery.ID]; is && version == w.Delivery.Version {
-			work = append(work, w)
-		} else if is {
-			others = append(others, w.Delivery.ID)
+		if version, is := owned[w.Delivery.ID]; !is || version != w.Delivery.Version {
+			changed[w.MessageID()] = true
 		}
 	}
-	if len(others) > 0 {
-		again, err := all(tx, scanWork, workOf, encode(others))
-		if err != nil {
-			return nil, err
-		}
-		work = append(work, again...)
+	work := gather(due)
+	if len(changed) == 0 {
+		return work, nil
 	}
-	return gather(work), nil
+	var left []model.DeliveryID
+	work = slices.DeleteFunc(work, func(w model.Work) bool {
+		if !changed[w.MessageID()] {
+			return false
+		}
+		for _, m := range w.Each() {
+			if _, is := owned[m.Delivery.ID]; is {
+				left = append(left, m.Delivery.ID)
+			}
+		}
+		return true
+	})
+	return work, tx.exec(leave, encode(left))
 }
 
 // Work are deliveries with their events as a dispatcher sees them, those of ids that are there.
