@@ -93,7 +93,7 @@ func (s *server) report(ctx context.Context, rx *receiver) error {
 			if err != nil {
 				return err
 			}
-			c.add(r, (before+after)/2)
+			c.add(r, r.delivered/((before+after)/2))
 			before, ceilings = after, append(ceilings, after)
 		}
 	}
@@ -127,16 +127,16 @@ func (s *server) report(ctx context.Context, rx *receiver) error {
 // does other work as well is not the same a minute later.
 const turns = 3
 
-// comparison is a load of several rounds, each beside the bare loops before and after it.
+// comparison is a load of several rounds, each beside others before and after it.
 type comparison struct {
 	name    string
 	load    func() (result, error)
 	results []result
-	ratio   []float64 // delivered, of the bare loops
+	ratio   []float64 // of what counts, by that of the others
 }
 
-func (c *comparison) add(r result, ceiling float64) {
-	c.results, c.ratio = append(c.results, r), append(c.ratio, r.delivered/ceiling)
+func (c *comparison) add(r result, ratio float64) {
+	c.results, c.ratio = append(c.results, r), append(c.ratio, ratio)
 }
 
 func accepted(r result) float64  { return r.accepted }

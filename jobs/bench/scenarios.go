@@ -109,23 +109,45 @@ func hanging(ctx context.Context, s *server, rx *receiver) error {
 		}
 		return s.paced(ctx, rx, to, siblingRate)
 	}
-	s.say("%d destinations, %d events/s over all, %s each; a bad one takes every %dth event", siblings, siblingRate, s.o.Load, siblings)
+	s.say("%d destinations, %d events/s over all, %s each; a bad one takes every %dth event; medians [least-most] of runs in turns with such where all is well", siblings, siblingRate, s.o.Load, siblings)
 	if _, err := run(""); err != nil { // connections are made
 		return err
 	}
-	var quiet float64
-	for _, c := range []struct{ name, event string }{{"all well", ""}, {"one hangs", "bad.hang"}, {"one refuses", "bad.refuse"}, {"all well again", ""}} {
-		r, err := run(c.event)
-		if err != nil {
-			return err
+	before, err := run("")
+	if err != nil {
+		return err
+	}
+	well := &comparison{name: "all well"}
+	well.add(before, 1)
+	bad := []*comparison{{name: "one hangs"}, {name: "one refuses"}}
+	for range turns {
+		for i, event := range []string{"bad.hang", "bad.refuse"} {
+			r, err := run(event)
+			if err != nil {
+				return err
+			}
+			after, err := run("")
+			if err != nil {
+				return err
+			}
+			bad[i].add(r, r.p99/((before.p99+after.p99)/2))
+			well.add(after, after.p99/before.p99)
+			before = after
 		}
-		if quiet == 0 {
-			quiet = r.p99
+	}
+	missing := 0
+	for _, c := range append([]*comparison{well}, bad...) {
+		lost := 0
+		for _, r := range c.results {
+			lost += r.missing
 		}
-		s.say("%-16s the others: accept to received p50 %.1f ms, p99 %.1f ms = %.2f of the run without; memory %.0f MiB; missing %d", c.name, r.p50, r.p99, r.p99/quiet, r.memory, r.missing)
-		if r.missing > 0 {
-			return fmt.Errorf("%d accepted events were not received", r.missing)
-		}
+		missing += lost
+		p99 := func(r result) float64 { return r.p99 }
+		s.say("%-16s the others: accept to received p50 %.1f ms, p99 %s ms = %s of the runs before and after it; memory %.0f MiB; missing %d",
+			c.name, middle(c.each(func(r result) float64 { return r.p50 })), spread("%.1f", c.each(p99)), spread("%.2f", c.ratio), middle(c.each(func(r result) float64 { return r.memory })), lost)
+	}
+	if missing > 0 {
+		return fmt.Errorf("%d accepted events were not received", missing)
 	}
 	return nil
 }
