@@ -162,6 +162,8 @@ var needs = map[string]string{
 	"releaseOf":   "deliveries_open (owner=? AND target_id=? AND lane=? AND next_attempt_at=?)",
 	"openSomeTo":  "deliveries_open (owner=? AND target_id=?)",
 	"heldTargets": "deliveries_status (status=?)",
+	"failedNow":   "COVERING INDEX deliveries_status (status=?)",
+	"failedNowTo": "COVERING INDEX deliveries_destination_status (destination_id=? AND status=?)",
 }
 
 // plan fails when a statement walks a table that grows with use, and when claiming walks everything that waits.
